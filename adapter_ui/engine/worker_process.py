@@ -1,0 +1,92 @@
+"""One model worker as an operating system process: start, write a line, read lines, kill.
+
+Knows pipes and exit codes; knows nothing of requests, of who waits, or of models.
+"""
+
+from __future__ import annotations
+
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+from adapter_ui.engine import protocol
+from adapter_ui.errors import ModelFailure
+from adapter_ui.settings import child_environment
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+LINE_BOUND = 32 * 1024 * 1024
+CLOSE_SECONDS = 2.0
+
+
+class WorkerProcess:
+    """A running worker. `events` receives (request id, event), and None once the process is gone."""
+
+    def __init__(self, log_file: Path) -> None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "adapter_ui.models.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=PACKAGE_PARENT,
+                env=child_environment(),
+            )
+        self.events: queue.SimpleQueue[tuple[int, protocol.Event] | None] = queue.SimpleQueue()
+        threading.Thread(target=self.read, name="worker-events", daemon=True).start()
+
+    def read(self) -> None:
+        while line := self.process.stdout.readline(LINE_BOUND):
+            try:
+                self.events.put(protocol.decode(line))
+            except ModelFailure:
+                self.process.kill()
+                break
+        self.process.wait()
+        self.events.put(None)
+
+    def send(self, request_id: int, request: protocol.Request) -> None:
+        """Write one request; a worker that is gone shows in `events`, not here."""
+        try:
+            self.process.stdin.write(protocol.encode(request_id, request))
+            self.process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            self.process.kill()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def memory(self) -> int:
+        """Resident memory in bytes; 0 when the process is gone."""
+        try:
+            return psutil.Process(self.process.pid).memory_info().rss
+        except psutil.NoSuchProcess:
+            return 0
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Let the worker end by itself, or kill it after two seconds."""
+        try:
+            self.process.stdin.close()
+            self.process.wait(CLOSE_SECONDS)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            self.kill()
+
+    def last_words(self) -> str:
+        """Why the process ended, in words."""
+        code = self.process.poll()
+        if code == -signal.SIGKILL:
+            return "was stopped by the system, most likely because memory ran out"
+        if code is not None and code < 0:
+            return f"crashed ({signal.Signals(-code).name})"
+        return f"ended unexpectedly (exit code {code})"

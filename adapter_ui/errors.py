@@ -1,0 +1,123 @@
+"""Everything that can go wrong, as types.
+
+* AdapterUIError
+  + InvalidInput              an argument is wrong; `field` names it
+    - InvalidRef              not a name of an adapter
+    - InvalidRecipe           a fine-tuning recipe or its data cannot be used
+  + HubError                  the Hub said no, or nothing
+    - HubUnreachable          no connection, a timeout, or an answer that is no answer
+    - HubRateLimited          too many requests; `wait_seconds` says how long
+    - NotFoundOrPrivate       no such repository, revision or file for this user
+    - GatedRepo               the files need an accepted licence
+  + BadAdapter                the adapter's files cannot be used as they are
+    - UnsupportedAdapter      sound, but this app or this PEFT cannot load it
+  + BaseUnavailable           the base model's files cannot be had
+  + DoesNotFit                not enough memory; `largest_precision` says what would fit
+  + EngineError               the model worker failed
+    - WorkerStopped           it crashed, was killed, or ran out of memory; it is restarted
+    - WorkerHung              it missed its deadline; it is restarted
+    - ModelFailure            the model raised while it loaded or ran
+  + Cancelled                 the user stopped it
+  + UnknownRun                no such fine-tuning run
+
+The message of each is one sentence for the person at the screen, with the next step in it. Nothing here
+knows about Gradio; `adapter_ui.ui.errors` turns these into what the page and the API show.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AdapterUIError(Exception):
+    """Base of all errors that this app raises on purpose; `code` is stable for scripts."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidInput(AdapterUIError):
+    code = "invalid_input"
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidRef(InvalidInput):
+    code = "invalid_ref"
+
+
+class InvalidRecipe(InvalidInput):
+    code = "invalid_recipe"
+
+
+class HubError(AdapterUIError):
+    code = "hub_error"
+
+
+class HubUnreachable(HubError):
+    code = "hub_unreachable"
+
+
+class HubRateLimited(HubError):
+    code = "hub_rate_limited"
+
+    def __init__(self, message: str, wait_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.wait_seconds = wait_seconds
+
+
+class NotFoundOrPrivate(HubError):
+    code = "not_found_or_private"
+
+
+class GatedRepo(HubError):
+    code = "gated_repo"
+
+
+class BadAdapter(AdapterUIError):
+    code = "bad_adapter"
+
+
+class UnsupportedAdapter(BadAdapter):
+    code = "unsupported_adapter"
+
+
+class BaseUnavailable(AdapterUIError):
+    code = "base_unavailable"
+
+
+class DoesNotFit(AdapterUIError):
+    code = "does_not_fit"
+
+    def __init__(self, message: str, largest_precision: str | None = None) -> None:
+        super().__init__(message)
+        self.largest_precision = largest_precision
+
+
+class EngineError(AdapterUIError):
+    code = "engine_error"
+
+
+class WorkerStopped(EngineError):
+    code = "worker_stopped"
+
+
+class WorkerHung(EngineError):
+    code = "worker_hung"
+
+
+class ModelFailure(EngineError):
+    code = "model_failure"
+
+
+class Cancelled(AdapterUIError):
+    code = "cancelled"
+
+
+class UnknownRun(AdapterUIError):
+    code = "unknown_run"

@@ -1,0 +1,264 @@
+"""Attach an adapter to a loaded base, and choose which one answers.
+
+Only the tensors that PEFT itself would have saved for the adapter's config are applied: a file may carry more, such as
+a weight of the base, and PEFT would write that into the base that others share. Knows nothing of text or of requests.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import peft
+import regex
+import torch
+from peft import MODEL_TYPE_TO_PEFT_MODEL_MAPPING, PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel
+from peft.tuners.lora import LoraLayer
+from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+
+from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+LABELS_FILE = "label_names.json"
+HEADS = ("score", "classifier", "qa_outputs")
+PATTERN_SECONDS = 0.5
+# Code by name, third repositories, local paths, and inits that only matter before training.
+NEVER_FROM_A_FILE = {
+    "auto_mapping", "megatron_config", "megatron_core", "runtime_config", "loftq_config", "eva_config",
+    "corda_config", "lora_ga_config", "tokenizer_name_or_path", "tokenizer_kwargs",
+    "prompt_tuning_init_state_dict_path", "prompt_tuning_init_text", "revision",
+}  # fmt: skip
+REFUSED_METHODS = {"XLORA": "it names further adapters to download"}
+REFUSED_FIELDS = {
+    "layer_replication": "it rebuilds the base's layers",
+    "kasa_config": "it rewrites the base's weights",
+    "arrow_config": "it routes between further adapters",
+}
+
+
+@dataclass(frozen=True)
+class Attached:
+    """How much of an adapter's file was applied."""
+
+    keys_in_file: int
+    keys_applied: int
+    notices: tuple[str, ...] = ()
+
+
+def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, Attached]:
+    """Add the adapter in `folder` under the PEFT adapter name `name`; gives the PeftModel and what was applied.
+
+    Raises BadAdapter when nothing in the file fits the base, UnsupportedAdapter when it must not be loaded.
+    """
+    config = read_adapter_config(folder, model)
+    tensors = read_tensors(folder)
+    peft_model = add_empty_adapter(model, config, name)
+    try:
+        attached = fill(peft_model, tensors, name)
+    except BadAdapter:
+        peft_model.delete_adapter(name)
+        raise
+    peft_model.eval()
+    return peft_model, attached
+
+
+def add_empty_adapter(model: torch.nn.Module, config: PeftConfig, name: str) -> PeftModel:
+    """The adapter's modules in place, with fresh weights, in the base's own dtype (PEFT would upcast to fp32)."""
+    try:
+        if isinstance(model, PeftModel):
+            model.add_adapter(name, config, autocast_adapter_dtype=False)
+            return model
+        wrapper = MODEL_TYPE_TO_PEFT_MODEL_MAPPING.get(config.task_type, PeftModel)
+        return wrapper(model, config, adapter_name=name, autocast_adapter_dtype=False)
+    except (TypeError, ValueError) as error:
+        raise BadAdapter(f"PEFT cannot put this adapter on this base: {first_line(error)}") from error
+
+
+def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attached:
+    """Copy the file's tensors into the adapter `name`, as far as PEFT would have saved them."""
+    expected = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    applied = {key: tensor for key, tensor in tensors.items() if key in expected}
+    if not applied:
+        raise BadAdapter(
+            "None of the adapter's tensors belongs to this base: it was made for another architecture, so choose its own base."
+        )
+    for key, tensor in applied.items():
+        if tensor.shape != expected[key].shape:
+            raise BadAdapter(
+                f"{key} has shape {tuple(tensor.shape)} in the adapter but {tuple(expected[key].shape)} on this base; "
+                "the adapter was made for another base."
+            )
+    set_peft_model_state_dict(model, applied, adapter_name=name)
+    notices = []
+    if missing := len(expected.keys() - applied.keys()):
+        notices.append(
+            f"{missing} of the {len(expected)} tensors that the config asks for are not in the file."
+        )
+    if ignored := len(tensors) - len(applied):
+        notices.append(f"{ignored} tensors of the file belong to no part of the adapter and were left out.")
+    return Attached(len(tensors), len(applied), tuple(notices))
+
+
+def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """The tensors of the adapter's safetensors file, all finite."""
+    try:
+        tensors = load_file(folder / WEIGHTS_FILE)
+    except (OSError, SafetensorError) as error:
+        raise BadAdapter(
+            f"{WEIGHTS_FILE} cannot be read ({error}); load the adapter again to download it afresh."
+        ) from error
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise BadAdapter(
+                f"{key} holds values that are not finite, so every answer would be noise; try another revision."
+            )
+    return tensors
+
+
+def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
+    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no others."""
+    raw = read_json(folder)
+    method = str(raw.get("peft_type"))
+    config_class = PEFT_TYPE_TO_CONFIG_MAPPING.get(method)
+    if config_class is None:
+        raise UnsupportedAdapter(
+            f"PEFT {peft.__version__} does not know the method “{method[:40]}”; the adapter may need a newer PEFT."
+        )
+    if method in REFUSED_METHODS:
+        raise UnsupportedAdapter(f"{method} adapters are not supported: {REFUSED_METHODS[method]}.")
+    for field, reason in REFUSED_FIELDS.items():
+        if raw.get(field):
+            raise UnsupportedAdapter(f"Adapters with {field} are not supported: {reason}.")
+    known = {field.name for field in dataclasses.fields(config_class)} - NEVER_FROM_A_FILE
+    values = {key: value for key, value in raw.items() if key in known and value is not None}
+    values["inference_mode"] = True
+    if isinstance(values.get("init_lora_weights"), str):
+        values["init_lora_weights"] = (
+            True  # the weights come from the file; pissa and others would rewrite the base
+        )
+    if "prompt_tuning_init" in values:
+        values["prompt_tuning_init"] = "RANDOM"
+    if isinstance(pattern := values.get("target_modules"), str) and pattern != "all-linear":
+        values["target_modules"] = matching_modules(model, pattern)
+    try:
+        return config_class(**values)
+    except (TypeError, ValueError) as error:
+        raise BadAdapter(f"PEFT does not accept this {CONFIG_FILE}: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]
+
+
+def read_json(folder: Path) -> dict[str, Any]:
+    try:
+        raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadAdapter(f"{CONFIG_FILE} cannot be read: {error}.") from error
+    if not isinstance(raw, dict):
+        raise BadAdapter(f"{CONFIG_FILE} is not a JSON object.")
+    return raw
+
+
+def matching_modules(model: torch.nn.Module, pattern: str) -> list[str]:
+    """Module names that a target_modules pattern matches, found under a time limit: PEFT's own `re` has none."""
+    try:
+        compiled = regex.compile(pattern)
+        names = [
+            name for name, _ in model.named_modules() if compiled.fullmatch(name, timeout=PATTERN_SECONDS)
+        ]
+    except (regex.error, TimeoutError) as error:
+        raise BadAdapter(
+            f"The target_modules pattern “{pattern[:80]}” cannot be used: {error or 'it takes too long to match'}."
+        ) from error
+    if not names:
+        raise BadAdapter(f"The target_modules pattern “{pattern[:80]}” matches no module of this base.")
+    return names
+
+
+def sharing_key(folder: Path, adapter: str) -> str:
+    """Adapters with equal keys can share one base in memory.
+
+    PEFT puts adapters of one method side by side, but not of two; and trained biases are written into the base itself,
+    so that such an adapter needs a copy of its own.
+    """
+    raw = read_json(folder)
+    trains_biases = raw.get("bias", "none") not in ("none", None, False)
+    return adapter if trains_biases else str(raw.get("peft_type"))
+
+
+def labels_of(folder: Path) -> tuple[str, ...]:
+    """Names of the classes of a classification head: as many as the head in the file has rows.
+
+    From `label_names.json`, which this app's own runs write, else LABEL_0, LABEL_1, … as transformers has it. PEFT
+    itself keeps no label names. Empty when the file has no head.
+    """
+    count = head_rows(folder)
+    names_file = folder / LABELS_FILE
+    if names_file.is_file():
+        names = json.loads(names_file.read_text(encoding="utf-8"))
+        if isinstance(names, list) and len(names) == count:
+            return tuple(str(name)[:120] for name in names)
+    return tuple(f"LABEL_{index}" for index in range(count))
+
+
+def head_rows(folder: Path) -> int:
+    try:
+        with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
+            shapes = {key: file.get_slice(key).get_shape() for key in file.keys() if is_head(key)}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise BadAdapter(f"{WEIGHTS_FILE} cannot be read: {error}.") from error
+    # A head of two layers ends in out_proj; its last layer has the classes.
+    for key in sorted(shapes, key=lambda key: "out_proj" not in key):
+        return shapes[key][0]
+    return 0
+
+
+def is_head(key: str) -> bool:
+    return key.endswith(".weight") and any(f".{head}." in f".{key}" for head in HEADS) and "lora_" not in key
+
+
+@contextmanager
+def speaking_as(model: torch.nn.Module, name: str, strength: float = 1.0) -> Iterator[None]:
+    """Let the adapter `name` answer at `strength`; an empty name or strength 0 lets the base answer.
+
+    Strength multiplies a LoRA's scaling (wise-ft, Wortsman et al. 2021). Raises InvalidInput where the method has none.
+    """
+    if not isinstance(model, PeftModel):
+        with nullcontext():
+            yield
+    elif not name or strength == 0:
+        with model.disable_adapter():
+            yield
+    else:
+        model.set_adapter(name, inference_mode=True)
+        with scaled(model, name, strength):
+            yield
+
+
+@contextmanager
+def scaled(model: PeftModel, name: str, strength: float) -> Iterator[None]:
+    layers = [
+        module for module in model.modules() if isinstance(module, LoraLayer) and name in module.scaling
+    ]
+    if strength != 1 and not layers:
+        raise InvalidInput(
+            f"{model.peft_config[name].peft_type.value} adapters have no strength to set; use 1 for the adapter or 0 for the base.",
+            field="strength",
+        )
+    before = [layer.scaling[name] for layer in layers]
+    for layer, scaling in zip(layers, before, strict=True):
+        layer.scaling[name] = scaling * strength
+    try:
+        yield
+    finally:
+        for layer, scaling in zip(layers, before, strict=True):
+            layer.scaling[name] = scaling

@@ -1,0 +1,207 @@
+"""Load a base model from a local folder in a chosen precision.
+
+Knows folders, classes and precisions; knows nothing of adapters, of where the folder came from, or of who asked.
+Never touches the network and never runs code that comes with a model.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bitsandbytes
+import torch
+import transformers
+from transformers import (
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.auto_factory import _BaseAutoModelClass
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from adapter_ui.domain import Precision
+from adapter_ui.errors import BaseUnavailable, InvalidInput
+
+DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
+# What a base's config.json may not decide here: code, kernels from elsewhere, and a precision of its own.
+DROPPED_CONFIG_FIELDS = (
+    "auto_map",
+    "_attn_implementation",
+    "attn_implementation",
+    "_attn_implementation_internal",
+    "torch_dtype",
+    "dtype",
+)
+BOUNDS = {
+    "num_hidden_layers": 512,
+    "hidden_size": 65_536,
+    "intermediate_size": 524_288,
+    "vocab_size": 2_000_000,
+    "num_attention_heads": 1_024,
+}
+
+
+@dataclass
+class LoadedModel:
+    """A base in memory. `model` is the base itself, or the PeftModel around it once an adapter was attached."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+
+
+def load_base(
+    folder: Path,
+    precision: Precision,
+    model_class: str,
+    *,
+    labels: tuple[str, ...] = (),
+    fast_4bit: bool = False,
+) -> LoadedModel:
+    """Load the base in `folder` (config, tokenizer and safetensors) as `model_class`, ready for inference.
+
+    `labels` names the classes of a classification head, in order. `fast_4bit` allows bitsandbytes' AVX512-BF16 kernel,
+    which repacks nf4 and fp4 weights in place at the first forward: twice as fast on such CPUs, but a model that ran
+    once can then be neither trained nor merged (bitsandbytes issue 2078).
+    Raises BaseUnavailable when the folder is no usable base, InvalidInput when the class does not exist.
+    """
+    config = read_config(folder)
+    if labels:
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: index for index, label in enumerate(labels)}
+    model, info = class_named(model_class).from_pretrained(
+        folder,
+        config=config,
+        dtype=DTYPES.get(precision, torch.bfloat16),
+        quantization_config=quantization(precision),
+        device_map="auto" if torch.cuda.is_available() else None,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    refuse_incomplete(info, model, has_new_head=bool(labels) or model_class == "AutoModel")
+    if not fast_4bit:
+        keep_4bit_weights_as_they_are(model)
+    tokenizer = load_tokenizer(folder)
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id
+    if model.can_generate():
+        model.generation_config = only_special_tokens(model.generation_config)
+    return LoadedModel(model.eval(), tokenizer, model.device)
+
+
+def read_config(folder: Path) -> PretrainedConfig:
+    """The base's config.json without the fields by which it could choose code to run, and within bounds."""
+    if (folder / "adapter_config.json").exists():
+        raise BaseUnavailable(
+            "This base is itself an adapter; load the adapter over the base it was made from."
+        )
+    try:
+        raw: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BaseUnavailable(
+            f"The base's config.json cannot be read ({error}); try another revision."
+        ) from error
+    for field in DROPPED_CONFIG_FIELDS:
+        raw.pop(field, None)
+    for field, bound in BOUNDS.items():
+        if isinstance(value := raw.get(field), (int, float)) and not 0 < value <= bound:
+            raise BaseUnavailable(
+                f"The base's config.json says {field}={value}, beyond the bound of {bound}."
+            )
+    if raw.get("quantization_config"):
+        raise BaseUnavailable(
+            "This base's weights are already quantised; choose the unquantised original, which loads in int8, nf4 or fp4 too."
+        )
+    model_type = raw.pop("model_type", None)
+    if model_type not in CONFIG_MAPPING:
+        raise BaseUnavailable(
+            f"transformers {transformers.__version__} has no model type “{model_type}” of its own, and code from the Hub is never run."
+        )
+    return CONFIG_MAPPING[model_type].from_dict(raw)
+
+
+def class_named(name: str) -> type:
+    """A model class of transformers by its name: AutoModelForCausalLM, OPTForCausalLM, …"""
+    found = getattr(transformers, name, None) if name.isidentifier() else None
+    if not isinstance(found, type) or not issubclass(found, (PreTrainedModel, _BaseAutoModelClass)):
+        raise InvalidInput(
+            f"transformers has no model class “{name[:60]}”; use one such as AutoModelForCausalLM or OPTForCausalLM.",
+            field="model_class",
+        )
+    return found
+
+
+def quantization(precision: Precision) -> BitsAndBytesConfig | None:
+    """bitsandbytes' config for int8 (LLM.int8) and for nf4 and fp4 (QLoRA's 4-bit types) with bf16 compute."""
+    if precision is Precision.INT8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    if precision in (Precision.NF4, Precision.FP4):
+        return BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type=precision.value, bnb_4bit_compute_dtype=torch.bfloat16
+        )
+    return None
+
+
+def only_special_tokens(config: GenerationConfig) -> GenerationConfig:
+    """A base's generation_config.json may say where text starts and ends; how to decode is the user's choice."""
+    return GenerationConfig(
+        bos_token_id=config.bos_token_id,
+        eos_token_id=config.eos_token_id,
+        pad_token_id=config.pad_token_id,
+        decoder_start_token_id=config.decoder_start_token_id,
+    )
+
+
+def keep_4bit_weights_as_they_are(model: torch.nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, bitsandbytes.nn.Linear4bit):
+            module.support_avx512bf16_for_cpu = False
+
+
+def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head: bool) -> None:
+    """A tensor missing from the base's files would be random, and every answer with it; a new head is meant to be."""
+    head = set(dict(model.named_parameters())) - {
+        f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()
+    }
+    missing = [name for name in info["missing_keys"] if not (has_new_head and name in head)]
+    mismatched = [str(entry) for entry in info["mismatched_keys"]]
+    if missing or mismatched:
+        raise BaseUnavailable(
+            f"The base's files do not fill {type(model).__name__}: {len(missing)} tensors missing and {len(mismatched)} of another "
+            f"shape, such as {(missing + mismatched)[0]}; choose another model class or revision."
+        )
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The base's tokenizer, padding on the left with a pad token that exists."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def tensor_bytes(model: torch.nn.Module) -> int:
+    """Memory held by a model's weights, buffers and bitsandbytes statistics, in bytes; shared storage counts once."""
+    storages: dict[int, int] = {}
+    for tensor in [*model.parameters(), *model.buffers()]:
+        for part in (tensor, *quantization_statistics(tensor)):
+            if part.device.type != "meta":
+                storage = part.untyped_storage()
+                storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())
+
+
+def quantization_statistics(tensor: torch.Tensor) -> list[torch.Tensor]:
+    state = getattr(tensor, "quant_state", None)
+    if state is None:
+        return [tensor.SCB] if getattr(tensor, "SCB", None) is not None else []
+    return [part for part in (state.absmax, state.code) if isinstance(part, torch.Tensor)]

@@ -1,0 +1,118 @@
+"""Answers of models that do not just write: labels, entities, a span of the context, an embedding.
+
+Each function takes a loaded model and text, and gives a Prediction. Nothing here knows which adapter is active.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from adapter_ui.domain import Entity, LabelScore, Prediction
+from adapter_ui.errors import InvalidInput
+from adapter_ui.models.generation import context_length
+from adapter_ui.models.loading import LoadedModel
+
+EMBEDDING_POOLING = "mean"
+LONGEST_ANSWER = 64
+
+
+def predict(loaded: LoadedModel, task_type: str, text: str, text_pair: str) -> Prediction:
+    """Run the task's own head on `text`. Raises InvalidInput when the task has no such view."""
+    if task_type not in TASKS:
+        raise InvalidInput(
+            f"{task_type or 'An adapter without a task type'} has no prediction view; generate text with it instead.",
+            field="adapter",
+        )
+    with torch.inference_mode():
+        return TASKS[task_type](loaded, text, text_pair)
+
+
+def encode(loaded: LoadedModel, text: str, text_pair: str = "", **options: object) -> dict[str, torch.Tensor]:
+    encoded = loaded.tokenizer(
+        text,
+        text_pair or None,
+        truncation=True,
+        max_length=context_length(loaded),
+        return_tensors="pt",
+        **options,
+    )
+    if encoded["input_ids"].shape[1] == 0:
+        raise InvalidInput("There is no text to read; write some.", field="text")
+    return encoded.to(loaded.device)
+
+
+def classify(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+    """SEQ_CLS: every label with its probability (softmax; sigmoid for multi-label bases), best first."""
+    logits = loaded.model(**encode(loaded, text, text_pair)).logits[0].float()
+    config = loaded.model.config
+    if config.problem_type == "multi_label_classification":
+        scores = logits.sigmoid()
+    elif config.problem_type == "regression" or logits.numel() == 1:
+        scores = logits
+    else:
+        scores = logits.softmax(-1)
+    labels = [LabelScore(str(config.id2label[index]), score) for index, score in enumerate(scores.tolist())]
+    return Prediction("SEQ_CLS", labels=tuple(sorted(labels, key=lambda label: -label.score)))
+
+
+def tag(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+    """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further tokens."""
+    encoded = encode(loaded, text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    special = encoded.pop("special_tokens_mask")[0].tolist()
+    scores, labels = loaded.model(**encoded).logits[0].float().softmax(-1).max(-1)
+    entities: list[Entity] = []
+    previous = ""
+    for (start, end), is_special, score, index in zip(
+        offsets, special, scores.tolist(), labels.tolist(), strict=True
+    ):
+        label = str(loaded.model.config.id2label[index])
+        if is_special or start == end or label in ("O", "LABEL_0"):
+            previous = ""
+            continue
+        name = label.removeprefix("B-").removeprefix("I-")
+        if name == previous and not label.startswith("B-"):
+            last = entities.pop()
+            start, score = last.start, min(last.score, score)
+        entities.append(Entity(text[start:end], name, start, end, score))
+        previous = name
+    return Prediction("TOKEN_CLS", entities=tuple(entities))
+
+
+def answer(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+    """QUESTION_ANS: the likeliest span of the context (`text_pair`) for the question (`text`)."""
+    if not text_pair:
+        raise InvalidInput(
+            "A question needs a context to find the answer in; fill in the second text.", field="text_pair"
+        )
+    encoded = encode(loaded, text, text_pair, return_offsets_mapping=True)
+    offsets = encoded.pop("offset_mapping")[0].tolist()
+    in_context = torch.tensor([sequence == 1 for sequence in encoded.sequence_ids(0)], device=loaded.device)
+    output = loaded.model(**encoded)
+    starts = output.start_logits[0].float().masked_fill(~in_context, float("-inf")).softmax(-1)
+    ends = output.end_logits[0].float().masked_fill(~in_context, float("-inf")).softmax(-1)
+    spans = torch.triu(starts[:, None] * ends[None, :]).tril(LONGEST_ANSWER)
+    first, last = divmod(int(spans.argmax()), spans.shape[1])
+    start, end = offsets[first][0], offsets[last][1]
+    return Prediction(
+        "QUESTION_ANS", answer=text_pair[start:end], start=start, end=end, score=float(spans[first, last])
+    )
+
+
+def embed(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+    """FEATURE_EXTRACTION: the mean of the last hidden states over the text's tokens, scaled to length 1."""
+    encoded = encode(loaded, text)
+    hidden = loaded.model(**encoded).last_hidden_state[0].float()
+    mask = encoded["attention_mask"][0].unsqueeze(-1).float()
+    embedding = torch.nn.functional.normalize((hidden * mask).sum(0) / mask.sum(), dim=-1)
+    return Prediction("FEATURE_EXTRACTION", embedding=tuple(embedding.tolist()), pooling=EMBEDDING_POOLING)
+
+
+TASKS: dict[str, Callable[[LoadedModel, str, str], Prediction]] = {
+    "SEQ_CLS": classify,
+    "TOKEN_CLS": tag,
+    "QUESTION_ANS": answer,
+    "FEATURE_EXTRACTION": embed,
+}

@@ -1,0 +1,196 @@
+"""The engine over a real worker with tiny real models: answers, turns, cancels, crashes and hangs."""
+
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adapter_ui.domain import (
+    ChatMessage,
+    Generation,
+    GenerationOptions,
+    LoadReport,
+    Precision,
+    Prediction,
+    Progress,
+)
+from adapter_ui.engine import protocol
+from adapter_ui.engine.local import LocalEngine
+from adapter_ui.errors import BadAdapter, InvalidInput, WorkerHung, WorkerStopped
+
+GREEDY = GenerationOptions(max_new_tokens=12, temperature=0)
+ENDLESS = GenerationOptions(max_new_tokens=400, temperature=1.5, seed=1)
+HELLO = (ChatMessage("user", "Hello there"),)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    engine = LocalEngine(tmp_path_factory.mktemp("engine") / "worker.log")
+    yield engine
+    engine.close()
+
+
+def spec_of(models: Path, adapter: str = "lora", precision: Precision = Precision.FP32) -> protocol.ModelSpec:
+    return protocol.ModelSpec(
+        base="tiny/llama",
+        base_folder=str(models / "llama"),
+        precision=precision,
+        model_class="AutoModelForCausalLM",
+        adapter=f"org/{adapter}" if adapter else "",
+        adapter_folder=str(models / adapter) if adapter else "",
+        task_type="CAUSAL_LM",
+    )
+
+
+def answer(engine, spec, options=GREEDY, strength=1.0) -> Generation:
+    request = protocol.Generate(spec, HELLO, options, strength)
+    events = list(engine.stream(request, silence_seconds=60))
+    return next(event for event in reversed(events) if isinstance(event, Generation))
+
+
+def worker_pid(engine) -> int:
+    return engine.worker.process.pid
+
+
+@pytest.mark.parametrize("precision", list(Precision), ids=str)
+def test_each_precision_loads_and_generates(engine, tiny_models, precision):
+    spec = spec_of(tiny_models, precision=precision)
+    report = next(
+        event
+        for event in engine.stream(protocol.Load(spec), silence_seconds=60)
+        if isinstance(event, LoadReport)
+    )
+    assert (report.keys_in_file, report.keys_applied) == (8, 8)
+    assert report.measured_bytes > 0
+    last = answer(engine, spec)
+    assert last.done
+    assert last.tokens == 12
+    assert last.reason == "length"
+    assert ("tiny/llama", precision) in {(base.base, base.precision) for base in engine.loaded()}
+
+
+def test_strength_zero_is_the_base_and_one_is_the_adapter(engine, tiny_models):
+    base = answer(engine, spec_of(tiny_models, adapter=""))
+    assert answer(engine, spec_of(tiny_models), strength=0).text == base.text
+    assert answer(engine, spec_of(tiny_models), strength=1).text != base.text
+    assert answer(engine, spec_of(tiny_models, adapter="")).text == base.text
+
+
+def test_a_seed_repeats_an_answer(engine, tiny_models):
+    options = GenerationOptions(max_new_tokens=16, temperature=1.0, seed=11)
+    texts = {answer(engine, spec_of(tiny_models), options).text for _ in range(3)}
+    assert len(texts) == 1
+    other = replace(options, seed=12)
+    assert answer(engine, spec_of(tiny_models), other).text not in texts
+
+
+def test_a_stop_string_ends_the_text_before_it(engine, tiny_models):
+    whole = answer(engine, spec_of(tiny_models)).text
+    stop = whole[4:6]
+    stopped = answer(engine, spec_of(tiny_models), replace(GREEDY, stop=(stop,)))
+    assert stopped.text == whole[: whole.index(stop)]
+    assert stopped.reason == "stop"
+
+
+def test_a_classifier_gives_every_label_of_its_head(engine, tiny_models):
+    spec = replace(
+        spec_of(tiny_models, adapter="classifier"),
+        base="tiny/bert",
+        base_folder=str(tiny_models / "bert"),
+        model_class="AutoModelForSequenceClassification",
+        task_type="SEQ_CLS",
+    )
+    events = list(engine.stream(protocol.Predict(spec, "Some text"), silence_seconds=60))
+    prediction = next(event for event in events if isinstance(event, Prediction))
+    assert len(prediction.labels) == 3
+    assert sum(label.score for label in prediction.labels) == pytest.approx(1, abs=1e-5)
+
+
+def test_strength_of_a_method_without_scaling_is_refused_by_name(engine, tiny_models):
+    with pytest.raises(InvalidInput, match="IA3 adapters have no strength"):
+        answer(engine, spec_of(tiny_models, adapter="ia3"), strength=0.5)
+
+
+def test_an_adapter_of_another_base_is_refused_and_the_worker_goes_on(engine, tiny_models):
+    wrong = replace(spec_of(tiny_models, adapter="classifier"), task_type="CAUSAL_LM")
+    with pytest.raises(BadAdapter):
+        list(engine.stream(protocol.Load(wrong), silence_seconds=60))
+    pid = worker_pid(engine)
+    assert answer(engine, spec_of(tiny_models)).done
+    assert worker_pid(engine) == pid
+
+
+def test_closing_a_stream_stops_it_and_keeps_the_worker(engine, tiny_models):
+    answer(engine, spec_of(tiny_models))
+    pid = worker_pid(engine)
+    stream = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    first = next(event for event in stream if isinstance(event, Generation))
+    assert first.tokens < ENDLESS.max_new_tokens
+    stream.close()
+    assert worker_pid(engine) == pid
+    assert answer(engine, spec_of(tiny_models)).done
+
+
+def test_requests_take_turns_and_the_waiting_are_told(engine, tiny_models):
+    answer(engine, spec_of(tiny_models))
+    first = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(first)
+    second = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, GREEDY), silence_seconds=60)
+    waiting = next(second)
+    assert isinstance(waiting, Progress)
+    assert waiting.message == "Waiting for 1 earlier request"
+    first.close()
+    assert [event for event in second if isinstance(event, Generation)][-1].done
+
+
+def test_a_killed_worker_costs_one_sentence_and_the_next_request_works(engine, tiny_models):
+    stream = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(event for event in stream if isinstance(event, Generation))
+    os.kill(worker_pid(engine), signal.SIGKILL)
+    with pytest.raises(WorkerStopped, match="memory ran out; it starts again with your next request"):
+        list(stream)
+    assert engine.loaded() == ()
+    assert answer(engine, spec_of(tiny_models)).done
+
+
+def test_a_worker_that_hangs_is_restarted(engine, tiny_models):
+    answer(engine, spec_of(tiny_models))
+    pid = worker_pid(engine)
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(WorkerHung, match="did not answer for 2 s"):
+        list(engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, GREEDY), silence_seconds=2))
+    assert not psutil.pid_exists(pid)
+    assert answer(engine, spec_of(tiny_models)).done
+
+
+def test_a_cancel_that_is_not_obeyed_ends_in_a_kill(engine, tiny_models):
+    stream = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(event for event in stream if isinstance(event, Generation))
+    pid = worker_pid(engine)
+    os.kill(pid, signal.SIGSTOP)
+    closing = threading.Thread(target=stream.close)
+    closing.start()
+    closing.join(timeout=20)
+    assert not closing.is_alive()
+    assert not psutil.pid_exists(pid)
+
+
+def test_unloading_frees_a_base_and_its_adapters(engine, tiny_models):
+    answer(engine, spec_of(tiny_models))
+    assert [base.base for base in engine.loaded()] == ["tiny/llama"]
+    list(engine.stream(protocol.Unload("tiny/llama", Precision.FP32), silence_seconds=60))
+    assert engine.loaded() == ()
+
+
+def test_the_worker_has_no_token_and_no_network(engine, tiny_models, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    engine.close()
+    answer(engine, spec_of(tiny_models))
+    environment = psutil.Process(worker_pid(engine)).environ()
+    assert "HF_TOKEN" not in environment
+    assert environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
