@@ -75,7 +75,8 @@ class AdapterRef:
             if is_hub_id(name) and (not at or REVISION.fullmatch(revision)):
                 return cls(Source.HUB, name, revision or None)
         raise InvalidRef(
-            f"“{text[:120]}” is not the name of an adapter; use org/name, org/name@revision, starter:NAME, run:ID or folder:NAME.",
+            f"“{text[:120]}” is not the name of an adapter; use org/name, org/name@revision, starter:NAME, "
+            "run:ID or folder:NAME.",
             field="adapter",
         )
 
@@ -189,8 +190,8 @@ class ModuleInfo:
 class BaseFacts:
     """What is known of a base model without downloading its weights.
 
-    `problem` says why `available` is False, and `problem_code` is the `code` of that error. `weights` is the format
-    of its files: safetensors, gguf or pickle.
+    `problem` says why `available` is False, and `problem_code` is the `code` of that error. `weights` is the
+    format of its files: safetensors, gguf or pickle.
     """
 
     id: str
@@ -309,7 +310,9 @@ class LoadedBase:
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How to decode. temperature 0 is greedy; `seed` None draws a fresh one; `raw` skips the chat template."""
+    """How to decode. temperature 0 is greedy; `seed` None draws a fresh one; `raw` skips the chat
+    template.
+    """
 
     max_new_tokens: int = 256
     temperature: float = 0.7
@@ -410,8 +413,8 @@ class Entity:
 class Prediction:
     """The answer of a model that is not a plain text generator; which fields are set depends on the task.
 
-    SEQ_CLS: labels. TOKEN_CLS: entities. QUESTION_ANS: answer, start, end, score. FEATURE_EXTRACTION: embedding,
-    pooling. CAUSAL_LM and SEQ_2_SEQ_LM: text.
+    SEQ_CLS: labels. TOKEN_CLS: entities. QUESTION_ANS: answer, start, end, score. FEATURE_EXTRACTION:
+    embedding, pooling. CAUSAL_LM and SEQ_2_SEQ_LM: text.
     """
 
     task_type: str
@@ -431,8 +434,8 @@ class Prediction:
 class Table:
     """Rows of a data file as they were read: column names, rows of text values, and what was dropped and why.
 
-    `places` says for each row where it came from: "line 7", or "row 7" of a JSON list. `dropped_rows` counts all
-    dropped rows; `dropped` explains the first of them.
+    `places` says for each row where it came from: "line 7", or "row 7" of a JSON list. `dropped_rows` counts
+    all dropped rows; `dropped` explains the first of them.
     """
 
     columns: tuple[str, ...]
@@ -482,7 +485,9 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class RunStatus:
-    """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate, …"""
+    """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate,
+    …
+    """
 
     run_id: str
     state: RunState

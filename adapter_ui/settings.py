@@ -1,7 +1,7 @@
 """The only reader of the environment: what this app is told from outside, read once at start.
 
-`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` mean what they mean everywhere in this ecosystem, and
-`GRADIO_SERVER_NAME` and `GRADIO_SERVER_PORT` are read by Gradio itself. Our own are `ADAPTER_UI_…`.
+`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME` and `HF_HUB_OFFLINE` mean what they mean everywhere in this ecosystem,
+and `GRADIO_SERVER_NAME` and `GRADIO_SERVER_PORT` are read by Gradio itself. Our own are `ADAPTER_UI_…`.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def machine_token(env: Mapping[str, str]) -> str | None:
 def prepare_environment() -> None:
     """Set what libraries read at import. Call before huggingface_hub or gradio is imported.
 
-    No implicit token, no telemetry, plain HTTP downloads (whose progress can be watched and cancelled), and OpenMP
-    threads that sleep when idle: spinning ones make two busy processes on few cores many times slower.
+    No implicit token, no telemetry, plain HTTP downloads (whose progress can be watched and cancelled), and
+    OpenMP threads that sleep when idle: spinning ones make two busy processes on few cores many times slower.
     """
     os.environ.setdefault("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -85,7 +85,9 @@ def prepare_environment() -> None:
 
 
 def child_environment(**extra: str) -> dict[str, str]:
-    """The environment of a child that works with models: offline, without any token, code or kernel from the Hub."""
+    """The environment of a child that works with models: offline, without any token, code or kernel from the
+    Hub.
+    """
     kept = {name: value for name, value in os.environ.items() if "TOKEN" not in name and "SECRET" not in name}
     return {
         **kept,

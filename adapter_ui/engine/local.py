@@ -1,7 +1,8 @@
 """LocalEngine: one model worker on this machine, started when first needed, restarted when it dies.
 
-Requests take turns in the order they came. A request that is given up is cancelled in the worker; a worker that does
-not obey within five seconds, or says nothing for too long, is killed, and only the request it was working on fails.
+Requests take turns in the order they came. A request that is given up is cancelled in the worker; a worker
+that does not obey within five seconds, or says nothing for too long, is killed, and only the request it was
+working on fails.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ class LocalEngine:
         self.request_ids = itertools.count(1)
         self.turns: deque[object] = deque()
         self.turn_over = threading.Condition()
+        self.starting = threading.Lock()
 
     def stream(self, request: protocol.Request, *, silence_seconds: float) -> Iterator[protocol.Event]:
         """Wait for a turn, then the request's events; see engine.protocol.Engine.
 
-        While nothing happens a Progress comes every half second, so that a reader can give up between any two.
+        While nothing happens a Progress comes every half second, so that a reader can give up between any
+        two.
         Raises WorkerStopped, WorkerHung, or what the worker reported.
         """
         turn = object()
@@ -96,14 +99,16 @@ class LocalEngine:
                 if silent > silence_seconds:
                     self.discard(worker)
                     raise WorkerHung(
-                        f"The model did not answer for {silence_seconds:.0f} s and was restarted; try again, perhaps with less text."
+                        f"The model did not answer for {silence_seconds:.0f} s and was restarted; try "
+                        "again, perhaps with less text."
                     ) from None
                 yield Progress(stage.stage, stage.message, int(silent), unit="seconds")
                 continue
             if item is None:
                 self.discard(worker)
                 raise WorkerStopped(
-                    f"The model worker {worker.last_words()}; it starts again with your next request, which loads what it needs."
+                    f"The model worker {worker.last_words()}; it starts again with your next request, "
+                    "which loads what it needs."
                 )
             event_id, event = item
             if event_id != request_id:
@@ -137,12 +142,17 @@ class LocalEngine:
                 return
         self.discard(worker)
 
+    def warm(self) -> None:
+        """Start the worker ahead of the first request, which spends its first seconds on imports."""
+        self.running_worker()
+
     def running_worker(self) -> WorkerProcess:
-        if self.worker is None or not self.worker.alive:
-            if self.worker is not None:
-                self.discard(self.worker)
-            self.worker = WorkerProcess(self.log_file)
-        return self.worker
+        with self.starting:
+            if self.worker is None or not self.worker.alive:
+                if self.worker is not None:
+                    self.discard(self.worker)
+                self.worker = WorkerProcess(self.log_file)
+            return self.worker
 
     def discard(self, worker: WorkerProcess) -> None:
         worker.kill()

@@ -27,7 +27,7 @@ def precision_choices(has_gpu: bool) -> tuple[PrecisionChoice, ...]:
     reasons = {
         Precision.FP32: "exact, the most memory"
         + ("" if fast_bf16 else f"; the fastest on {device}, which has no bf16 units"),
-        Precision.BF16: f"half the memory of fp32{f', and fast on {device}' if fast_bf16 else f', but slow on {device}'}",
+        Precision.BF16: f"half the memory of fp32, {'and fast' if fast_bf16 else 'but slow'} on {device}",
         Precision.FP16: "half the memory of fp32" + ("" if has_gpu else "; meant for GPUs, slow here"),
         Precision.INT8: "a quarter of fp32's memory, slower",
         Precision.NF4: "an eighth of fp32's memory, small loss of quality",

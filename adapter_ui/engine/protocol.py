@@ -1,7 +1,8 @@
 """What an engine can do, and the messages between the web process and the model worker.
 
-A message is one line of JSON: `{"id": …, "kind": …, "body": {…}}`, where `kind` names one of the types below. No object
-is ever unpickled, so a worker that a hostile model took over can say wrong things but not run code in the web process.
+A message is one line of JSON: `{"id": …, "kind": …, "body": {…}}`, where `kind` names one of the types
+below. No object is ever unpickled, so a worker that a hostile model took over can say wrong things but not
+run code in the web process.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Generate:
-    """Ask for text; a stream of Generation, the last with `done`. Strength 0 is the base, 1 the adapter as trained."""
+    """Ask for text; a stream of Generation, the last with `done`. Strength 0 is the base, 1 the adapter as
+    trained.
+    """
 
     spec: ModelSpec
     messages: tuple[ChatMessage, ...]
@@ -115,6 +118,10 @@ class Engine(Protocol):
 
         `silence_seconds` is how long the worker may say nothing before it counts as hung.
         """
+        ...
+
+    def warm(self) -> None:
+        """Get ready for a first request that is likely to come."""
         ...
 
     def loaded(self) -> tuple[LoadedBase, ...]:

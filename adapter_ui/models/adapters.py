@@ -1,7 +1,8 @@
 """Attach an adapter to a loaded base, and choose which one answers.
 
-Only the tensors that PEFT itself would have saved for the adapter's config are applied: a file may carry more, such as
-a weight of the base, and PEFT would write that into the base that others share. Knows nothing of text or of requests.
+Only the tensors that PEFT itself would have saved for the adapter's config are applied: a file may carry
+more, such as a weight of the base, and PEFT would write that into the base that others share. Knows nothing
+of text or of requests.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Attached:
 
 
 def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, Attached]:
-    """Add the adapter in `folder` under the PEFT adapter name `name`; gives the PeftModel and what was applied.
+    """Add the adapter in `folder` under the PEFT adapter name `name`; gives the PeftModel and what was
+    applied.
 
     Raises BadAdapter when nothing in the file fits the base, UnsupportedAdapter when it must not be loaded.
     """
@@ -71,7 +73,9 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
 
 
 def add_empty_adapter(model: torch.nn.Module, config: PeftConfig, name: str) -> PeftModel:
-    """The adapter's modules in place, with fresh weights, in the base's own dtype (PEFT would upcast to fp32)."""
+    """The adapter's modules in place, with fresh weights, in the base's own dtype (PEFT would upcast to
+    fp32).
+    """
     try:
         if isinstance(model, PeftModel):
             model.add_adapter(name, config, autocast_adapter_dtype=False)
@@ -88,12 +92,14 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
     applied = {key: tensor for key, tensor in tensors.items() if key in expected}
     if not applied:
         raise BadAdapter(
-            "None of the adapter's tensors belongs to this base: it was made for another architecture, so choose its own base."
+            "None of the adapter's tensors belongs to this base: it was made for another architecture, so "
+            "choose its own base."
         )
     for key, tensor in applied.items():
         if tensor.shape != expected[key].shape:
             raise BadAdapter(
-                f"{key} has shape {tuple(tensor.shape)} in the adapter but {tuple(expected[key].shape)} on this base; "
+                f"{key} has shape {tuple(tensor.shape)} in the adapter but {tuple(expected[key].shape)} on "
+                "this base; "
                 "the adapter was made for another base."
             )
     set_peft_model_state_dict(model, applied, adapter_name=name)
@@ -118,19 +124,23 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     for key, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise BadAdapter(
-                f"{key} holds values that are not finite, so every answer would be noise; try another revision."
+                f"{key} holds values that are not finite, so every answer would be noise; try another "
+                "revision."
             )
     return tensors
 
 
 def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
-    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no others."""
+    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no
+    others.
+    """
     raw = read_json(folder)
     method = str(raw.get("peft_type"))
     config_class = PEFT_TYPE_TO_CONFIG_MAPPING.get(method)
     if config_class is None:
         raise UnsupportedAdapter(
-            f"PEFT {peft.__version__} does not know the method “{method[:40]}”; the adapter may need a newer PEFT."
+            f"PEFT {peft.__version__} does not know the method “{method[:40]}”; the adapter may need a "
+            "newer PEFT."
         )
     if method in REFUSED_METHODS:
         raise UnsupportedAdapter(f"{method} adapters are not supported: {REFUSED_METHODS[method]}.")
@@ -169,7 +179,9 @@ def read_json(folder: Path) -> dict[str, Any]:
 
 
 def matching_modules(model: torch.nn.Module, pattern: str) -> list[str]:
-    """Module names that a target_modules pattern matches, found under a time limit: PEFT's own `re` has none."""
+    """Module names that a target_modules pattern matches, found under a time limit: PEFT's own `re` has
+    none.
+    """
     try:
         compiled = regex.compile(pattern)
         names = [
@@ -177,7 +189,8 @@ def matching_modules(model: torch.nn.Module, pattern: str) -> list[str]:
         ]
     except (regex.error, TimeoutError) as error:
         raise BadAdapter(
-            f"The target_modules pattern “{pattern[:80]}” cannot be used: {error or 'it takes too long to match'}."
+            f"The target_modules pattern “{pattern[:80]}” cannot be used: "
+            f"{error or 'it takes too long to match'}."
         ) from error
     if not names:
         raise BadAdapter(f"The target_modules pattern “{pattern[:80]}” matches no module of this base.")
@@ -187,8 +200,8 @@ def matching_modules(model: torch.nn.Module, pattern: str) -> list[str]:
 def sharing_key(folder: Path, adapter: str) -> str:
     """Adapters with equal keys can share one base in memory.
 
-    PEFT puts adapters of one method side by side, but not of two; and trained biases are written into the base itself,
-    so that such an adapter needs a copy of its own.
+    PEFT puts adapters of one method side by side, but not of two; and trained biases are written into the
+    base itself, so that such an adapter needs a copy of its own.
     """
     raw = read_json(folder)
     trains_biases = raw.get("bias", "none") not in ("none", None, False)
@@ -198,8 +211,8 @@ def sharing_key(folder: Path, adapter: str) -> str:
 def labels_of(folder: Path) -> tuple[str, ...]:
     """Names of the classes of a classification head: as many as the head in the file has rows.
 
-    From `label_names.json`, which this app's own runs write, else LABEL_0, LABEL_1, … as transformers has it. PEFT
-    itself keeps no label names. Empty when the file has no head.
+    From `label_names.json`, which this app's own runs write, else LABEL_0, LABEL_1, … as transformers has
+    it. PEFT itself keeps no label names. Empty when the file has no head.
     """
     count = head_rows(folder)
     names_file = folder / LABELS_FILE
@@ -213,7 +226,8 @@ def labels_of(folder: Path) -> tuple[str, ...]:
 def head_rows(folder: Path) -> int:
     try:
         with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
-            shapes = {key: file.get_slice(key).get_shape() for key in file.keys() if is_head(key)}  # noqa: SIM118
+            names = [key for key in list(file.keys()) if is_head(key)]
+            shapes = {key: file.get_slice(key).get_shape() for key in names}
     except (OSError, SafetensorError) as error:
         raise BadAdapter(f"{WEIGHTS_FILE} cannot be read: {error}.") from error
     # A head of two layers ends in out_proj; its last layer has the classes.
@@ -230,7 +244,8 @@ def is_head(key: str) -> bool:
 def speaking_as(model: torch.nn.Module, name: str, strength: float = 1.0) -> Iterator[None]:
     """Let the adapter `name` answer at `strength`; an empty name or strength 0 lets the base answer.
 
-    Strength multiplies a LoRA's scaling (wise-ft, Wortsman et al. 2021). Raises InvalidInput where the method has none.
+    Strength multiplies a LoRA's scaling (wise-ft, Wortsman et al. 2021). Raises InvalidInput where the
+    method has none.
     """
     if not isinstance(model, PeftModel):
         with nullcontext():
@@ -251,7 +266,8 @@ def scaled(model: PeftModel, name: str, strength: float) -> Iterator[None]:
     ]
     if strength != 1 and not layers:
         raise InvalidInput(
-            f"{model.peft_config[name].peft_type.value} adapters have no strength to set; use 1 for the adapter or 0 for the base.",
+            f"{model.peft_config[name].peft_type.value} adapters have no strength to set; use 1 for the "
+            "adapter or 0 for the base.",
             field="strength",
         )
     before = [layer.scaling[name] for layer in layers]

@@ -29,12 +29,15 @@ def generate(
     emit: Callable[[Generation], None],
     cancelled: Callable[[], bool],
 ) -> Generation:
-    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token. Returns the last one."""
+    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token. Returns the last
+    one.
+    """
     inputs = encode_prompt(loaded, messages, raw=options.raw)
     room = context_length(loaded) - inputs["input_ids"].shape[1]
     if room < 1:
         raise InvalidInput(
-            f"The prompt has {inputs['input_ids'].shape[1]} tokens, and this base reads {context_length(loaded)}; shorten it or clear "
+            f"The prompt has {inputs['input_ids'].shape[1]} tokens, and this base reads "
+            f"{context_length(loaded)}; shorten it or clear "
             "the conversation.",
             field="prompt",
         )
@@ -73,7 +76,9 @@ def sampling(options: GenerationOptions) -> dict[str, float | int | bool]:
 def encode_prompt(
     loaded: LoadedModel, messages: Sequence[ChatMessage], *, raw: bool
 ) -> dict[str, torch.Tensor]:
-    """Token ids of the conversation through the base's chat template, or of the plain text where there is none."""
+    """Token ids of the conversation through the base's chat template, or of the plain text where there is
+    none.
+    """
     tokenizer = loaded.tokenizer
     if raw or not has_chat_template(tokenizer):
         text = "\n\n".join(message.content for message in messages)
@@ -86,7 +91,8 @@ def encode_prompt(
             )
         except TemplateError as error:
             raise InvalidInput(
-                f"The base's chat template refuses this conversation ({error}); leave the system prompt empty or use plain completion.",
+                f"The base's chat template refuses this conversation ({error}); leave the system prompt "
+                "empty or use plain completion.",
                 field="system",
             ) from error
     if encoded["input_ids"].shape[1] == 0:
@@ -109,7 +115,8 @@ def context_length(loaded: LoadedModel) -> int:
 class GrowingAnswer(BaseStreamer, StoppingCriteria):
     """Receives each token, keeps the text so far, and says when to stop.
 
-    One object is both streamer and stopping criterion, since a stop string is seen in the text that it streams.
+    One object is both streamer and stopping criterion, since a stop string is seen in the text that it
+    streams.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Load a base model from a local folder in a chosen precision.
 
-Knows folders, classes and precisions; knows nothing of adapters, of where the folder came from, or of who asked.
-Never touches the network and never runs code that comes with a model.
+Knows folders, classes and precisions; knows nothing of adapters, of where the folder came from, or of who
+asked. Never touches the network and never runs code that comes with a model.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ BOUNDS = {
 
 @dataclass
 class LoadedModel:
-    """A base in memory. `model` is the base itself, or the PeftModel around it once an adapter was attached."""
+    """A base in memory. `model` is the base itself, or the PeftModel around it once an adapter was
+    attached.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -66,9 +68,9 @@ def load_base(
 ) -> LoadedModel:
     """Load the base in `folder` (config, tokenizer and safetensors) as `model_class`, ready for inference.
 
-    `labels` names the classes of a classification head, in order. `fast_4bit` allows bitsandbytes' AVX512-BF16 kernel,
-    which repacks nf4 and fp4 weights in place at the first forward: twice as fast on such CPUs, but a model that ran
-    once can then be neither trained nor merged (bitsandbytes issue 2078).
+    `labels` names the classes of a classification head, in order. `fast_4bit` allows bitsandbytes'
+    AVX512-BF16 kernel, which repacks nf4 and fp4 weights in place at the first forward: twice as fast on
+    such CPUs, but a model that ran once can then be neither trained nor merged (bitsandbytes issue 2078).
     Raises BaseUnavailable when the folder is no usable base, InvalidInput when the class does not exist.
     """
     config = read_config(folder)
@@ -118,12 +120,14 @@ def read_config(folder: Path) -> PretrainedConfig:
             )
     if raw.get("quantization_config"):
         raise BaseUnavailable(
-            "This base's weights are already quantised; choose the unquantised original, which loads in int8, nf4 or fp4 too."
+            "This base's weights are already quantised; choose the unquantised original, which loads in "
+            "int8, nf4 or fp4 too."
         )
     model_type = raw.pop("model_type", None)
     if model_type not in CONFIG_MAPPING:
         raise BaseUnavailable(
-            f"transformers {transformers.__version__} has no model type “{model_type}” of its own, and code from the Hub is never run."
+            f"transformers {transformers.__version__} has no model type “{model_type}” of its own, and "
+            "code from the Hub is never run."
         )
     return CONFIG_MAPPING[model_type].from_dict(raw)
 
@@ -133,14 +137,17 @@ def class_named(name: str) -> type:
     found = getattr(transformers, name, None) if name.isidentifier() else None
     if not isinstance(found, type) or not issubclass(found, (PreTrainedModel, _BaseAutoModelClass)):
         raise InvalidInput(
-            f"transformers has no model class “{name[:60]}”; use one such as AutoModelForCausalLM or OPTForCausalLM.",
+            f"transformers has no model class “{name[:60]}”; use one such as AutoModelForCausalLM or "
+            "OPTForCausalLM.",
             field="model_class",
         )
     return found
 
 
 def quantization(precision: Precision) -> BitsAndBytesConfig | None:
-    """bitsandbytes' config for int8 (LLM.int8) and for nf4 and fp4 (QLoRA's 4-bit types) with bf16 compute."""
+    """bitsandbytes' config for int8 (LLM.int8) and for nf4 and fp4 (QLoRA's 4-bit types) with bf16
+    compute.
+    """
     if precision is Precision.INT8:
         return BitsAndBytesConfig(load_in_8bit=True)
     if precision in (Precision.NF4, Precision.FP4):
@@ -151,7 +158,9 @@ def quantization(precision: Precision) -> BitsAndBytesConfig | None:
 
 
 def only_special_tokens(config: GenerationConfig) -> GenerationConfig:
-    """A base's generation_config.json may say where text starts and ends; how to decode is the user's choice."""
+    """A base's generation_config.json may say where text starts and ends; how to decode is the user's
+    choice.
+    """
     return GenerationConfig(
         bos_token_id=config.bos_token_id,
         eos_token_id=config.eos_token_id,
@@ -167,7 +176,9 @@ def keep_4bit_weights_as_they_are(model: torch.nn.Module) -> None:
 
 
 def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head: bool) -> None:
-    """A tensor missing from the base's files would be random, and every answer with it; a new head is meant to be."""
+    """A tensor missing from the base's files would be random, and every answer with it; a new head is meant
+    to be.
+    """
     head = set(dict(model.named_parameters())) - {
         f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()
     }
@@ -175,7 +186,8 @@ def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head
     mismatched = [str(entry) for entry in info["mismatched_keys"]]
     if missing or mismatched:
         raise BaseUnavailable(
-            f"The base's files do not fill {type(model).__name__}: {len(missing)} tensors missing and {len(mismatched)} of another "
+            f"The base's files do not fill {type(model).__name__}: {len(missing)} tensors missing and "
+            f"{len(mismatched)} of another "
             f"shape, such as {(missing + mismatched)[0]}; choose another model class or revision."
         )
 
@@ -190,7 +202,9 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def tensor_bytes(model: torch.nn.Module) -> int:
-    """Memory held by a model's weights, buffers and bitsandbytes statistics, in bytes; shared storage counts once."""
+    """Memory held by a model's weights, buffers and bitsandbytes statistics, in bytes; shared storage counts
+    once.
+    """
     storages: dict[int, int] = {}
     for tensor in [*model.parameters(), *model.buffers()]:
         for part in (tensor, *quantization_statistics(tensor)):

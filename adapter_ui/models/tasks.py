@@ -1,6 +1,7 @@
 """Answers of models that do not just write: labels, entities, a span of the context, an embedding.
 
-Each function takes a loaded model and text, and gives a Prediction. Nothing here knows which adapter is active.
+Each function takes a loaded model and text, and gives a Prediction. Nothing here knows which adapter is
+active.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ def predict(loaded: LoadedModel, task_type: str, text: str, text_pair: str) -> P
     """Run the task's own head on `text`. Raises InvalidInput when the task has no such view."""
     if task_type not in TASKS:
         raise InvalidInput(
-            f"{task_type or 'An adapter without a task type'} has no prediction view; generate text with it instead.",
+            f"{task_type or 'An adapter without a task type'} has no prediction view; generate text with "
+            "it instead.",
             field="adapter",
         )
     with torch.inference_mode():

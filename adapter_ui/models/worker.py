@@ -1,7 +1,8 @@
-"""The model worker: a child process that reads requests from standard input and writes events to standard output.
+"""The model worker: a child process that reads requests from standard input and writes events to standard
+output.
 
-One thread reads, so that a cancel arrives while a model works; the main thread works, one request at a time. It has no
-network, no token and no state that outlives it: the web process may kill it at any moment.
+One thread reads, so that a cancel arrives while a model works; the main thread works, one request at a time.
+It has no network, no token and no state that outlives it: the web process may kill it at any moment.
 """
 
 from __future__ import annotations
@@ -117,7 +118,8 @@ def in_words(error: Exception) -> ModelFailure:
     """One sentence for what a model raised."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return ModelFailure(
-            "There was not enough memory to do this; unload what you do not need or choose a smaller precision."
+            "There was not enough memory to do this; unload what you do not need or choose a smaller "
+            "precision."
         )
     first_line = (str(error).strip().splitlines() or ["no message"])[0][:300]
     return ModelFailure(f"The model failed with {type(error).__name__}: {first_line}")

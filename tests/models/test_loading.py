@@ -92,7 +92,9 @@ def test_smaller_precisions_take_less_memory(tiny_models):
 
 @pytest.mark.parametrize("precision", [Precision.NF4, Precision.FP4], ids=str)
 def test_4bit_generate_then_train_then_merge_equals_a_fresh_model(tiny_models, precision):
-    """bitsandbytes repacks 4-bit weights at the first forward on CPUs with AVX512-BF16, and nothing unpacks them."""
+    """bitsandbytes repacks 4-bit weights at the first forward on CPUs with AVX512-BF16, and nothing unpacks
+    them.
+    """
     used = load_base(tiny_models / "llama", precision, "AutoModelForCausalLM").model
     with torch.inference_mode():
         used.generate(INPUT, max_new_tokens=4, do_sample=False, pad_token_id=0)

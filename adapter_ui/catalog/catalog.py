@@ -1,0 +1,104 @@
+"""The catalog: which adapters exist and what is in them, from the Hub and from this machine.
+
+Never a tensor, never torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from adapter_ui.catalog.base_facts import file_sizes
+from adapter_ui.catalog.base_reader import BaseReader
+from adapter_ui.catalog.cache import Cache
+from adapter_ui.catalog.details import DetailReader
+from adapter_ui.catalog.files import FolderFiles, HubFiles
+from adapter_ui.catalog.hub import Hub
+from adapter_ui.catalog.hub_errors import no_answer
+from adapter_ui.catalog.inspection import inspect_files
+from adapter_ui.catalog.library import Library
+from adapter_ui.catalog.machine import machine_memory
+from adapter_ui.catalog.search import search
+from adapter_ui.domain import (
+    AdapterProfile,
+    AdapterRef,
+    AdapterSummary,
+    BaseFacts,
+    Finding,
+    Level,
+    SearchPage,
+    SearchQuery,
+    Source,
+)
+from adapter_ui.errors import HubError, InvalidInput
+from adapter_ui.settings import Settings
+
+
+class Catalog:
+    """Safe to use from several threads.
+
+    `hub` and `library` may be used directly by what downloads and deletes.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.hub = Hub(settings)
+        self.library = Library(settings)
+        self._cache = Cache(settings.home / "cache.sqlite")
+        self._bases = BaseReader(settings, self.hub, self._cache)
+        self._details = DetailReader(self.hub, self._cache, self._bases)
+
+    def close(self) -> None:
+        self._cache.close()
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        """One page of rows, at once. A Hub that fails is a notice. Raises InvalidInput."""
+        return search(self.hub, self.library, query)
+
+    def fill(self, adapters: Sequence[AdapterSummary]) -> Iterator[AdapterSummary]:
+        """The same rows with what only files tell, each as it arrives.
+
+        Closing the iterator stops the work.
+        """
+        return self._details.fill(adapters)
+
+    def inspect(self, ref: AdapterRef) -> AdapterProfile:
+        """Everything about an adapter that can be known before its weights are downloaded.
+
+        Raises HubError.
+        """
+        available = machine_memory().available
+        if ref.source is not Source.HUB:
+            return inspect_files(ref, None, FolderFiles(self.library.folder(ref)), self.base_facts, available)
+        info = self.hub.model(ref.name, ref.revision)
+        commit = info.get("sha")
+        if not isinstance(commit, str):
+            raise no_answer(f"the adapter {ref}")
+        if info.get("disabled"):
+            raise HubError(f"The Hub has disabled access to the adapter {ref}; choose another one.")
+        files = HubFiles(self.hub, self._cache, info["id"], commit, file_sizes(info))
+        profile = inspect_files(ref, commit, files, self.base_facts, available)
+        return with_new_name(profile, info["id"])
+
+    def base_facts(self, base_id: str) -> BaseFacts:
+        """What is known of a base model; `available` and `problem` say when that is nothing."""
+        return self._bases.facts(base_id)
+
+    def folder(self, ref: AdapterRef) -> Path:
+        """The folder of an adapter on this machine.
+
+        Raises NotFoundOrPrivate, or InvalidInput for one on the Hub.
+        """
+        if ref.source is Source.HUB:
+            raise InvalidInput(
+                f"The adapter {ref} is on the Hub, not in a folder; load it first.", field="adapter"
+            )
+        return self.library.folder(ref)
+
+
+def with_new_name(profile: AdapterProfile, repo_id: str) -> AdapterProfile:
+    """Say that a repository was renamed; the Hub leads from the old name to the new one."""
+    if repo_id == profile.ref.name:
+        return profile
+    renamed = Finding(Level.INFO, "renamed", f"The repository is now called {repo_id}; use that name.")
+    return replace(profile, findings=(*profile.findings, renamed))

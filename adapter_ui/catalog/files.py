@@ -1,0 +1,140 @@
+"""The files of one adapter at one commit, on the Hub or in a folder: list, read, read a range.
+
+Never weights whole.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from adapter_ui.catalog.cache import Cache
+from adapter_ui.catalog.hub import Hub
+from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
+
+MOST_FILES = 10_000
+
+
+class FileTooLarge(BadAdapter):
+    """A file that should be small is not."""
+
+    code = "file_too_large"
+
+
+class AdapterFiles(Protocol):
+    """What can be asked of an adapter's files. Reads raise NotFoundOrPrivate for a name that is not there."""
+
+    def list(self) -> Mapping[str, int | None]:
+        """Names with their sizes in bytes."""
+        ...
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A whole file. Raises FileTooLarge when it is longer than `limit` bytes."""
+        ...
+
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        """Bytes `start` to `end`, fewer where the file ends before."""
+        ...
+
+
+class HubFiles:
+    """Files at one commit on the Hub.
+
+    What a commit holds never changes, so every read is kept in the cache.
+    """
+
+    def __init__(
+        self, hub: Hub, cache: Cache, repo_id: str, commit: str, sizes: Mapping[str, int | None]
+    ) -> None:
+        self._hub = hub
+        self._cache = cache
+        self._repo_id = repo_id
+        self._commit = commit
+        self._sizes = sizes
+
+    def list(self) -> Mapping[str, int | None]:
+        return self._sizes
+
+    def read(self, name: str, limit: int) -> bytes:
+        kind = f"file:{name}"
+        data = self._cached(kind)
+        if data is None:
+            data = self._hub.read(self._repo_id, self._commit, name, limit)
+            check_length(name, len(data), limit)
+            self._keep(kind, data)
+        check_length(name, len(data), limit)
+        return data
+
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        if self._sizes.get(name) == 0:
+            # A range of an empty file is an error for a server.
+            return b""
+        kind = f"range:{start}-{end}:{name}"
+        data = self._cached(kind)
+        if data is None:
+            data = self._hub.read_range(self._repo_id, self._commit, name, start, end)
+            self._keep(kind, data)
+        return data
+
+    def size(self, name: str) -> int | None:
+        """The size of a file that may not be in the list: one request without a body."""
+        kind = f"size:{name}"
+        text = self._cache.get(self._repo_id, self._commit, kind)
+        if text is None:
+            text = json.dumps(self._hub.size(self._repo_id, self._commit, name))
+            self._cache.put(self._repo_id, self._commit, kind, text)
+        size = json.loads(text)
+        return size if isinstance(size, int) else None
+
+    def _cached(self, kind: str) -> bytes | None:
+        text = self._cache.get(self._repo_id, self._commit, kind)
+        return None if text is None else base64.b64decode(json.loads(text))
+
+    def _keep(self, kind: str, data: bytes) -> None:
+        self._cache.put(self._repo_id, self._commit, kind, json.dumps(base64.b64encode(data).decode()))
+
+
+class FolderFiles:
+    """Files in a folder of this machine. A link that leaves the folder is not one of its files."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+
+    def list(self) -> Mapping[str, int | None]:
+        found: dict[str, int | None] = {}
+        for path in sorted(self._folder.rglob("*")):
+            if len(found) >= MOST_FILES:
+                break
+            if self._is_inside(path) and path.is_file():
+                found[path.relative_to(self._folder).as_posix()] = path.stat().st_size
+        return found
+
+    def read(self, name: str, limit: int) -> bytes:
+        with self._path(name).open("rb") as file:
+            data = file.read(limit + 1)
+        check_length(name, len(data), limit)
+        return data
+
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        with self._path(name).open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    def _path(self, name: str) -> Path:
+        path = self._folder / name
+        if not self._is_inside(path) or not path.is_file():
+            raise NotFoundOrPrivate(f"There is no file {name} in this folder; look at its list of files.")
+        return path
+
+    def _is_inside(self, path: Path) -> bool:
+        return path.resolve().is_relative_to(self._folder)
+
+
+def check_length(name: str, length: int, limit: int) -> None:
+    if length > limit:
+        raise FileTooLarge(
+            f"{name} is larger than {limit:,} bytes, which no sound adapter needs; do not use it."
+        )

@@ -1,0 +1,194 @@
+"""What decides whether an adapter is worth loading: rules from evidence to findings (pure).
+
+A blocker means that a load must be refused. Each rule is a generator over one kind of evidence; each message
+is one sentence with a way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from adapter_ui.catalog.config import AdapterConfig
+from adapter_ui.catalog.config_findings import config_findings
+from adapter_ui.catalog.memory import is_exact
+from adapter_ui.catalog.tensor_findings import tensor_findings
+from adapter_ui.domain import AdapterRef, BaseFacts, Finding, Level, Source, TensorInfo, is_hub_id
+
+SAFETENSORS = "adapter_model.safetensors"
+PICKLE = "adapter_model.bin"
+ORDER = tuple(reversed(Level))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was read of an adapter. A problem is the finding that stands for what could not be read."""
+
+    ref: AdapterRef
+    files: Mapping[str, int | None]
+    config: AdapterConfig | None = None
+    tensors: tuple[TensorInfo, ...] | None = None
+    base: BaseFacts | None = None
+    base_from_card: bool = False
+    problems: tuple[Finding, ...] = field(default=())
+
+
+def find(evidence: Evidence, peft_version: str) -> tuple[Finding, ...]:
+    """All findings, what matters most first. `peft_version` is the installed one."""
+    found = list(evidence.problems)
+    found += file_findings(evidence)
+    if evidence.config is not None:
+        found += config_findings(evidence.config, peft_version)
+        found += base_findings(evidence, evidence.config)
+        if evidence.tensors is not None:
+            found += tensor_findings(evidence.config, evidence.tensors, evidence.base)
+    return tuple(sorted(found, key=lambda finding: ORDER.index(finding.level)))
+
+
+def file_findings(evidence: Evidence) -> Iterator[Finding]:
+    files = evidence.files
+    folders = sorted(name.rpartition("/")[0] for name in files if name.endswith("/adapter_config.json"))
+    if "adapter_config.json" not in files:
+        where = f" (there are some below: {', '.join(folders[:5])})" if folders else ""
+        yield blocker(
+            "config_missing",
+            f"There is no adapter_config.json at the top of this repository{where}; only an adapter that "
+            "stands there can be loaded.",
+        )
+    if SAFETENSORS in files:
+        if PICKLE in files:
+            yield Finding(
+                Level.INFO, "pickle_ignored", f"{PICKLE} is a pickle and is ignored; {SAFETENSORS} is used."
+            )
+        yield Finding(Level.GOOD, "safetensors", "The weights are in safetensors, which cannot run code.")
+    elif PICKLE in files:
+        yield blocker(
+            "pickle_only",
+            f"The weights are a pickle ({PICKLE}), which can run code when it is opened; ask the author for "
+            f"{SAFETENSORS}.",
+        )
+    else:
+        yield blocker(
+            "no_weights",
+            f"There is no {SAFETENSORS} here, so there is nothing to load; choose another adapter.",
+        )
+
+
+def base_findings(evidence: Evidence, config: AdapterConfig) -> Iterator[Finding]:
+    named = config.base_model_name_or_path or ""
+    base = evidence.base
+    if named and not is_hub_id(named):
+        yield from local_path_findings(named, base)
+    elif base is None:
+        yield blocker(
+            "base_missing",
+            "The adapter does not say which base model it needs; name the base when you load it.",
+        )
+    elif evidence.base_from_card:
+        yield Finding(
+            Level.WARNING,
+            "base_from_card",
+            f"Only the card names the base model, {base.id}; that one would be used.",
+        )
+    if base is not None:
+        yield from base_state_findings(base)
+        yield from base_weights_findings(base)
+    if (
+        evidence.ref.source is Source.HUB
+        and base is not None
+        and base.id.lower() == evidence.ref.name.lower()
+    ):
+        yield blocker(
+            "base_is_itself",
+            "The adapter names itself as its base model; name another base when you load it.",
+        )
+
+
+def local_path_findings(named: str, base: BaseFacts | None) -> Iterator[Finding]:
+    if base is None:
+        yield blocker(
+            "base_is_local_path",
+            f"The base model is given as a path on its author's machine (“{named[:80]}”); name the base when "
+            "you load it.",
+        )
+    else:
+        yield Finding(
+            Level.WARNING,
+            "base_is_local_path",
+            f"The base model is given as a path on its author's machine (“{named[:80]}”); the card's base "
+            f"{base.id} would be used.",
+        )
+
+
+def base_state_findings(base: BaseFacts) -> Iterator[Finding]:
+    """Whether the base can be had at all."""
+    if base.problem_code == "gated_repo":
+        yield blocker(
+            "base_gated",
+            f"The base model {base.id} is gated; accept its terms on its page on the Hub, then use a token "
+            "of that account.",
+        )
+    elif base.problem_code == "not_found_or_private":
+        yield blocker(
+            "base_unknown",
+            f"The base model {base.id} is not on the Hub, or is private; check its name, or use a token that "
+            "may see it.",
+        )
+    elif not base.available:
+        yield Finding(
+            Level.WARNING,
+            "base_unread",
+            base.problem or f"Nothing could be read of the base model {base.id}; try again.",
+        )
+    elif base.gated:
+        yield Finding(
+            Level.INFO, "base_gated", f"The base model {base.id} is gated, and this token may read it."
+        )
+    else:
+        yield Finding(Level.GOOD, "base_open", f"The base model {base.id} can be had without asking.")
+
+
+def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
+    """Whether the base's files can be loaded by this app, and what they leave open."""
+    if base.is_adapter:
+        yield blocker(
+            "base_is_adapter",
+            f"The base {base.id} is itself an adapter; load the base that it names, or ask the author for a "
+            "merged one.",
+        )
+    elif base.weights in ("pickle", "gguf"):
+        yield blocker(
+            "base_no_safetensors",
+            f"The base model {base.id} has no safetensors weights ({base.weights} only); name another copy "
+            "of it when you load.",
+        )
+    if base.remote_code:
+        yield Finding(
+            Level.WARNING,
+            "remote_code",
+            f"The base model {base.id} brings code of its own, which this app never runs; it loads only "
+            "where transformers knows its type.",
+        )
+    if base.available and not base.parameters:
+        yield Finding(
+            Level.INFO,
+            "memory_unknown",
+            f"The base model {base.id} does not state its size, so memory is known only at load.",
+        )
+    elif base.parameters and not is_exact(base):
+        yield Finding(
+            Level.INFO,
+            "memory_approximate",
+            f"The shape of the base model {base.id} is not fully stated, so memory is approximate.",
+        )
+    if base.quantization:
+        yield Finding(
+            Level.WARNING,
+            "base_quantized",
+            f"The base model {base.id} is already quantized ({base.quantization}), so the choice of "
+            "precision has little effect.",
+        )
+
+
+def blocker(code: str, message: str) -> Finding:
+    return Finding(Level.BLOCKER, code, message)

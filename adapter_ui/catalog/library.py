@@ -1,0 +1,105 @@
+"""Adapters on this machine: the starter set, finished runs and, in local mode, a folder of folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapter_ui.catalog.card import CARD_BYTES, CARD_NAME, card_title, read_card
+from adapter_ui.catalog.config import CONFIG_BYTES, CONFIG_NAME, parse_config
+from adapter_ui.catalog.files import FolderFiles
+from adapter_ui.catalog.findings import SAFETENSORS
+from adapter_ui.catalog.profile import list_modules, overall_rank
+from adapter_ui.catalog.tensors import HeaderTooLarge, HeaderUnreadable, read_tensors
+from adapter_ui.domain import LOCAL_NAME, AdapterRef, AdapterSummary, ModuleInfo, Source
+from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
+from adapter_ui.settings import Settings
+
+STARTER = Path(__file__).parents[1] / "starter"
+LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.FOLDER)
+MOST_ADAPTERS = 2_000
+
+
+class Library:
+    """What can be loaded without the Hub.
+
+    Folders are looked at anew each time: a finished run is there at once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._roots = {Source.STARTER: STARTER, Source.RUN: settings.runs}
+        if settings.folder is not None:
+            self._roots[Source.FOLDER] = settings.folder
+
+    def summaries(self, source: Source | None = None) -> list[AdapterSummary]:
+        """All adapters of one source, or of all: the starter set, then runs and folders, the newest first."""
+        found: list[AdapterSummary] = []
+        for one in LOCAL_SOURCES if source is None else (source,):
+            rows = [summarize(ref, folder) for ref, folder in self._folders(one)]
+            if one is not Source.STARTER:
+                rows.sort(key=lambda row: row.updated or "", reverse=True)
+            found += rows
+        return found
+
+    def folder(self, ref: AdapterRef) -> Path:
+        """The folder of an adapter on this machine.
+
+        Raises NotFoundOrPrivate when there is none of this name.
+        """
+        root = self._roots.get(ref.source)
+        folder = (
+            self._adapter_folder(ref.source, root / ref.name)
+            if root and LOCAL_NAME.fullmatch(ref.name)
+            else None
+        )
+        if folder is None:
+            raise NotFoundOrPrivate(
+                f"There is no adapter {ref} on this machine; look at the Library for those that are."
+            )
+        return folder
+
+    def _folders(self, source: Source) -> Iterator[tuple[AdapterRef, Path]]:
+        root = self._roots.get(source)
+        places = sorted(root.iterdir())[:MOST_ADAPTERS] if root is not None and root.is_dir() else []
+        for place in places:
+            folder = self._adapter_folder(source, place) if LOCAL_NAME.fullmatch(place.name) else None
+            if folder is not None:
+                yield AdapterRef(source, place.name), folder
+
+    def _adapter_folder(self, source: Source, place: Path) -> Path | None:
+        """The folder that holds the adapter's files, unless a link leads out of the source's root."""
+        folder = (place / "adapter" if source is Source.RUN else place).resolve()
+        inside = folder.is_relative_to(self._roots[source].resolve())
+        return folder if inside and (folder / CONFIG_NAME).is_file() else None
+
+
+def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
+    """One row from the adapter's own files. What cannot be read stays unknown; an inspection says why."""
+    files = FolderFiles(folder)
+    sizes = files.list()
+    modules: tuple[ModuleInfo, ...] = ()
+    try:
+        config = parse_config(files.read(CONFIG_NAME, CONFIG_BYTES))
+    except BadAdapter:
+        config = None
+    if config is not None and SAFETENSORS in sizes:
+        try:
+            tensors = read_tensors(
+                lambda start, end: files.read_range(SAFETENSORS, start, end), sizes[SAFETENSORS]
+            )
+            modules = list_modules(tensors, config.peft_type)
+        except (HeaderUnreadable, HeaderTooLarge):
+            modules = ()
+    card = read_card(files.read_range(CARD_NAME, 0, CARD_BYTES)) if CARD_NAME in sizes else ""
+    changed = datetime.fromtimestamp((folder / CONFIG_NAME).stat().st_mtime, UTC)
+    return AdapterSummary(
+        ref=ref,
+        base_model=config.base_model_name_or_path if config else None,
+        task_type=config.task_type if config else None,
+        method=config.peft_type if config else None,
+        rank=overall_rank(config, modules),
+        size_bytes=sizes.get(SAFETENSORS),
+        updated=changed.isoformat(timespec="seconds"),
+        title=card_title(card),
+    )

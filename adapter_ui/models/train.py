@@ -1,0 +1,172 @@
+"""The training process: `python -m adapter_ui.models.train RUN_FOLDER` trains what the folder says.
+
+Reads the recipe, the rows and the prepared base; writes events, and at last the adapter. It needs no network,
+knows no queue and no page, and can be run by hand or by `accelerate launch`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers import (
+    DataCollatorForSeq2Seq,
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    EvalPrediction,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
+from transformers.utils import logging
+
+from adapter_ui.domain import Precision, RunState
+from adapter_ui.errors import AdapterUIError
+from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.training_data import EncodedData, encode_examples, row_limit
+from adapter_ui.models.training_events import RunCallback
+from adapter_ui.models.training_model import class_names, load_trainable
+from adapter_ui.models.training_samples import sample_prompts, write_samples
+from adapter_ui.models.training_saving import TrainingFacts, save_adapter
+from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import RunFolder
+
+NICENESS = 10
+
+
+def train(run: RunFolder) -> None:
+    """Train from the first event to the last. Raises AdapterUIErrors for what a user can mend."""
+    recipe, base, examples = run.read_recipe(), run.read_base(), run.read_examples()
+    tell(run, RunState.RUNNING, "Loading the base model.")
+    labels = class_names(recipe, base, examples.labels)
+    loaded = load_trainable(recipe, base, labels)
+    tell(run, RunState.RUNNING, "Reading the data.")
+    data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
+    prompts = sample_prompts(examples)
+    if prompts:
+        tell(run, RunState.RUNNING, "Answering two prompts before training.")
+        write_samples(run, loaded, prompts, "before")
+    tell(run, RunState.RUNNING, "Training.")
+    callback = RunCallback(run)
+    trainer = trainer_for(run, recipe, loaded, data, callback)
+    if not run.stop_asked:
+        trainer.train()
+    if callback.diverged_at is not None:
+        fail(
+            run,
+            f"The loss stopped being a number at step {callback.diverged_at}; lower the learning rate "
+            f"(it is {recipe.learning_rate:g}) or use bf16.",
+        )
+        return
+    step = trainer.state.global_step
+    if step == 0:
+        tell(run, RunState.CANCELLED, "Stopped before the first step.")
+        return
+    tell(run, RunState.SAVING, "Saving the adapter.")
+    facts = TrainingFacts(
+        len(data.training), len(data.validation), step, trainer.state.max_steps, callback.measured
+    )
+    save_adapter(run, loaded.model, recipe, base, labels, facts)
+    if callback.stopped:
+        tell(
+            run,
+            RunState.CANCELLED,
+            f"Stopped at step {step} of {facts.total_steps}; the adapter so far is kept.",
+        )
+        return
+    write_samples(run, loaded, prompts, "after")
+    tell(run, RunState.DONE, f"Trained for {step} steps.")
+
+
+def trainer_for(
+    run: RunFolder, recipe: Recipe, loaded: LoadedModel, data: EncodedData, callback: RunCallback
+) -> Trainer:
+    """A plain Trainer that reports to `callback` alone and writes no checkpoints of its own."""
+    trainer = Trainer(
+        model=loaded.model,
+        args=training_arguments(run, recipe, has_validation=bool(data.validation)),
+        train_dataset=data.training,
+        eval_dataset=data.validation or None,
+        processing_class=loaded.tokenizer,
+        data_collator=COLLATORS[recipe.task_type](loaded.tokenizer),
+        compute_metrics=accuracy if recipe.task_type == "SEQ_CLS" else None,
+        callbacks=[callback],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) -> TrainingArguments:
+    on_gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(run.path),
+        learning_rate=recipe.learning_rate,
+        num_train_epochs=recipe.num_train_epochs,
+        max_steps=recipe.max_steps,
+        per_device_train_batch_size=recipe.per_device_train_batch_size,
+        per_device_eval_batch_size=recipe.per_device_train_batch_size,
+        gradient_accumulation_steps=recipe.gradient_accumulation_steps,
+        warmup_steps=recipe.warmup_ratio,
+        lr_scheduler_type=recipe.lr_scheduler_type,
+        weight_decay=recipe.weight_decay,
+        seed=recipe.seed,
+        eval_strategy="epoch" if has_validation else "no",
+        save_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        include_num_input_tokens_seen="non_padding",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=on_gpu,
+        use_cpu=not on_gpu,
+        fp16=on_gpu and recipe.precision is Precision.FP16,
+    )
+
+
+COLLATORS = {
+    "CAUSAL_LM": DataCollatorForSeq2Seq,
+    "SEQ_CLS": DataCollatorWithPadding,
+    "TOKEN_CLS": DataCollatorForTokenClassification,
+}
+
+
+def accuracy(prediction: EvalPrediction) -> dict[str, float]:
+    return {"accuracy": float((prediction.predictions.argmax(-1) == prediction.label_ids).mean())}
+
+
+def tell(run: RunFolder, state: RunState, message: str) -> None:
+    run.append("state", state=state, message=message)
+
+
+def fail(run: RunFolder, message: str) -> None:
+    run.append("error", message=message)
+    tell(run, RunState.FAILED, message)
+
+
+@contextmanager
+def failures_told(run: RunFolder) -> Iterator[None]:
+    """Write what a user can mend as the last event; anything else is a traceback for the supervisor."""
+    try:
+        yield
+    except AdapterUIError as error:
+        fail(run, error.message)
+    except (MemoryError, torch.OutOfMemoryError):
+        fail(run, "There was not enough memory; use a smaller batch or max_length, or another precision.")
+
+
+def main(arguments: Sequence[str]) -> None:
+    os.nice(NICENESS)  # who chats with a model meanwhile goes first
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    run = RunFolder(Path(arguments[0]))
+    with failures_told(run):
+        train(run)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

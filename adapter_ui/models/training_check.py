@@ -1,0 +1,75 @@
+"""`python -m adapter_ui.models.training_check FOLDER` counts what a fine-tune would train, and ends.
+
+Reads a run's folder and writes `figures.json` into it. The base's weights are not loaded: the model is
+built on the meta device, where tensors have shapes and no memory.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from peft import get_peft_model, get_peft_model_state_dict
+from transformers.utils import logging
+
+from adapter_ui.domain import MODEL_CLASS_OF_TASK
+from adapter_ui.errors import AdapterUIError, InvalidInput
+from adapter_ui.models.adapters import add_empty_adapter, read_adapter_config
+from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
+from adapter_ui.models.training_data import encode_examples, row_limit
+from adapter_ui.models.training_model import ADAPTER_NAME, class_names, lora_config, refuse_other_adapter
+from adapter_ui.training.figures import Figures
+from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
+
+ADAPTER_BYTES = 4
+
+
+def count(run: RunFolder) -> Figures:
+    """The figures of the run. Raises AdapterUIErrors as the training itself would."""
+    recipe, base, examples = run.read_recipe(), run.read_base(), run.read_examples()
+    labels = class_names(recipe, base, examples.labels)
+    loaded = weightless(recipe, base, labels)
+    data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
+    saved = get_peft_model_state_dict(loaded.model, adapter_name=ADAPTER_NAME, save_embedding_layers=False)
+    return Figures(
+        tokens=sum(len(row["input_ids"]) for row in data.training),
+        longest=max(data.lengths),
+        cut=data.cut,
+        unlearnable=data.unlearnable,
+        trainable_parameters=loaded.model.get_nb_trainable_parameters()[0],
+        adapter_bytes=ADAPTER_BYTES * sum(tensor.numel() for tensor in saved.values()),
+    )
+
+
+def weightless(recipe: Recipe, base: PreparedBase, labels: tuple[str, ...]) -> LoadedModel:
+    """The model that would be trained, as shapes without numbers."""
+    config = read_config(base.folder)
+    if labels:
+        config.num_labels = len(labels)
+    with torch.device("meta"):
+        model = class_named(MODEL_CLASS_OF_TASK[recipe.task_type]).from_config(config)
+    if base.adapter is None:
+        model = get_peft_model(model, lora_config(recipe, model), low_cpu_mem_usage=True)
+    else:
+        adapter_config = read_adapter_config(base.adapter, model)
+        refuse_other_adapter(adapter_config, recipe)
+        adapter_config.inference_mode = False
+        model = add_empty_adapter(model, adapter_config, ADAPTER_NAME)
+    return LoadedModel(model, load_tokenizer(base.folder), torch.device("meta"))
+
+
+def main(folder: Path) -> None:
+    logging.set_verbosity_error()
+    run = RunFolder(folder)
+    try:
+        write_json(run.figures, asdict(count(run)))
+    except AdapterUIError as error:
+        field = error.field if isinstance(error, InvalidInput) else "base_model"
+        write_json(run.figures, {"error": error.message, "field": field})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,187 @@
+"""From training examples to token ids and labels, through the base's tokenizer and its chat template.
+
+A model learns answers only: every token of a prompt is labelled -100, which the loss passes over. Knows
+nothing of models or of training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+from adapter_ui.errors import BaseUnavailable, InvalidRecipe
+from adapter_ui.models.generation import context_length, has_chat_template
+from adapter_ui.models.loading import LoadedModel
+from adapter_ui.training.examples import Examples
+from adapter_ui.training.recipe import Recipe, validation_size
+
+IGNORED = -100
+BETWEEN_TURNS = "\n\n"
+Row = dict[str, list[int] | int]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class EncodedData:
+    """Rows ready for the collator. `lengths` are in tokens before cutting; `cut` rows were longer than
+    allowed, and `unlearnable` ones had no answer left after it and are in neither part.
+    """
+
+    training: list[Row]
+    validation: list[Row]
+    lengths: list[int]
+    cut: int
+    unlearnable: int
+
+
+def encode_examples(
+    examples: Examples,
+    labels: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    max_length: int,
+) -> EncodedData:
+    """Encode all rows and hold some back for validation, the same ones for the same seed.
+
+    `labels` are the class names in the order of the head's outputs; rows are cut at `max_length` tokens.
+    Raises InvalidRecipe when nothing can be learned.
+    """
+    if not tokenizer.is_fast:
+        raise BaseUnavailable(
+            "This base's tokenizer cannot tell where its tokens lie in the text; choose another base."
+        )
+    ids = {label: index for index, label in enumerate(labels)}
+    encoded = [encode_row(row, ids, tokenizer, max_length) for row in examples.rows]
+    lengths = [length for _, length in encoded]
+    kept = [row for row, _ in encoded if is_learnable(row)]
+    if len(kept) < 2:
+        raise InvalidRecipe(
+            f"Only {len(kept)} rows have an answer within {max_length} tokens; "
+            "raise max_length or shorten the prompts.",
+            field="max_length",
+        )
+    held_back = set(random.Random(recipe.seed).sample(range(len(kept)), validation_size(recipe, len(kept))))
+    return EncodedData(
+        training=[row for index, row in enumerate(kept) if index not in held_back],
+        validation=[row for index, row in enumerate(kept) if index in held_back],
+        lengths=lengths,
+        cut=sum(length > max_length for length in lengths),
+        unlearnable=len(encoded) - len(kept),
+    )
+
+
+def row_limit(recipe: Recipe, loaded: LoadedModel) -> int:
+    """Tokens of a row that the recipe asks for and the base can read."""
+    return min(recipe.max_length, context_length(loaded), loaded.tokenizer.model_max_length)
+
+
+def encode_row(
+    row: Mapping[str, Any], ids: Mapping[str, int], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[Row, int]:
+    """One example as ids, attention mask and labels, cut at `max_length`; and its length before."""
+    if "label" in row:
+        encoded, length = encode_whole(
+            tokenizer, max_length, text=row["text"], text_pair=row.get("text_pair")
+        )
+        return {**tensors_of(encoded), "labels": ids[row["label"]]}, length
+    if "tags" in row:
+        encoded, length = encode_whole(tokenizer, max_length, text=row["tokens"], is_split_into_words=True)
+        labels = first_piece_labels(encoded.word_ids(), row["tags"], ids)
+        return {**tensors_of(encoded), "labels": labels}, length
+    whole = encode_text(*learned_text(row, tokenizer), tokenizer)
+    return {key: values[:max_length] for key, values in whole.items()}, len(whole["input_ids"])
+
+
+def encode_whole(
+    tokenizer: PreTrainedTokenizerBase, max_length: int, **inputs: Any
+) -> tuple[BatchEncoding, int]:
+    """Tokens with the closing special tokens kept when the text has to be cut, and the length before that."""
+    encoded = tokenizer(**inputs)
+    length = len(encoded["input_ids"])
+    return (
+        tokenizer(**inputs, truncation=True, max_length=max_length) if length > max_length else encoded
+    ), length
+
+
+def tensors_of(encoded: Mapping[str, Any]) -> Row:
+    return {key: encoded[key] for key in ("input_ids", "attention_mask", "token_type_ids") if key in encoded}
+
+
+def first_piece_labels(
+    word_ids: Sequence[int | None], tags: Sequence[str], ids: Mapping[str, int]
+) -> list[int]:
+    """A word's tag on its first piece; its further pieces and special tokens are not learned."""
+    return [
+        IGNORED if word is None or (index and word_ids[index - 1] == word) else ids[tags[word]]
+        for index, word in enumerate(word_ids)
+    ]
+
+
+def encode_text(
+    text: str, learned: Sequence[Span], special_tokens: bool, tokenizer: PreTrainedTokenizerBase
+) -> Row:
+    """Tokens of `text`, labelled where they begin inside one of the `learned` spans of characters."""
+    encoded = tokenizer(text, add_special_tokens=special_tokens, return_offsets_mapping=True)
+    labels = [
+        token if begin < end and any(start <= begin < stop for start, stop in learned) else IGNORED
+        for token, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+    ]
+    return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"], "labels": labels}
+
+
+def learned_text(row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[Span], bool]:
+    """The text of a row, its spans to learn, and whether the tokenizer adds its special tokens around it."""
+    end = tokenizer.eos_token or ""
+    if "text" in row:
+        return row["text"] + end, [(0, len(row["text"] + end))], True
+    turns = messages_of(row)
+    if has_chat_template(tokenizer):
+        return *templated(turns, tokenizer), False
+    prompt = BETWEEN_TURNS.join(turn["content"] for turn in turns[:-1])
+    text = f"{prompt}{BETWEEN_TURNS}{turns[-1]['content']}{end}"
+    return text, [(len(prompt), len(text))], True
+
+
+def templated(
+    turns: Sequence[Mapping[str, str]], tokenizer: PreTrainedTokenizerBase
+) -> tuple[str, list[Span]]:
+    """The conversation in the base's chat template, and where each answer lies in it."""
+    try:
+        text = tokenizer.apply_chat_template(turns, tokenize=False)
+        spans = []
+        for index, turn in enumerate(turns):
+            if turn["role"] == "assistant":
+                asked = tokenizer.apply_chat_template(
+                    turns[:index], tokenize=False, add_generation_prompt=True
+                )
+                answered = tokenizer.apply_chat_template(turns[: index + 1], tokenize=False)
+                spans.append((shared_length(text, asked), shared_length(text, answered)))
+    except TemplateError as error:
+        raise InvalidRecipe(
+            f"The base's chat template refuses a conversation of the data ({error}); "
+            "check its roles and their order.",
+            field="data",
+        ) from error
+    return text, spans
+
+
+def shared_length(text: str, beginning: str) -> int:
+    """How far both agree: a template may write an earlier turn differently once others follow it."""
+    pairs = enumerate(zip(text, beginning, strict=False))
+    return next((index for index, (one, other) in pairs if one != other), min(len(text), len(beginning)))
+
+
+def messages_of(row: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
+    if "messages" in row:
+        return row["messages"]
+    return [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]
+
+
+def is_learnable(row: Row) -> bool:
+    labels = row["labels"]
+    return isinstance(labels, int) or any(label != IGNORED for label in labels[1:])

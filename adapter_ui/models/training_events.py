@@ -1,0 +1,90 @@
+"""What a training tells while it runs, and how it is told to stop: the Trainer's callback on a run folder.
+
+Writes events and reads the stop file; knows nothing of models or data.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from adapter_ui.training.run_folder import RunFolder
+
+MAX_LOGGED_STEPS = 2_000
+LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", "eval_loss", "eval_accuracy")
+
+
+class RunCallback(TrainerCallback):
+    """Logs every step (of a long run every n-th), stops when asked, and at the first loss that is no number.
+
+    `stopped` and `diverged_at` (a step) say why a training ended early; `measured` has the last values.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self.stopped = False
+        self.diverged_at: int | None = None
+        self.measured: dict[str, float] = {}
+        self.started = time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.started = time.monotonic()
+        self.run.append("plan", total_steps=state.max_steps)
+
+    def on_substep_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.stop_if_asked(control)
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.stop_if_asked(control)
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self.stopped or self.diverged_at is not None:
+            control.should_evaluate = False
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float],
+        **_: Any,
+    ) -> None:
+        measured = {name: float(logs[name]) for name in LOGGED if name in logs}
+        if "loss" not in measured and "eval_loss" not in measured:
+            return  # the Trainer's own summary at the end
+        self.measured |= measured
+        finite = {name: value for name, value in measured.items() if math.isfinite(value)}
+        if len(finite) < len(measured):
+            self.diverged_at = state.global_step
+            control.should_training_stop = True
+        ends_here = self.stopped or self.diverged_at is not None
+        if ends_here or "eval_loss" in finite or self.is_written(state):
+            self.run.append("log", step=state.global_step, **finite, **self.speed(state))
+
+    def is_written(self, state: TrainerState) -> bool:
+        every = math.ceil(state.max_steps / MAX_LOGGED_STEPS)
+        return state.global_step % every == 0 or state.global_step in (1, state.max_steps)
+
+    def speed(self, state: TrainerState) -> dict[str, float]:
+        seconds = max(time.monotonic() - self.started, 1e-6)
+        left = (state.max_steps - state.global_step) * seconds / max(state.global_step, 1)
+        return {
+            "tokens_per_second": round(float(state.num_input_tokens_seen) / seconds, 1),
+            "eta_seconds": round(left, 1),
+        }
+
+    def stop_if_asked(self, control: TrainerControl) -> None:
+        if self.run.stop_asked:
+            self.stopped = True
+            control.should_training_stop = True

@@ -1,0 +1,116 @@
+"""The model that a training process trains: a frozen base with a new adapter, or one that is trained further.
+
+Knows recipes and PEFT; nothing of data, files to write or the Trainer.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftConfig, PeftModel, PeftType, get_peft_model, prepare_model_for_kbit_training
+from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as DEFAULT_TARGETS
+from transformers import PreTrainedModel, set_seed
+from transformers.pytorch_utils import Conv1D
+
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
+from adapter_ui.errors import InvalidRecipe
+from adapter_ui.models.adapters import attach, labels_of
+from adapter_ui.models.loading import LoadedModel, load_base
+from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import PreparedBase
+
+QUANTIZED = {Precision.INT8, Precision.NF4, Precision.FP4}
+ADAPTER_NAME = "default"
+
+
+def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> LoadedModel:
+    """The base in the recipe's precision under a trainable adapter in fp32, the same one for the same seed.
+
+    The adapter's config names the base as the Hub does, not this machine's folder. `labels` names the
+    classes of the head. Raises InvalidRecipe when the recipe does not fit the base or the adapter.
+    """
+    set_seed(recipe.seed)
+    loaded = load_base(
+        base.folder, recipe.precision, MODEL_CLASS_OF_TASK[recipe.task_type], labels=tuple(labels)
+    )
+    loaded.tokenizer.padding_side = "right"
+    if recipe.precision in QUANTIZED:
+        loaded.model = prepare_model_for_kbit_training(
+            loaded.model, gradient_checkpointing_kwargs={"use_reentrant": False}
+        )
+    if base.adapter is None:
+        loaded.model = get_peft_model(loaded.model, lora_config(recipe, loaded.model))
+    else:
+        loaded.model = continued(loaded.model, base.adapter, recipe)
+    config = loaded.model.peft_config[ADAPTER_NAME]
+    config.base_model_name_or_path, config.revision = base.base_model, base.revision
+    return loaded
+
+
+def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tuple[str, ...]:
+    """The head's classes: those found in the data, or an adapter's own, which the data has to keep to."""
+    if base.adapter is None or recipe.task_type == "CAUSAL_LM":
+        return tuple(found)
+    own = labels_of(base.adapter)
+    if strange := sorted(set(found) - set(own)):
+        raise InvalidRecipe(
+            f"The data has the label “{strange[0][:40]}”, which the adapter does not know; "
+            f"it has {', '.join(own[:10])}.",
+            field="data",
+        )
+    return own
+
+
+def lora_config(recipe: Recipe, model: PreTrainedModel) -> LoraConfig:
+    """PEFT's config for a new LoRA."""
+    whole_alpha = int(recipe.lora_alpha) if recipe.lora_alpha == int(recipe.lora_alpha) else recipe.lora_alpha
+    return LoraConfig(
+        task_type=recipe.task_type,
+        r=recipe.r,
+        lora_alpha=whole_alpha,
+        lora_dropout=recipe.lora_dropout,
+        bias=recipe.bias,
+        use_rslora=recipe.use_rslora,
+        target_modules=target_modules(recipe, model),
+    )
+
+
+def target_modules(recipe: Recipe, model: PreTrainedModel) -> list[str] | str | None:
+    """The recipe's targets, checked against the base; None leaves the choice to PEFT where it has one."""
+    if recipe.target_modules == "all-linear":
+        return recipe.target_modules
+    if not recipe.target_modules:
+        return None if model.config.model_type in DEFAULT_TARGETS else "all-linear"
+    there = [name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D))]
+    kinds = sorted({name.rpartition(".")[2] for name in there})
+    for target in recipe.target_modules:
+        if not any(name == target or name.endswith(f".{target}") for name in there):
+            near = difflib.get_close_matches(target, kinds, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(kinds[:20])}."
+            raise InvalidRecipe(f"The base has no linear module “{target}”; {advice}", field="target_modules")
+    return list(recipe.target_modules)
+
+
+def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
+    """The adapter in its folder on the base, made trainable in fp32; its rank, alpha and targets are kept."""
+    peft_model, _ = attach(model, adapter, ADAPTER_NAME)
+    config = peft_model.peft_config[ADAPTER_NAME]
+    refuse_other_adapter(config, recipe)
+    config.inference_mode = False
+    peft_model.set_adapter(ADAPTER_NAME)
+    for parameter in peft_model.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return peft_model
+
+
+def refuse_other_adapter(config: PeftConfig, recipe: Recipe) -> None:
+    if config.peft_type != PeftType.LORA or config.task_type != recipe.task_type:
+        raise InvalidRecipe(
+            f"The adapter is a {PeftType(config.peft_type).value} for {config.task_type}; "
+            f"only a LORA for {recipe.task_type} can be trained further with this recipe.",
+            field="adapter",
+        )

@@ -1,0 +1,185 @@
+"""Everything on disk that a load or a fine-tuning run needs: checks first, then downloads, then folders to
+hand on.
+
+Part of the service layer: knows the catalog and the engine's messages; knows nothing of processes or of the
+page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Mapping
+from pathlib import Path
+
+from adapter_ui.catalog.bases import fetch_adapter, fetch_base, find_base
+from adapter_ui.catalog.catalog import Catalog
+from adapter_ui.catalog.machine import machine_memory
+from adapter_ui.catalog.memory import estimate_memory, largest_that_fits
+from adapter_ui.domain import (
+    MODEL_CLASS_OF_TASK,
+    AdapterProfile,
+    AdapterRef,
+    BaseFacts,
+    MemoryEstimate,
+    Precision,
+    Progress,
+    Source,
+    is_hub_id,
+)
+from adapter_ui.engine.protocol import ModelSpec
+from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
+from adapter_ui.settings import Settings
+from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import PreparedBase
+
+
+class Provision:
+    """Turns names into local folders. Each method is a generator of Progress that returns its result."""
+
+    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+        self.settings = settings
+        self.catalog = catalog
+
+    def adapter_on_base(
+        self,
+        ref: AdapterRef,
+        precision: Precision,
+        *,
+        base_model: str,
+        model_class: str,
+        in_memory: Collection[str],
+    ) -> Generator[Progress, None, ModelSpec]:
+        """Files of an adapter and of its base, or of the base that the user named instead.
+
+        `in_memory` names the bases that are loaded already and need no more memory. Raises UnsupportedAdapter
+        with the finding that forbids a load, DoesNotFit, BaseUnavailable and HubError.
+        """
+        yield Progress("inspect", f"Inspecting {ref}")
+        profile = self.catalog.inspect(ref)
+        facts = self.base_for(profile, base_model)
+        memory = estimate_memory(facts, profile.parameters)
+        if facts.id not in in_memory:
+            refuse_what_does_not_fit(facts.id, precision, memory)
+        folder = yield from self.adapter_folder(ref, profile.commit)
+        base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
+        return ModelSpec(
+            base=facts.id,
+            base_folder=str(base.folder),
+            precision=precision,
+            model_class=model_class or class_for(profile.task_type, facts),
+            adapter=str(ref),
+            adapter_folder=str(folder),
+            task_type=profile.task_type,
+            predicted_bytes=predicted_bytes(memory, precision),
+        )
+
+    def base_for(self, profile: AdapterProfile, base_model: str) -> BaseFacts:
+        """The facts of the base to load on; what forbids a load is refused here, before any download."""
+        about_base = {"base_missing", "base_gated", "base_is_local_path", "base_unknown"}
+        blockers = [item for item in profile.blockers if not (base_model and item.code in about_base)]
+        if blockers:
+            raise UnsupportedAdapter(blockers[0].message)
+        if base_model and not is_hub_id(base_model):
+            raise InvalidInput("base_model must be a model on the Hub, as org/name.", field="base_model")
+        if profile.base and base_model in ("", profile.base.id):
+            return profile.base
+        if not base_model:
+            raise InvalidInput(
+                "The adapter's config names no base model; say which one to load it on.", field="base_model"
+            )
+        return self.catalog.base_facts(base_model)
+
+    def adapter_folder(self, ref: AdapterRef, commit: str | None = None) -> Generator[Progress, None, Path]:
+        if ref.source is Source.HUB:
+            return (yield from fetch_adapter(self.settings, self.catalog.hub, ref, commit))
+        return self.catalog.folder(ref)
+
+    def base_alone(
+        self, base_id: str, precision: Precision, *, model_class: str, in_memory: Collection[str]
+    ) -> Generator[Progress, None, ModelSpec]:
+        """Files of a base without an adapter. Raises InvalidInput, DoesNotFit, BaseUnavailable and
+        HubError.
+        """
+        if not is_hub_id(base_id):
+            raise InvalidInput("Name an adapter, or a base model as org/name.", field="base_model")
+        facts = self.catalog.base_facts(base_id)
+        memory = estimate_memory(facts, None)
+        if base_id not in in_memory:
+            refuse_what_does_not_fit(base_id, precision, memory)
+        base = yield from fetch_base(self.settings, self.catalog.hub, base_id, facts.commit)
+        return ModelSpec(
+            base=base_id,
+            base_folder=str(base.folder),
+            precision=precision,
+            model_class=model_class or class_for(None, facts),
+            predicted_bytes=predicted_bytes(memory, precision),
+        )
+
+    def training(self, recipe: Recipe) -> Generator[Progress, None, PreparedBase]:
+        """Files that a run trains on; called by the run table when the run's turn comes."""
+        facts = self.catalog.base_facts(self.base_of(recipe))
+        base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
+        adapter = None
+        if recipe.adapter:
+            adapter = yield from self.adapter_folder(AdapterRef.parse(recipe.adapter))
+        return PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
+
+    def already_here(self, recipe: Recipe) -> PreparedBase | None:
+        """What `training` would give, if the base needs no download."""
+        base = find_base(self.settings, self.base_of(recipe))
+        if base is None:
+            return None
+        adapter = finished(self.adapter_folder(AdapterRef.parse(recipe.adapter))) if recipe.adapter else None
+        return PreparedBase(base.folder, base.id, base.commit, adapter)
+
+    def base_of(self, recipe: Recipe) -> str:
+        """The base that a recipe trains on: named, or that of the adapter to continue."""
+        if recipe.base_model:
+            return recipe.base_model
+        return self.base_for(self.catalog.inspect(AdapterRef.parse(recipe.adapter)), "").id
+
+
+def finished(work: Generator[Progress, None, Path]) -> Path:
+    """The result of a download that is too small to report on."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+def class_for(task_type: str | None, base: BaseFacts) -> str:
+    """The transformers class for a task; without a task, by what the base itself was saved as."""
+    if task_type in MODEL_CLASS_OF_TASK:
+        return MODEL_CLASS_OF_TASK[task_type]
+    if any("ForConditionalGeneration" in name for name in base.architectures):
+        return "AutoModelForSeq2SeqLM"
+    if not base.architectures or any("CausalLM" in name or "LMHead" in name for name in base.architectures):
+        return "AutoModelForCausalLM"
+    return "AutoModel"
+
+
+def predicted_bytes(memory: Mapping[Precision, MemoryEstimate], precision: Precision) -> int:
+    """Weights and adapter, the part of an estimate that a load can measure; 0 when nothing is known."""
+    estimate = memory.get(precision)
+    return estimate.weights + estimate.adapter if estimate else 0
+
+
+def refuse_what_does_not_fit(
+    base_id: str, precision: Precision, memory: Mapping[Precision, MemoryEstimate]
+) -> None:
+    """Raise DoesNotFit, with the largest precision that would fit. What is not known is not refused."""
+    estimate = memory.get(precision)
+    available = machine_memory().available
+    if estimate is None or estimate.total <= available:
+        return
+    largest = largest_that_fits(memory, available)
+    way_out = (
+        f"{largest.value} would fit."
+        if largest
+        else "no precision fits, so unload what you do not need or choose a smaller base."
+    )
+    raise DoesNotFit(
+        f"{base_id} in {precision.value} needs about {estimate.total / 1e9:.1f} GB and "
+        f"{available / 1e9:.1f} GB are free; {way_out}",
+        largest.value if largest else None,
+    )

@@ -1,0 +1,241 @@
+"""From a table to training examples: which column is what, and each row in one of a few plain forms.
+
+| task | a row |
+|---|---|
+| CAUSAL_LM | `{"prompt", "completion"}`, `{"messages": [{"role", "content"}]}`, `{"text"}` to learn whole |
+| SEQ_CLS | `{"text", "label"}`, with `"text_pair"` where there are two |
+| TOKEN_CLS | `{"tokens": [word], "tags": [tag]}` |
+
+Knows nothing of tokens, chat templates or models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from adapter_ui.domain import Table
+from adapter_ui.errors import InvalidRecipe
+
+EXPLAINED = 20
+MAX_LABELS = 1_000
+MAX_TURNS = 200
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "messages": ("messages", "conversations", "conversation", "chat", "dialog", "dialogue"),
+    "prompt": ("prompt", "instruction", "question", "query", "request", "user", "source", "input"),
+    "input": ("input", "context"),
+    "completion": ("completion", "output", "response", "answer", "reply", "assistant", "target"),
+    "system": ("system", "system_prompt"),
+    "text": ("text", "sentence", "content", "review", "comment", "document", "sentence1", "premise", "body"),
+    "text_pair": ("text_pair", "sentence2", "hypothesis"),
+    "label": ("label", "labels", "sentiment", "category", "class", "intent", "target"),
+    "tokens": ("tokens", "words"),
+    "tags": ("tags", "ner_tags", "labels"),
+}
+FORMS: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
+    # the forms of each task in order of preference: the roles needed, and the roles allowed beside them
+    "CAUSAL_LM": ((("messages",), ()), (("prompt", "completion"), ("input", "system")), (("text",), ())),
+    "SEQ_CLS": ((("text", "label"), ("text_pair",)),),
+    "TOKEN_CLS": ((("tokens", "tags"), ()),),
+}
+ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
+
+
+class UnusableRow(Exception):
+    """Why one row is left out; caught where the rows are gathered."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Normalised rows. `labels` names the classes in the order of their ids; `problems` explains the first
+    rows left out, of `dropped` in all.
+    """
+
+    task_type: str
+    columns: Mapping[str, str]
+    rows: tuple[Mapping[str, Any], ...]
+    labels: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    dropped: int = 0
+
+
+def guess_columns(table: Table, task_type: str = "CAUSAL_LM") -> dict[str, str]:
+    """What each column is, from its name: role -> column. Empty when no form of the task is recognised."""
+    by_name = {column.strip().lower(): column for column in reversed(table.columns)}
+    for needed, optional in FORMS[task_type]:
+        roles: dict[str, str] = {}
+        for role in (*needed, *optional):
+            free = (
+                name for name in SYNONYMS[role] if name in by_name and by_name[name] not in roles.values()
+            )
+            if found := next(free, None):
+                roles[role] = by_name[found]
+        if all(role in roles for role in needed):
+            return roles
+    return {}
+
+
+def to_examples(table: Table, columns: Mapping[str, str], task_type: str) -> Examples:
+    """Bring every row into its task's form; `columns` (role -> column) is guessed when empty.
+
+    Rows that cannot be used are left out and explained. Raises InvalidRecipe (field "columns" or "data") when
+    the columns do not fit the task, when fewer than two rows remain, or when there is only one class to tell.
+    """
+    columns = dict(columns) or guess_columns(table, task_type)
+    refuse_wrong_columns(columns, table, task_type)
+    to_row = READERS[task_type]
+    rows: list[Mapping[str, Any]] = []
+    problems: list[str] = []
+    for place, row in zip(table.places, table.rows, strict=True):
+        try:
+            rows.append(to_row(row, columns))
+        except UnusableRow as problem:
+            problems.append(f"{place}: {problem}")
+    if len(rows) < 2:
+        why = f"; {problems[0]}" if problems else ""
+        refuse(
+            "data",
+            f"{len(rows)} usable row{'' if len(rows) == 1 else 's'}, and training needs at least 2{why}.",
+        )
+    explained = tuple([*table.dropped, *problems][:EXPLAINED])
+    return Examples(
+        task_type,
+        columns,
+        tuple(rows),
+        label_names(rows, task_type),
+        explained,
+        table.dropped_rows + len(problems),
+    )
+
+
+def refuse_wrong_columns(columns: Mapping[str, str], table: Table, task_type: str) -> None:
+    there = ", ".join(name[:40] for name in table.columns[:12])
+    forms = " or ".join(" and ".join(needed) for needed, _ in FORMS[task_type])
+    if not columns:
+        refuse("columns", f"{task_type} needs {forms}; the data has {there}: say in columns which is which.")
+    for role, column in columns.items():
+        if role not in SYNONYMS:
+            refuse("columns", f"columns has no role “{role[:40]}”; the roles are {', '.join(SYNONYMS)}.")
+        if column not in table.columns:
+            refuse("columns", f"The data has no column “{column[:40]}” for {role}; it has {there}.")
+    if not any(set(needed) <= set(columns) <= {*needed, *optional} for needed, optional in FORMS[task_type]):
+        refuse("columns", f"{task_type} needs {forms}; columns says {', '.join(columns)}.")
+
+
+def causal_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    if "messages" in columns:
+        return {"messages": conversation(row.get(columns["messages"]))}
+    if "text" in columns:
+        return {"text": text_of(row, columns["text"])}
+    prompt, completion = text_of(row, columns["prompt"]), text_of(row, columns["completion"])
+    extra = optional_text(row, columns, "input")
+    prompt = f"{prompt}\n\n{extra}" if extra else prompt
+    if system := optional_text(row, columns, "system"):
+        turns = (("system", system), ("user", prompt), ("assistant", completion))
+        return {"messages": [{"role": role, "content": content} for role, content in turns]}
+    return {"prompt": prompt, "completion": completion}
+
+
+def classified_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    label = row.get(columns["label"])
+    if isinstance(label, (list, dict)):
+        raise UnusableRow(f"“{columns['label']}” is a list or an object, not one label")
+    pair = optional_text(row, columns, "text_pair")
+    usable = {"text": text_of(row, columns["text"]), "label": text_of(row, columns["label"]).strip()}
+    return {**usable, "text_pair": pair} if pair else usable
+
+
+def tagged_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    tokens, tags = (words_of(row.get(columns[role]), columns[role]) for role in ("tokens", "tags"))
+    if len(tokens) != len(tags):
+        raise UnusableRow(f"{len(tokens)} tokens but {len(tags)} tags")
+    return {"tokens": tokens, "tags": tags}
+
+
+READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]]] = {
+    "CAUSAL_LM": causal_row,
+    "SEQ_CLS": classified_row,
+    "TOKEN_CLS": tagged_row,
+}
+
+
+def text_of(row: Mapping[str, Any], column: str) -> str:
+    """A cell as text. Numbers and booleans of JSON are written out; what is empty or nested is refused."""
+    value = row.get(column)
+    if value is None or value == "":
+        raise UnusableRow(f"“{column[:40]}” is empty")
+    if isinstance(value, (list, dict)):
+        raise UnusableRow(f"“{column[:40]}” is a list or an object, not a text")
+    text = value if isinstance(value, str) else json.dumps(value)
+    if not text.strip():
+        raise UnusableRow(f"“{column[:40]}” is blank")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnusableRow(f"“{column[:40]}” has half of a surrogate pair, which is no character")
+    return text
+
+
+def optional_text(row: Mapping[str, Any], columns: Mapping[str, str], role: str) -> str:
+    if role not in columns or row.get(columns[role]) in (None, "") or not str(row[columns[role]]).strip():
+        return ""
+    return text_of(row, columns[role])
+
+
+def words_of(value: object, column: str) -> list[str]:
+    """A list of words: from JSON, from a JSON list in a cell, or parted by blanks."""
+    if isinstance(value, str):
+        value = parsed_cell(value) if value.lstrip().startswith("[") else value.split()
+    if not isinstance(value, list) or not value:
+        raise UnusableRow(f"“{column[:40]}” is no list of words")
+    return [text_of({column: word}, column) for word in value]
+
+
+def conversation(value: object) -> list[dict[str, str]]:
+    """Turns as `{"role", "content"}`, from that or from `{"from", "value"}`, ending with an answer."""
+    value = parsed_cell(value) if isinstance(value, str) else value
+    if not isinstance(value, list) or len(value) > MAX_TURNS:
+        raise UnusableRow(f"the conversation is no list of at most {MAX_TURNS} turns")
+    turns = [turn_of(turn) for turn in value]
+    while turns and turns[-1]["role"] != "assistant":
+        turns.pop()
+    if len(turns) < 2:
+        raise UnusableRow("the conversation has no question with an answer after it")
+    return turns
+
+
+def turn_of(turn: object) -> dict[str, str]:
+    if not isinstance(turn, dict):
+        raise UnusableRow("a turn of the conversation is no object")
+    role = turn.get("role", turn.get("from"))
+    role = ROLES.get(role, role) if isinstance(role, str) else role
+    if role not in ("system", "user", "assistant"):
+        raise UnusableRow(f"a turn's role is “{str(role)[:20]}”; it must be system, user or assistant")
+    return {"role": role, "content": text_of(turn, "content" if "content" in turn else "value")}
+
+
+def parsed_cell(cell: str) -> object:
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError) as error:
+        raise UnusableRow("the cell is no JSON list") from error
+
+
+def label_names(rows: Iterable[Mapping[str, Any]], task_type: str) -> tuple[str, ...]:
+    """The classes in a stable order: numbers by value, names by alphabet. Empty for text generation."""
+    if task_type == "CAUSAL_LM":
+        return ()
+    found = {label for row in rows for label in ([row["label"]] if "label" in row else row["tags"])}
+    if not 2 <= len(found) <= MAX_LABELS:
+        refuse(
+            "data", f"The data has {len(found)} different labels; a classifier needs from 2 to {MAX_LABELS}."
+        )
+    return tuple(
+        sorted(
+            found, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label)
+        )
+    )
+
+
+def refuse(field: str, message: str) -> NoReturn:
+    raise InvalidRecipe(message, field=field)

@@ -1,0 +1,155 @@
+"""What a fine-tune would do and need before it starts: steps, memory, warnings, and whether it can start.
+
+Arithmetic only; exact token and parameter counts come from `adapter_ui.training.figures`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision, Preflight
+from adapter_ui.training.examples import Examples
+from adapter_ui.training.figures import Figures
+from adapter_ui.training.recipe import Recipe, total_steps, validation_size
+
+FEW_ROWS = 20
+FEW_STEPS = 10
+HIGH_LEARNING_RATE = 1e-3
+LOW_LEARNING_RATE = 1e-5
+MANY_EPOCHS = 20
+WEIGHT_BYTES = {
+    Precision.FP32: 4.0,
+    Precision.BF16: 2.0,
+    Precision.FP16: 2.0,
+    Precision.INT8: 1.0,
+    Precision.NF4: 0.5625,
+    Precision.FP4: 0.5625,
+}
+QUANTIZED = (Precision.INT8, Precision.NF4, Precision.FP4)
+UNQUANTIZED_SHARE = 0.15
+# fp32 weights, their gradients and Adam's two moments
+TRAINED_PARAMETER_BYTES = 16
+# what one token leaves behind for the backward pass: in each layer, per hidden unit; at the output, per word
+LAYER_BYTES = {True: 64, False: 40}
+CHECKPOINTED_LAYER_BYTES = 8
+OUTPUT_BYTES = 16
+PROCESS_BYTES = 700 * 2**20
+SHORTEST_CHARACTERS_PER_TOKEN = 2
+
+
+def check(
+    recipe: Recipe,
+    examples: Examples,
+    base: BaseFacts,
+    available_bytes: int,
+    figures: Figures | None = None,
+) -> Preflight:
+    """Put together what is known. Without `figures`, counts stay None and memory is an upper bound."""
+    unlearnable = figures.unlearnable if figures else 0
+    usable = len(examples.rows) - unlearnable
+    held_back = validation_size(recipe, usable)
+    steps = total_steps(recipe, usable - held_back)
+    memory = training_memory(recipe, examples, base, figures)
+    return Preflight(
+        recipe=recipe.to_json(),
+        rows=usable,
+        validation_rows=held_back,
+        tokens=figures.tokens if figures else None,
+        longest=figures.longest if figures else None,
+        cut=figures.cut if figures else 0,
+        steps=steps,
+        trainable_parameters=figures.trainable_parameters if figures else None,
+        adapter_bytes=figures.adapter_bytes if figures else None,
+        memory=memory,
+        available_bytes=available_bytes,
+        warnings=tuple(warnings(recipe, examples, usable - held_back, steps, figures)),
+        refusal=refusal(base, memory, available_bytes),
+    )
+
+
+def training_memory(
+    recipe: Recipe, examples: Examples, base: BaseFacts, figures: Figures | None
+) -> MemoryEstimate | None:
+    """Memory of the training process in bytes, term by term; None when the base's size is not known."""
+    if not (base.parameters and base.hidden_size and base.layers):
+        return None
+    trainable = figures.trainable_parameters if figures else guessed_parameters(recipe, base)
+    longest = figures.longest if figures else longest_guess(examples)
+    tokens = recipe.per_device_train_batch_size * min(longest, recipe.max_length)
+    quantized = recipe.precision in QUANTIZED
+    layer = CHECKPOINTED_LAYER_BYTES if quantized else LAYER_BYTES[recipe.precision is Precision.FP32]
+    output = OUTPUT_BYTES * (base.vocab_size or 0) if recipe.task_type == "CAUSAL_LM" else 0
+    return MemoryEstimate(
+        weights=int(base.parameters * weight_bytes(recipe.precision)),
+        adapter=TRAINED_PARAMETER_BYTES * trainable,
+        kv_cache=0,
+        margin=PROCESS_BYTES,
+        activations=tokens * (layer * base.hidden_size * base.layers + output),
+    )
+
+
+def weight_bytes(precision: Precision) -> float:
+    """Bytes a parameter. Training upcasts to fp32 what bitsandbytes leaves unquantised: embeddings and
+    norms.
+    """
+    quantized = WEIGHT_BYTES[precision]
+    if precision not in QUANTIZED:
+        return quantized
+    return (1 - UNQUANTIZED_SHARE) * quantized + UNQUANTIZED_SHARE * WEIGHT_BYTES[Precision.FP32]
+
+
+def guessed_parameters(recipe: Recipe, base: BaseFacts) -> int:
+    """A LoRA on all seven linear modules of each layer, which is the most that usual recipes train."""
+    return 20 * recipe.r * (base.hidden_size or 0) * (base.layers or 0)
+
+
+def longest_guess(examples: Examples) -> int:
+    """Tokens of the longest row at most, told from its characters."""
+    return max(len(str(row)) for row in examples.rows) // SHORTEST_CHARACTERS_PER_TOKEN
+
+
+def refusal(base: BaseFacts, memory: MemoryEstimate | None, available_bytes: int) -> str | None:
+    if not base.available:
+        return base.problem or f"The base {base.id} cannot be had; choose another base."
+    if memory is not None and memory.total > available_bytes:
+        return (
+            f"Training needs about {memory.total / 1e9:.1f} GB and {available_bytes / 1e9:.1f} GB are free; "
+            "lower max_length or per_device_train_batch_size, or choose a smaller precision or base."
+        )
+    return None
+
+
+def warnings(
+    recipe: Recipe, examples: Examples, training_rows: int, steps: int, figures: Figures | None
+) -> Iterator[str]:
+    """What is likely to disappoint, most telling first."""
+    if examples.dropped:
+        yield f"{examples.dropped} rows were left out; the first: {examples.problems[0]}."
+    if figures and figures.cut:
+        lost = f", and {figures.unlearnable} of them lose their whole answer" if figures.unlearnable else ""
+        yield f"{figures.cut} rows are longer than max_length={recipe.max_length} and are cut{lost}."
+    if training_rows < FEW_ROWS:
+        yield f"Only {training_rows} rows to train on: the model may learn them by heart and nothing else."
+    if steps < FEW_STEPS:
+        yield f"Only {steps} optimizer steps: little will change; raise num_train_epochs."
+    if recipe.learning_rate > HIGH_LEARNING_RATE:
+        yield f"A learning rate of {recipe.learning_rate:g} is high for a LoRA; 1e-4 to 5e-4 is usual."
+    if recipe.learning_rate < LOW_LEARNING_RATE:
+        yield f"A learning rate of {recipe.learning_rate:g} is low for a LoRA; 1e-4 to 5e-4 is usual."
+    seen = (
+        steps
+        * recipe.per_device_train_batch_size
+        * recipe.gradient_accumulation_steps
+        / max(training_rows, 1)
+    )
+    if seen > MANY_EPOCHS:
+        yield f"Every row is seen {seen:.0f} times, which invites learning by heart."
+    if recipe.bias != "none":
+        yield "Trained biases belong to the base: it answers differently even with the adapter switched off."
+    if recipe.adapter:
+        yield "The adapter keeps its own rank, alpha, bias and targets; those of the recipe are not used."
+    counts = Counter(row["label"] for row in examples.rows if "label" in row)
+    if counts and min(counts.values()) * 10 < max(counts.values()):
+        rare = min(counts, key=counts.__getitem__)
+        yield f"The label “{rare[:40]}” is rare ({counts[rare]} rows) and will be guessed seldom."

@@ -1,0 +1,131 @@
+"""Training processes of this machine: start one, know it again after a restart, and say why one died.
+
+Knows processes and their environment; nothing of recipes or queues.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from adapter_ui.training.run_folder import RunFolder, read_json, without_local_names, write_json
+
+PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|COOKIE|PRIVATE", re.IGNORECASE)
+SAME_START_SECONDS = 2.0
+TRAINER_SETTINGS = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DISABLE_SAFETENSORS_CONVERSION": "1",
+    "USE_HUB_KERNELS": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "PYTHONUNBUFFERED": "1",
+}
+ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b")
+
+
+@dataclass(frozen=True)
+class ProcessMark:
+    """A process that can be told from a later one with the same pid. `role` is supervisor or trainer."""
+
+    role: str
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, role: str, pid: int) -> ProcessMark:
+        """Raises psutil.NoSuchProcess when there is none."""
+        return cls(role, pid, psutil.Process(pid).create_time())
+
+    @classmethod
+    def of_this(cls, role: str) -> ProcessMark:
+        return cls.of(role, os.getpid())
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> ProcessMark | None:
+        return cls(**read_json(folder.process)) if folder.process.exists() else None
+
+    def write(self, folder: RunFolder) -> None:
+        write_json(folder.process, asdict(self))
+
+    def claim(self, folder: RunFolder) -> bool:
+        """Write the mark only if there is none; whether it was written."""
+        unclaimed = folder.path / f"process.{self.pid}"
+        write_json(unclaimed, asdict(self))
+        try:
+            folder.process.hardlink_to(unclaimed)
+        except FileExistsError:
+            return False
+        finally:
+            unclaimed.unlink()
+        return True
+
+    @property
+    def alive(self) -> bool:
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < SAME_START_SECONDS
+            return same and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    def kill(self) -> None:
+        """Kill the process and what it started, at once. A process that is gone already is left in peace."""
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+
+def start_trainer(folder: RunFolder) -> subprocess.Popen[bytes]:
+    """Start the training process of a run, in a session of its own so that it outlives this app."""
+    with folder.stderr.open("ab") as stderr:
+        return subprocess.Popen(
+            [sys.executable, "-m", "adapter_ui.models.train", str(folder.path)],
+            cwd=folder.path,
+            env=trainer_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+
+def trainer_environment() -> dict[str, str]:
+    """This process's environment without its secrets, with the package importable and no network."""
+    kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), kept.get("PYTHONPATH", "")]))
+    return {**kept, **TRAINER_SETTINGS, "PYTHONPATH": path}
+
+
+def cause_of_death(folder: RunFolder, returncode: int | None) -> str:
+    """One sentence for a process that ended without a word. `returncode` is None when not known."""
+    if returncode == -signal.SIGKILL:
+        return (
+            "The training process was stopped by the system, most likely for memory; "
+            "use a smaller batch or max_length, or another precision."
+        )
+    if line := last_error_line(folder.stderr):
+        return f"The training stopped with an error: {line}"
+    if returncode is not None and returncode < 0:
+        name = signal.Signals(-returncode).name
+        return f"The training process was stopped by the signal {name}; start it again."
+    return "The training process ended without saying why, perhaps for memory; try a smaller batch."
+
+
+def last_error_line(stderr: Path) -> str:
+    """The line that names the exception, from the end of the log."""
+    if not stderr.exists():
+        return ""
+    lines = [line.strip() for line in stderr.read_text(errors="replace")[-20_000:].splitlines()]
+    found = [line for line in lines if ERROR_LINE.match(line)]
+    return without_local_names(found[-1])[:300] if found else ""

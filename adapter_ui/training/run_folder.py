@@ -1,0 +1,163 @@
+"""A run's folder: the one place where a fine-tuning run is written down, and the names of its files.
+
+The supervisor and the training process meet here and nowhere else. Only reads and writes files; who runs when
+is decided in `adapter_ui.training.runs`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from adapter_ui.domain import LOCAL_NAME
+from adapter_ui.training.examples import Examples
+from adapter_ui.training.recipe import Recipe
+
+LOCAL_PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+ -]+/)+")
+TOKEN = re.compile(r"hf_\w+|Bearer \S+")
+
+
+@dataclass(frozen=True)
+class PreparedBase:
+    """Local folders that a run trains on. `base_model` and `revision` are what the adapter's config will
+    name; `adapter` is the adapter to continue from.
+    """
+
+    folder: Path
+    base_model: str
+    revision: str | None = None
+    adapter: Path | None = None
+    license: str | None = None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and files of one run."""
+
+    path: Path
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def process(self) -> Path:
+        return self.path / "process.json"
+
+    @property
+    def stderr(self) -> Path:
+        return self.path / "stderr.log"
+
+    @property
+    def adapter(self) -> Path:
+        return self.path / "adapter"
+
+    @property
+    def figures(self) -> Path:
+        return self.path / "figures.json"
+
+    @property
+    def stop_file(self) -> Path:
+        return self.path / "stop"
+
+    def created(self) -> float:
+        """When the run was queued, in seconds since 1970."""
+        with self.events.open("rb") as file:
+            return json.loads(file.readline())["time"]
+
+    @property
+    def stop_asked(self) -> bool:
+        return self.stop_file.exists()
+
+    def write(self, recipe: Recipe, examples: Examples) -> None:
+        """Write down what is to be trained, in a folder that exists."""
+        write_json(self.path / "recipe.json", recipe.to_json())
+        about = {
+            "task_type": examples.task_type,
+            "columns": dict(examples.columns),
+            "labels": examples.labels,
+        }
+        write_json(
+            self.path / "data.json", {**about, "rows": len(examples.rows), "dropped": examples.dropped}
+        )
+        with (self.path / "data.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in examples.rows)
+
+    def read_recipe(self) -> Recipe:
+        return Recipe.parse(read_json(self.path / "recipe.json"))
+
+    def read_examples(self) -> Examples:
+        about = read_json(self.path / "data.json")
+        with (self.path / "data.jsonl").open(encoding="utf-8") as file:
+            rows = tuple(json.loads(line) for line in file)
+        return Examples(
+            about["task_type"], about["columns"], rows, tuple(about["labels"]), dropped=about["dropped"]
+        )
+
+    def write_base(self, base: PreparedBase) -> None:
+        fields = asdict(base)
+        write_json(
+            self.path / "base.json",
+            {**fields, **{k: str(fields[k]) for k in ("folder", "adapter") if fields[k]}},
+        )
+
+    def read_base(self) -> PreparedBase:
+        fields = read_json(self.path / "base.json")
+        adapter = Path(fields["adapter"]) if fields["adapter"] else None
+        return PreparedBase(**{**fields, "folder": Path(fields["folder"]), "adapter": adapter})
+
+    def append(self, event: str, **fields: Any) -> None:
+        """Add one event. A line that a killed process left torn is closed first, to spoil no other."""
+        if "message" in fields:
+            fields["message"] = without_local_names(fields["message"])
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}, allow_nan=False) + "\n"
+        with self.events.open("a+b") as file:
+            if file.tell() and not ends_with_newline(file.fileno(), file.tell()):
+                line = "\n" + line
+            file.write(line.encode())
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """All whole events, oldest first; a torn line is passed over."""
+        if not self.events.exists():
+            return []
+        found = (parsed(line) for line in self.events.read_bytes().splitlines())
+        return [event for event in found if event is not None]
+
+
+def run_folders(folder: Path) -> list[RunFolder]:
+    """All complete runs below `folder`, in no particular order."""
+    return [RunFolder(path) for path in folder.iterdir() if LOCAL_NAME.fullmatch(path.name) and path.is_dir()]
+
+
+def without_local_names(message: str) -> str:
+    """A message for people, without this machine's paths and without tokens."""
+    return TOKEN.sub("…", LOCAL_PATH.sub("…/", message))
+
+
+def ends_with_newline(descriptor: int, size: int) -> bool:
+    return os.pread(descriptor, 1, size - 1) == b"\n"
+
+
+def parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and {"event", "time"} <= event.keys() else None
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a file that is either whole or not there."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))

@@ -1,0 +1,102 @@
+"""The table of fine-tuning runs: queue one, look at it, stop it, delete it.
+
+A run is its folder. Closing this table, or losing it, stops no training: the next one finds the living
+processes again, notes which ones died, and goes on with the queue.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from adapter_ui.domain import LOCAL_NAME, RunState, RunStatus
+from adapter_ui.errors import InvalidInput, UnknownRun
+from adapter_ui.training.examples import Examples
+from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import RunFolder, run_folders
+from adapter_ui.training.run_status import read_status
+from adapter_ui.training.supervisor import Prepare, Supervisor
+
+
+class Runs:
+    """All runs below one folder. Thread-safe. `prepare` fetches a recipe's base, telling its progress."""
+
+    def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float = 60.0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._supervisor = Supervisor(folder, prepare, stop_grace_seconds)
+        self._supervisor.start()
+
+    def start(self, recipe: Recipe, examples: Examples) -> str:
+        """Queue a run and give its id. It trains when no other does."""
+        run_id = f"{time.strftime('%Y%m%d-%H%M')}-{secrets.token_hex(2)}"
+        unfinished = RunFolder(self._folder / f".new-{run_id}")
+        unfinished.path.mkdir()
+        unfinished.write(recipe, examples)
+        unfinished.append("state", state=RunState.QUEUED, message="Waiting for its turn.")
+        unfinished.path.rename(self._folder / run_id)
+        self._supervisor.wake()
+        return run_id
+
+    def status(self, run_id: str) -> RunStatus:
+        """Where a run stands. Raises UnknownRun."""
+        try:
+            status = read_status(self._run(run_id))
+        except FileNotFoundError as error:
+            raise unknown(run_id) from error
+        message = self._supervisor.preparing.get(run_id)
+        return replace(status, message=message) if message and not status.state.ended else status
+
+    def all(self) -> tuple[RunStatus, ...]:
+        """All runs, newest first."""
+        newest_first = sorted(run_folders(self._folder), key=RunFolder.created, reverse=True)
+        return tuple(self.status(run.path.name) for run in newest_first)
+
+    def adapter_folder(self, run_id: str) -> Path:
+        """Where the run's adapter lies. Raises UnknownRun when there is no such run, or it has none."""
+        run = self._run(run_id)
+        if not run.adapter.is_dir():
+            raise UnknownRun(f"The run {run_id} has no adapter; wait until it is done, or start it again.")
+        return run.adapter
+
+    def stop(self, run_id: str) -> RunStatus:
+        """Ask a run to stop: a waiting one is cancelled, a training one saves what it has. Raises UnknownRun.
+
+        A process that has not ended after the grace period is killed.
+        """
+        run = self._run(run_id)
+        with self._supervisor.lock:
+            if not read_status(run).state.ended:
+                run.stop_file.touch()
+                if not run.process.exists():
+                    run.append("state", state=RunState.CANCELLED, message="Cancelled before it started.")
+        self._supervisor.wake()
+        return self.status(run_id)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with its adapter. Raises UnknownRun, and InvalidInput for one that has not ended."""
+        run = self._run(run_id)
+        with self._supervisor.lock:
+            if not read_status(run).state.ended or run.process.exists():
+                raise InvalidInput(f"The run {run_id} has not ended; stop it before you delete it.", "run_id")
+            removed = run.path.rename(self._folder / f".deleted-{run_id}")
+        shutil.rmtree(removed)
+
+    def close(self) -> None:
+        """Stop watching. A training process goes on by itself and is found again by the next table."""
+        self._supervisor.close()
+
+    def _run(self, run_id: str) -> RunFolder:
+        run = RunFolder(self._folder / run_id)
+        if not LOCAL_NAME.fullmatch(run_id) or not run.events.is_file():
+            raise unknown(run_id)
+        return run
+
+
+def unknown(run_id: str) -> UnknownRun:
+    return UnknownRun(
+        f"There is no fine-tuning run “{run_id[:60]}”; the library lists those of this machine."
+    )

@@ -1,0 +1,251 @@
+"""The public endpoints, by the names and arguments that scripts rely on.
+
+Every argument but the first has a default. Arguments are a stranger's: they become domain types, which check
+them, and an error is one sentence that says what to do next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from adapter_ui.domain import (
+    TEXT_BOUND,
+    ChatMessage,
+    Generation,
+    GenerationOptions,
+    Precision,
+    Prediction,
+    SearchQuery,
+)
+from adapter_ui.errors import InvalidInput
+from adapter_ui.service import AdapterService
+from adapter_ui.ui import json_shapes
+from adapter_ui.ui.errors import shown_to_user
+
+DEFAULT = ""
+LOOK_UPS = {"concurrency_limit": 16, "concurrency_id": "look-ups"}
+MODELS = {"concurrency_limit": 8, "concurrency_id": "models"}
+
+
+def public_api(service: AdapterService) -> None:
+    """Add the endpoints to the Blocks that is being built."""
+    api = Api(service)
+    for endpoint in (
+        api.search,
+        api.inspect,
+        api.loaded,
+        api.check_run,
+        api.runs,
+        api.stop_run,
+        api.delete_run,
+    ):
+        name = {"check_run": "run"}.get(endpoint.__name__, endpoint.__name__)
+        gr.api(endpoint, api_name=name, **LOOK_UPS)
+    for endpoint in (api.load, api.unload, api.generate, api.predict):
+        gr.api(endpoint, api_name=endpoint.__name__, **MODELS)
+    # A file argument is only checked and moved by Gradio when it belongs to a component.
+    recipe, dataset, answer = gr.JSON(visible=False), gr.File(visible=False), gr.JSON(visible=False)
+    trigger = gr.Button(visible=False)
+    for endpoint in (api.check_finetune, api.finetune):
+        trigger.click(endpoint, [recipe, dataset], answer, api_name=endpoint.__name__, **LOOK_UPS)
+
+
+class Api:
+    """The endpoints as methods: their names and arguments are the API's."""
+
+    def __init__(self, service: AdapterService) -> None:
+        self.service = service
+
+    def search(
+        self,
+        query: str = "",
+        base_model: str = "",
+        task: str = "",
+        method: str = "",
+        source: str = "",
+        sort: str = "trending",
+        limit: int = 30,
+        cursor: str = "",
+    ) -> dict[str, Any]:
+        """Adapters that match, with method, rank and sizes filled in; `next` is the next page's cursor."""
+        with shown_to_user():
+            wanted = SearchQuery(
+                text=checked_text(query, "query"),
+                base_model=checked_text(base_model, "base_model"),
+                task_type=checked_text(task, "task"),
+                method=checked_text(method, "method"),
+                source=checked_text(source, "source"),
+                sort=checked_text(sort, "sort"),
+                limit=whole(limit, "limit"),
+                cursor=checked_text(cursor, "cursor"),
+            )
+            page = self.service.search(wanted)
+            filled = {adapter.ref: adapter for adapter in self.service.fill(page.adapters)}
+            rows = tuple(filled.get(adapter.ref, adapter) for adapter in page.adapters)
+            return json_shapes.search_page(replace(page, adapters=rows))
+
+    def inspect(self, adapter: str) -> dict[str, Any]:
+        """What an adapter is, from its config and its file's header; no weights are downloaded."""
+        with shown_to_user():
+            return json_shapes.profile(self.service.inspect(checked_text(adapter, "adapter")))
+
+    def load(
+        self, adapter: str, precision: str = DEFAULT, base_model: str = "", model_class: str = ""
+    ) -> Iterator[dict[str, Any]]:
+        """Load an adapter on its base; streams progress, then the report."""
+        with shown_to_user():
+            events = self.service.load(
+                checked_text(adapter, "adapter"),
+                self.precision(precision),
+                base_model=checked_text(base_model, "base_model"),
+                model_class=checked_text(model_class, "model_class"),
+            )
+            for event in events:
+                yield json_shapes.load_event(event)
+
+    def loaded(self) -> list[dict[str, Any]]:
+        """The bases in memory with their adapters."""
+        with shown_to_user():
+            return [json_shapes.loaded_base(base) for base in self.service.loaded()]
+
+    def unload(self, base: str, precision: str = DEFAULT) -> list[dict[str, Any]]:
+        """Free a base and its adapters; gives what is still in memory."""
+        with shown_to_user():
+            self.service.unload(checked_text(base, "base"), self.precision(precision))
+            return self.loaded()
+
+    def generate(
+        self,
+        adapter: str,
+        prompt: str = "",
+        system: str = "",
+        precision: str = DEFAULT,
+        strength: float = 1.0,
+        max_new_tokens: int = 256,
+        temperature: float = 0.7,
+        top_p: float = 0.95,
+        top_k: int = 50,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+        stop: list[str] | None = None,
+        raw: bool = False,
+        base_model: str = "",
+    ) -> Iterator[str]:
+        """Stream the answer, each time the whole text so far. `adapter` "" is the base named by
+        `base_model`.
+        """
+        with shown_to_user():
+            options = GenerationOptions(
+                max_new_tokens=whole(max_new_tokens, "max_new_tokens"),
+                temperature=number(temperature, "temperature"),
+                top_p=number(top_p, "top_p"),
+                top_k=whole(top_k, "top_k"),
+                repetition_penalty=number(repetition_penalty, "repetition_penalty"),
+                seed=None if seed is None else whole(seed, "seed"),
+                stop=strings(stop, "stop"),
+                raw=bool(raw),
+            )
+            system_turn = [ChatMessage("system", checked_text(system, "system"))] if system else []
+            events = self.service.generate(
+                checked_text(adapter, "adapter"),
+                [*system_turn, ChatMessage("user", checked_text(prompt, "prompt"))],
+                options,
+                self.precision(precision),
+                strength=number(strength, "strength"),
+                base_model=checked_text(base_model, "base_model"),
+            )
+            for event in events:
+                if isinstance(event, Generation):
+                    yield event.text
+
+    def predict(
+        self, adapter: str, text: str = "", text_pair: str = "", precision: str = DEFAULT
+    ) -> dict[str, Any]:
+        """Labels, entities, an answer, an embedding or text, by the adapter's task."""
+        with shown_to_user():
+            given = {"adapter": adapter, "text": text, "text_pair": text_pair}
+            texts = [checked_text(value, field) for field, value in given.items()]
+            events = self.service.predict(*texts, self.precision(precision))
+            return next(json_shapes.prediction(event) for event in events if isinstance(event, Prediction))
+
+    def check_finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
+        """What a fine-tune would do and need."""
+        with shown_to_user():
+            return json_shapes.preflight(self.service.check_finetune(*self.job(recipe, dataset)))
+
+    def finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
+        """Start a fine-tune on the rows of a CSV, TSV, JSON or JSONL file."""
+        with shown_to_user():
+            return {"run_id": self.service.finetune(*self.job(recipe, dataset))}
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All fine-tuning runs, newest first."""
+        with shown_to_user():
+            return [json_shapes.run(status) for status in self.service.runs()]
+
+    def check_run(self, run_id: str) -> dict[str, Any]:
+        """Where a run stands."""
+        with shown_to_user():
+            return json_shapes.run(self.service.run(checked_text(run_id, "run_id")))
+
+    def stop_run(self, run_id: str) -> dict[str, Any]:
+        """Stop a run; what it has learned so far is kept."""
+        with shown_to_user():
+            return json_shapes.run(self.service.stop_run(checked_text(run_id, "run_id")))
+
+    def delete_run(self, run_id: str) -> list[dict[str, Any]]:
+        """Delete an ended run with its adapter; gives the runs that are left."""
+        with shown_to_user():
+            self.service.delete_run(checked_text(run_id, "run_id"))
+            return self.runs()
+
+    def precision(self, name: str) -> Precision:
+        """The named precision; this machine's default for ""."""
+        if name == DEFAULT:
+            return self.service.default_precision()
+        if name not in set(Precision):
+            names = ", ".join(precision.value for precision in Precision)
+            raise InvalidInput(f"precision must be one of {names}.", field="precision")
+        return Precision(name)
+
+    def job(self, recipe: Any, dataset: str | None) -> tuple[Mapping[str, Any], Path]:
+        if not isinstance(recipe, Mapping):
+            raise InvalidInput("recipe must be a JSON object.", field="recipe")
+        if not dataset:
+            raise InvalidInput("dataset is missing; give a CSV, TSV, JSON or JSONL file.", field="dataset")
+        return recipe, Path(dataset)
+
+
+def checked_text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{field} must be a string.", field=field)
+    if len(value) > TEXT_BOUND:
+        raise InvalidInput(f"{field} has at most {TEXT_BOUND:,} characters.", field=field)
+    return value
+
+
+def number(value: object, field: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise InvalidInput(f"{field} must be a number.", field=field)
+    return value
+
+
+def whole(value: object, field: str) -> int:
+    """An integer; JSON clients send 8 as 8.0."""
+    if number(value, field) != int(value):
+        raise InvalidInput(f"{field} must be a whole number.", field=field)
+    return int(value)
+
+
+def strings(value: object, field: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidInput(f"{field} must be a list of strings.", field=field)
+    return tuple(value)

@@ -1,0 +1,73 @@
+"""The page: the bar, the tabs, and how they are launched. Knows which tab stands where and nothing of what they do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from adapter_ui.service import AdapterService
+from adapter_ui.ui.api import public_api
+from adapter_ui.ui.bar import bar
+from adapter_ui.ui.page import SETS_STATE, Page
+from adapter_ui.ui.state import Selection
+from adapter_ui.ui.tabs.browse import browse_tab
+from adapter_ui.ui.tabs.finetune import finetune_tab
+from adapter_ui.ui.tabs.generate import generate_tab
+from adapter_ui.ui.tabs.library import library_tab
+from adapter_ui.ui.theme import page_theme
+
+HERE = Path(__file__).parent
+STYLES = ("page.css", "browse.css", "work.css")
+TABS = {"browse": ("Browse", browse_tab), "generate": ("Generate", generate_tab), "finetune": ("Fine-tune", finetune_tab), "library": ("Library", library_tab)}
+HOUR = 3600
+
+
+def build_page(service: AdapterService) -> gr.Blocks:
+    """The whole page over one service."""
+    with gr.Blocks(title="Adapter UI", fill_width=True, analytics_enabled=False, delete_cache=(HOUR, HOUR)) as demo:
+        asked, selected = gr.State(""), gr.State(Selection())
+        precision = gr.State(service.default_precision().value)
+        tabs = gr.Tabs(elem_id="tabs", render=False)
+        page = Page(asked, selected, precision, tabs, demo.load)
+        bar(service, page)
+        tabs.render()
+        with tabs:
+            for name, (label, build) in TABS.items():
+                with gr.Tab(label, id=name, elem_id=f"tab-{name}") as tab:
+                    build(service, page)
+                tab.select(None, None, None, js=f"() => adapterUI.remember(['tab'], ['{name}'])", api_visibility="private")
+        demo.load(restore, None, [asked, tabs], **SETS_STATE)
+        public_api(service)
+    return demo
+
+
+def restore(request: gr.Request) -> tuple[str, Any]:
+    """The adapter and the tab that the page's address names."""
+    tab = request.query_params.get("tab", "browse")
+    return request.query_params.get("adapter", "")[:400], gr.Tabs(selected=tab if tab in TABS else "browse")
+
+
+def queue_options() -> dict[str, Any]:
+    """What `demo.queue` is given: bounded, so that one visitor's jobs cannot pile up without end."""
+    return {"max_size": 64, "default_concurrency_limit": 4}
+
+
+def launch_options() -> dict[str, Any]:
+    """What `demo.launch` is given: the look, and the settings of an app that strangers may open."""
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    return {
+        "theme": page_theme(),
+        "css": "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES),
+        "head": f'<meta name="color-scheme" content="light dark"><script>{script}</script>',
+        "footer_links": ["api"],
+        "share": False,
+        "show_error": False,
+        "max_file_size": "20mb",
+        "allowed_paths": [],
+        "enable_monitoring": False,
+        "run_history": False,
+        "strict_cors": True,
+        "ssr_mode": False,
+    }

@@ -1,0 +1,85 @@
+"""What the page shows when something goes wrong: one table from the type of an error to a title and a duration.
+
+The sentence is the error's own. Cancelled shows nothing; what nobody foresaw is logged under a number that the user
+sees. Handlers wrap their work in `shown_to_user()` and catch nothing themselves.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gradio as gr
+
+from adapter_ui.errors import (
+    AdapterUIError,
+    BadAdapter,
+    BaseUnavailable,
+    Cancelled,
+    DoesNotFit,
+    EngineError,
+    GatedRepo,
+    HubError,
+    HubRateLimited,
+    HubUnreachable,
+    InvalidInput,
+    NotFoundOrPrivate,
+    UnknownRun,
+    UnsupportedAdapter,
+    WorkerHung,
+    WorkerStopped,
+)
+
+log = logging.getLogger(__name__)
+
+SHORT, LONG = 8.0, 20.0
+SHOWN_AS: dict[type[AdapterUIError], tuple[str, float]] = {
+    InvalidInput: ("Please check your input", SHORT),
+    HubUnreachable: ("The Hub cannot be reached", SHORT),
+    HubRateLimited: ("Too many requests", LONG),
+    NotFoundOrPrivate: ("Not found", SHORT),
+    GatedRepo: ("A licence has to be accepted", LONG),
+    HubError: ("The Hub refused", LONG),
+    UnsupportedAdapter: ("This adapter is not supported", LONG),
+    BadAdapter: ("This adapter cannot be used", LONG),
+    BaseUnavailable: ("The base model is missing", LONG),
+    DoesNotFit: ("Not enough memory", LONG),
+    WorkerStopped: ("The model process stopped", LONG),
+    WorkerHung: ("The model did not answer", LONG),
+    EngineError: ("The model failed", LONG),
+    UnknownRun: ("No such run", SHORT),
+    AdapterUIError: ("That did not work", LONG),
+}
+
+
+def title_of(error: AdapterUIError) -> tuple[str, float]:
+    """The title and the seconds on screen: of the error's own type, else of its nearest parent in the table."""
+    return next(SHOWN_AS[kind] for kind in type(error).__mro__ if kind in SHOWN_AS)
+
+
+@contextmanager
+def shown_to_user() -> Iterator[None]:
+    """Let errors reach the person at the screen: a sentence of ours, never a traceback."""
+    try:
+        yield
+    except Cancelled:
+        return
+    except AdapterUIError as error:
+        title, seconds = title_of(error)
+        # Gradio renders the message of gr.Error as HTML, and file and adapter names are in it
+        message = html.escape(error.message, quote=False)
+        raise gr.Error(message, duration=seconds, title=title, print_exception=False) from error
+    except gr.Error:
+        raise
+    except Exception as error:
+        number = secrets.token_hex(4)
+        log.exception("Unexpected error %s", number)
+        raise gr.Error(
+            f"Something unexpected happened; try again, and if it stays, report number {number} from the log.",
+            duration=LONG,
+            title="Unexpected error",
+            print_exception=False,
+        ) from error

@@ -1,0 +1,165 @@
+"""The selected adapter: what it is, whether it fits, and loading it. Right of the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from adapter_ui.catalog.snippet import write_snippet
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, LoadReport, Precision
+from adapter_ui.service import AdapterService
+from adapter_ui.ui import details
+from adapter_ui.ui.card import render_card
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.markup import empty, progress
+from adapter_ui.ui.page import INSTANT, MODEL, SETS_STATE, Page, html
+from adapter_ui.ui.state import Selection
+
+WATCH_PRECISIONS = "adapterUI.precisions(element, (precision) => trigger('pick', {precision}), watch)"
+CODE_FOR = {"Plain": Precision.BF16, "8-bit": Precision.INT8, "4-bit": Precision.NF4}
+
+
+def inspector(service: AdapterService, page: Page) -> None:
+    """Build the panel and its events; it follows `page.asked` and sets `page.selected`."""
+    profile = gr.State()
+    head = html(details.NOTHING_SELECTED, elem_id="detail-head")
+    retry = gr.Button("Try again", size="sm", visible=False, elem_id="detail-retry")
+    with gr.Column(visible=False, elem_id="detail-body") as body:
+        with gr.Row(elem_id="load-row", equal_height=True):
+            load_button = gr.Button("Load", variant="primary", scale=2, elem_id="load-button")
+            cancel = gr.Button("Cancel", variant="stop", scale=2, visible=False, elem_id="load-cancel")
+            try_button = gr.Button("Try it", scale=1, min_width=80, elem_id="try-button")
+        reason = html(elem_id="precision-reason")
+        report = html(elem_id="load-status")
+        precisions = html(elem_id="precisions", js_on_load=WATCH_PRECISIONS)
+        with gr.Accordion("Advanced", open=False, elem_id="load-advanced"):
+            base = gr.Textbox("", label="Base model", placeholder="the adapter's own", max_length=200, elem_id="load-base")
+            model_class = gr.Dropdown(
+                ["", *dict.fromkeys(MODEL_CLASS_OF_TASK.values())],
+                label="Model class",
+                info="A class of transformers; empty means by the adapter's task.",
+                allow_custom_value=True,
+                value="",
+                elem_id="load-class",
+            )
+        scale = html(elem_id="detail-scale")
+        parts = detail_tabs()
+    filled = [page.selected, profile, head, retry, body, load_button, reason, report, precisions, scale, *parts[:-1]]
+    inspected = gr.on(
+        [page.asked.change, retry.click],
+        partial(inspect, service),
+        [page.asked, page.precision],
+        filled,
+        trigger_mode="always_last",
+        **SETS_STATE,
+    )
+    inspected.failure(not_inspected, page.asked, [head, retry, body], **INSTANT)
+
+    def choose(event: gr.EventData) -> tuple[str, Any, str]:
+        return choose_precision(service, str(event.precision))
+
+    precisions.pick(choose, None, [page.precision, load_button, reason], **SETS_STATE)
+    loading = load_button.click(
+        partial(load, service),
+        [page.selected, page.precision, base, model_class],
+        [load_button, cancel, report],
+        show_progress="hidden",
+        **MODEL,
+    )
+    loading.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False), ""), None, [load_button, cancel, report], **INSTANT)
+    cancel.click(not_loaded, None, [load_button, cancel, report], cancels=[loading], **INSTANT)
+    try_button.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)
+    parts[-1].input(code, [profile, parts[-1]], parts[-2], **INSTANT)
+
+
+def detail_tabs() -> list[gr.Component]:
+    """Config, modules, files, card and code, in the order in which `inspect` fills them; the code's choice is last."""
+    with gr.Tabs(elem_id="detail-tabs"):
+        with gr.Tab("Config"):
+            config = html(elem_id="detail-config")
+        with gr.Tab("Modules"):
+            modules = html(elem_id="detail-modules")
+        with gr.Tab("Files"):
+            files = html(elem_id="detail-files")
+        with gr.Tab("Card"):
+            card = html(elem_id="detail-card")
+        with gr.Tab("Code"):
+            choice = gr.Radio(list(CODE_FOR), value="Plain", show_label=False, container=False, elem_id="code-choice")
+            snippet = gr.Code(language="python", interactive=False, show_label=False, elem_id="detail-code")
+    return [config, modules, files, card, snippet, choice]
+
+
+def inspect(service: AdapterService, ref: str, precision: str) -> Iterator[list[Any]]:
+    """The outputs in the order of `filled`: first a head with what is known at once, then everything."""
+    if not ref:
+        yield [Selection(), None, details.NOTHING_SELECTED, gr.skip(), gr.Column(visible=False), *[gr.skip()] * 10]
+        return
+    with shown_to_user():
+        yield [gr.skip(), gr.skip(), details.waiting(ref), gr.Button(visible=False), *[gr.skip()] * 11]
+        profile = service.inspect(ref)
+        blocked = bool(profile.blockers)
+        choices = service.precisions()
+        yield [
+            Selection.of(profile),
+            profile,
+            details.heading(profile),
+            gr.Button(visible=False),
+            gr.Column(visible=True),
+            gr.Button(f"Load in {precision}", interactive=not blocked),
+            details.reason(choices, precision),
+            "",
+            details.precision_choices(profile, choices, precision),
+            details.scale(profile),
+            details.config_table(service.explain(profile)),
+            details.modules_table(profile),
+            details.files_table(profile),
+            card_of(profile),
+            code(profile, "Plain"),
+        ]
+
+
+def card_of(profile: AdapterProfile) -> str:
+    card = render_card(profile.card)
+    return f'<article class="card prose">{card}</article>' if card else empty("No card", "The author wrote no model card.")
+
+
+def code(profile: AdapterProfile | None, choice: str) -> str:
+    """The program that loads the adapter elsewhere, for the chosen kind of weights."""
+    if profile is None or profile.base is None:
+        return ""
+    if choice == "Plain" and profile.snippet:
+        return profile.snippet
+    return write_snippet(profile.ref, profile.base.id, profile.task_type, CODE_FOR[choice])
+
+
+def not_inspected(ref: str) -> tuple[Any, Any, Any]:
+    message = "What it says could not be read."
+    return details.failed(ref, message), gr.Button(visible=True), gr.Column(visible=False)
+
+
+def choose_precision(service: AdapterService, asked: str) -> tuple[str, Any, str]:
+    """The radio group's new value; what is not a precision of this machine is not taken."""
+    choices = service.precisions()
+    chosen = next((choice.precision.value for choice in choices if choice.precision == asked), choices[0].precision.value)
+    return chosen, gr.Button(f"Load in {chosen}"), details.reason(choices, chosen)
+
+
+def load(service: AdapterService, selected: Selection, precision: str, base: str, model_class: str) -> Iterator[tuple[Any, Any, str]]:
+    """Load with progress; closing the stream stops it."""
+    shown, hidden = gr.Button(visible=True), gr.Button(visible=False)
+    with shown_to_user():
+        events = service.load(
+            selected.ref, Precision(precision), base_model=base.strip(), model_class=model_class
+        )
+        for event in events:
+            if isinstance(event, LoadReport):
+                yield shown, hidden, details.load_report(event)
+            else:
+                yield hidden, shown, progress(event)
+
+
+def not_loaded() -> tuple[Any, Any, str]:
+    return gr.Button(visible=True), gr.Button(visible=False), '<p class="hint">Loading was stopped.</p>'

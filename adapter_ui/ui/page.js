@@ -1,0 +1,125 @@
+/* What the page does in the browser by itself: the theme, the address, the keyboard, copying.
+   Nothing here knows what the server does; names and texts from there are only ever read, never made into markup. */
+window.adapterUI = (() => {
+  const THEME = "adapter-ui-theme";
+
+  /* ---- theme: the visitor's choice, else the system's; kept over reloads */
+  const chosenTheme = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
+  const applyTheme = () => {
+    const theme = chosenTheme();
+    if (theme && document.body && document.body.classList.contains("dark") !== (theme === "dark"))
+      document.body.classList.toggle("dark", theme === "dark");
+  };
+  const toggleTheme = () => {
+    const theme = document.body.classList.contains("dark") ? "light" : "dark";
+    try { localStorage.setItem(THEME, theme); } catch { /* private window: the choice lasts as long as the page */ }
+    document.body.classList.toggle("dark", theme === "dark");
+  };
+
+  /* ---- address: everything selectable, so that a reload or a shared link shows the same */
+  const remember = (names, values) => {
+    const address = new URL(location.href);
+    names.forEach((name, at) => {
+      const value = values[at] ?? "";
+      const usual = value === "" || (name === "sort" && value === "trending") || (name === "tab" && value === "browse");
+      if (usual) address.searchParams.delete(name); else address.searchParams.set(name, value);
+    });
+    history.replaceState(history.state, "", address);
+    return [];
+  };
+
+  /* ---- results: one selected row, by mouse or arrows */
+  let selectedRef = new URL(location.href).searchParams.get("adapter") ?? "";
+  let pickLater = 0;
+  const markSelected = (element) => {
+    const rows = [...element.querySelectorAll("tr[data-ref]")];
+    const selected = rows.find((row) => row.dataset.ref === selectedRef);
+    rows.forEach((row) => row.setAttribute("aria-selected", String(row === selected)));
+    const reachable = selected ?? rows[0];
+    rows.forEach((row) => row.setAttribute("tabindex", row === reachable ? "0" : "-1"));
+  };
+  const results = (element, pick, watch) => {
+    const choose = (row, wait) => {
+      selectedRef = row.dataset.ref;
+      markSelected(element);
+      clearTimeout(pickLater);
+      pickLater = setTimeout(() => pick(selectedRef), wait);
+    };
+    element.addEventListener("click", (event) => {
+      const row = event.target.closest("tr[data-ref]");
+      if (row) { row.focus(); choose(row, 0); }
+    });
+    element.addEventListener("keydown", (event) => {
+      const row = event.target.closest("tr[data-ref]");
+      const rows = [...element.querySelectorAll("tr[data-ref]")];
+      const at = rows.indexOf(row);
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: rows.length - 1 }[event.key];
+      if (row && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); choose(row, 0); }
+      if (to === undefined || !rows[to]) return;
+      event.preventDefault();
+      rows[to].focus();
+      rows[to].scrollIntoView({ block: "nearest" });
+      choose(rows[to], 250);
+    });
+    watch("value", () => markSelected(element));
+    markSelected(element);
+  };
+
+  /* ---- precisions: native radio buttons; redrawing sets attributes only, so their state is set here */
+  const precisions = (element, pick, watch) => {
+    element.addEventListener("change", (event) => { if (event.target.name === "precision") pick(event.target.value); });
+    watch("value", () => element.querySelectorAll("input[type=radio]").forEach((input) => {
+      input.checked = input.hasAttribute("checked");
+    }));
+  };
+
+  /* ---- bar: what is selected goes into the address */
+  const bar = (element, watch) => {
+    const follow = () => {
+      const ref = element.querySelector("[data-ref]")?.dataset.ref ?? "";
+      if (!ref || ref === new URL(location.href).searchParams.get("adapter")) return;
+      selectedRef = ref;
+      remember(["adapter"], [ref]);
+      const table = document.querySelector("#results");
+      if (table) markSelected(table);
+    };
+    watch("value", follow);
+  };
+
+  /* ---- everywhere: copying, and keys */
+  const copy = async (button) => {
+    const link = new URL(location.href);
+    if (button.dataset.copy === "link") link.search = new URLSearchParams({ adapter: button.dataset.text });
+    await navigator.clipboard.writeText(button.dataset.copy === "link" ? link.href : button.dataset.text);
+    button.classList.add("copied");
+    setTimeout(() => button.classList.remove("copied"), 1200);
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-action=dark], [data-copy]");
+    if (button?.dataset.action === "dark") toggleTheme();
+    else if (button) copy(button);
+  });
+  const visible = (selector) => {
+    const element = document.querySelector(selector);
+    return element && element.offsetParent !== null ? element : null;
+  };
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable=true]");
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      if (!visible("#search")) document.querySelector("#tabs button[role=tab]")?.click();
+      setTimeout(() => visible("#search textarea, #search input")?.focus(), 30);
+    }
+    if (event.key === "ArrowDown" && event.target.closest?.("#search")) {
+      event.preventDefault();
+      document.querySelector("#results tr[data-ref][tabindex='0']")?.focus();
+    }
+    if (event.key === "Escape") visible("#stop")?.click();
+  });
+  const start = () => {
+    applyTheme();
+    new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  };
+  if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
+  return { remember, results, precisions, bar };
+})();

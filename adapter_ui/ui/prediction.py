@@ -1,0 +1,129 @@
+"""A form for adapters that do not chat: labels as bars, entities in their text, an answer in its context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from adapter_ui.domain import Precision, Prediction, Progress
+from adapter_ui.service import AdapterService
+from adapter_ui.ui import format
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.markup import empty, fill, join, meter, progress, stats
+from adapter_ui.ui.page import INSTANT, MODEL, Page, html
+from adapter_ui.ui.state import Selection
+
+MOST_LABELS = 20
+FORMS = {
+    # task: the names of its two texts ("" hides the second) and an example of each
+    "SEQ_CLS": ("Text", "Second text (only for pairs)", "I loved every minute of it.", ""),
+    "TOKEN_CLS": ("Text", "", "Ada Lovelace met Charles Babbage in London.", ""),
+    "QUESTION_ANS": ("Question", "Context", "Where does it flow?", "The Seine flows through Paris to the sea."),
+    "FEATURE_EXTRACTION": ("Text", "", "A sentence to embed.", ""),
+}
+WAITING = empty("No answer yet", "Write a text and press Run; the model is loaded first when it is not.")
+
+
+def prediction(service: AdapterService, page: Page) -> None:
+    """Build the form; it follows `page.selected` and `page.precision`."""
+    with gr.Row(equal_height=False, elem_id="predict"):
+        with gr.Column(scale=1, min_width=320):
+            text = gr.Textbox("", label="Text", lines=4, max_length=20_000, elem_id="predict-text")
+            pair = gr.Textbox("", label="Second text", lines=3, max_length=20_000, visible=False, elem_id="predict-pair")
+            with gr.Row():
+                run = gr.Button("Run", variant="primary", min_width=90, elem_id="predict-run")
+                stop = gr.Button("Stop", variant="stop", min_width=90, visible=False, elem_id="predict-stop")
+                example = gr.Button("Example", min_width=90, elem_id="predict-example")
+        with gr.Column(scale=1, min_width=320):
+            result = html(WAITING, elem_id="predict-result")
+    outputs = [result, run, stop]
+    running = gr.on(
+        [run.click, text.submit], partial(predict, service), [page.selected, page.precision, text, pair], outputs, show_progress="hidden", **MODEL
+    )
+    running.failure(at_rest, None, outputs, **INSTANT)
+    stop.click(at_rest, None, outputs, cancels=[running], **INSTANT)
+    page.selected.change(shown_form, page.selected, [text, pair, result], **INSTANT)
+    example.click(lambda selected: FORMS.get(selected.task_type, FORMS["SEQ_CLS"])[2:], page.selected, [text, pair], **INSTANT)
+
+
+def shown_form(selected: Selection) -> list[Any]:
+    first, second, *_ = FORMS.get(selected.task_type, FORMS["SEQ_CLS"])
+    return [gr.Textbox(label=first), gr.Textbox(label=second or "Second text", visible=bool(second)), WAITING]
+
+
+def at_rest() -> list[Any]:
+    return [WAITING, gr.Button(visible=True), gr.Button(visible=False)]
+
+
+def predict(service: AdapterService, selected: Selection, precision: str, text: str, pair: str) -> Iterator[list[Any]]:
+    with shown_to_user():
+        for event in service.predict(selected.ref, text, pair, Precision(precision)):
+            if isinstance(event, Progress):
+                yield [progress(event), gr.Button(visible=False), gr.Button(visible=True)]
+            else:
+                yield [shown(event, text, pair), gr.Button(visible=True), gr.Button(visible=False)]
+
+
+def shown(answer: Prediction, text: str, pair: str) -> Markup:
+    """The answer in the way of its task, and the time it took."""
+    body = VIEWS.get(answer.task_type, text_view)(answer, text, pair)
+    return fill('<div class="prediction">{body}<p class="figures">{time}</p></div>', body=body, time=format.duration(answer.seconds))
+
+
+def label_view(answer: Prediction, text: str, pair: str) -> Markup:
+    return join(
+        fill(
+            '<div class="label-row"><span>{label}</span>{bar}<span class="figure">{score}</span></div>',
+            label=one.label,
+            bar=meter(one.score, f"{one.label} {one.score:.3f}", "accent" if at == 0 else "quiet"),
+            score=f"{one.score:.3f}",
+        )
+        for at, one in enumerate(answer.labels[:MOST_LABELS])
+    )
+
+
+def entity_view(answer: Prediction, text: str, pair: str) -> Markup:
+    """The text with its spans marked; overlapping ones are marked once."""
+    spans = [(one.start, one.end, one.label, one.score) for one in answer.entities]
+    return marked(text, spans) if spans else empty("Nothing found", "The model marked no entity in this text.")
+
+
+def answer_view(answer: Prediction, text: str, pair: str) -> Markup:
+    if answer.start is None or answer.end is None or not answer.answer:
+        return empty("No answer", "The model found none in this context.")
+    return marked(pair, [(answer.start, answer.end, "answer", answer.score or 0.0)])
+
+
+def marked(text: str, spans: list[tuple[int, int, str, float]]) -> Markup:
+    parts, at = [], 0
+    for start, end, label, score in sorted(spans):
+        if not at <= start < end <= len(text):
+            continue
+        parts.append(fill("{text}", text=text[at:start]))
+        parts.append(
+            fill('<mark title="{score}">{text}<b>{label}</b></mark>', score=f"{score:.3f}", text=text[start:end], label=label)
+        )
+        at = end
+    return fill('<p class="marked">{parts}{rest}</p>', parts=join(parts), rest=text[at:])
+
+
+def embedding_view(answer: Prediction, text: str, pair: str) -> Markup:
+    first = ", ".join(f"{value:.4f}" for value in answer.embedding[:16])
+    figures = stats([("dimensions", f"{len(answer.embedding):,}"), ("pooling", answer.pooling or format.UNKNOWN)])
+    return fill('{figures}<pre class="vector">[{first}, …]</pre>', figures=figures, first=first)
+
+
+def text_view(answer: Prediction, text: str, pair: str) -> Markup:
+    return fill('<p class="marked">{text}</p>', text=answer.text or "")
+
+
+VIEWS: dict[str, Callable[[Prediction, str, str], Markup]] = {
+    "SEQ_CLS": label_view,
+    "TOKEN_CLS": entity_view,
+    "QUESTION_ANS": answer_view,
+    "FEATURE_EXTRACTION": embedding_view,
+}

@@ -1,0 +1,122 @@
+"""Predicted memory against models that are really built, and the choice of what fits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from adapter_ui.catalog.base_facts import architecture
+from adapter_ui.catalog.memory import (
+    CONTEXT_TOKENS,
+    estimate_memory,
+    is_exact,
+    largest_that_fits,
+    linear_parameters,
+)
+from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision
+
+# HuggingFaceTB/SmolLM2-135M-Instruct, and what its weights were measured to take in each precision.
+SMOL = BaseFacts(
+    "HuggingFaceTB/SmolLM2-135M-Instruct",
+    parameters=134_515_008,
+    vocab_size=49_152,
+    hidden_size=576,
+    layers=30,
+    key_value_heads=3,
+    head_size=64,
+    tied_embeddings=True,
+)
+MEASURED_MIB = {Precision.FP32: 513, Precision.BF16: 257, Precision.FP16: 257, Precision.INT8: 155}
+
+
+@pytest.mark.parametrize(("precision", "mib"), MEASURED_MIB.items())
+def test_weights_are_what_was_measured(precision, mib):
+    assert estimate_memory(SMOL, 0)[precision].weights / 2**20 == pytest.approx(mib, abs=1)
+
+
+def test_four_bits_are_the_codes_and_a_float_for_every_64():
+    linear = linear_parameters(SMOL, SMOL.parameters)
+    weights = estimate_memory(SMOL, 0)[Precision.NF4].weights
+    assert weights == linear // 2 + linear // 16 + 2 * (SMOL.parameters - linear)
+    assert estimate_memory(SMOL, 0)[Precision.FP4].weights == weights
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_linear_parameters_are_those_of_a_real_model(tied):
+    from torch import nn
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=512, hidden_size=64, intermediate_size=128, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=tied,
+    )  # fmt: skip
+    model = LlamaForCausalLM(config)
+    truth = sum(
+        module.weight.numel()
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and name != "lm_head"
+    )
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    base = BaseFacts("a/b", parameters=parameters, **architecture(config.to_dict()))
+    assert linear_parameters(base, parameters) == truth
+    assert is_exact(base)
+
+
+def test_the_cache_is_that_of_a_real_model():
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=64, hidden_size=64, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2,
+    )  # fmt: skip
+    tokens = 16
+    cache = LlamaForCausalLM(config)(
+        torch.zeros((1, tokens), dtype=torch.long), use_cache=True
+    ).past_key_values
+    real = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+    base = BaseFacts("a/b", parameters=1, **architecture(config.to_dict()))
+    assert estimate_memory(base, 0)[Precision.FP32].kv_cache == real * CONTEXT_TOKENS // tokens
+    assert estimate_memory(base, 0)[Precision.BF16].kv_cache == real * CONTEXT_TOKENS // tokens // 2
+
+
+def test_the_adapter_is_counted_in_float32():
+    assert estimate_memory(SMOL, 460_800)[Precision.NF4].adapter == 460_800 * 4
+    assert estimate_memory(SMOL, None)[Precision.NF4].adapter == 0
+
+
+def test_an_unknown_shape_is_approximate_and_unknown_parameters_give_nothing():
+    shapeless = BaseFacts("a/b", parameters=10**9)
+    memory = estimate_memory(shapeless, 0)
+    assert not is_exact(shapeless)
+    assert memory[Precision.NF4].weights < memory[Precision.INT8].weights < memory[Precision.BF16].weights
+    assert memory[Precision.BF16].kv_cache > 0
+    assert estimate_memory(BaseFacts("a/b"), 10) == {}
+
+
+def test_where_the_output_layer_is_unknown_more_is_counted():
+    unknown = replace(SMOL, tied_embeddings=None)
+    assert estimate_memory(unknown, 0)[Precision.NF4].total > estimate_memory(SMOL, 0)[Precision.NF4].total
+
+
+def test_a_vocabulary_larger_than_the_model_gives_no_negative_size():
+    odd = replace(SMOL, parameters=1000)
+    assert all(estimate.weights > 0 for estimate in estimate_memory(odd, 0).values())
+
+
+def test_the_largest_precision_that_fits():
+    memory = {
+        precision: MemoryEstimate(size, 0, 0, 0)
+        for precision, size in zip(Precision, (400, 200, 200, 120, 80, 80), strict=True)
+    }
+    fits = {size: largest_that_fits(memory, size) for size in (500, 400, 399, 199, 119, 79)}
+    assert list(fits.values()) == [
+        Precision.FP32,
+        Precision.FP32,
+        Precision.BF16,
+        Precision.INT8,
+        Precision.NF4,
+        None,
+    ]
+    assert largest_that_fits({}, 10**12) is None

@@ -1,0 +1,137 @@
+"""The report before a start: exact counts from the child process, memory, warnings, refusals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer
+
+from adapter_ui.domain import BaseFacts
+from adapter_ui.errors import InvalidRecipe
+from adapter_ui.training.data import read_table
+from adapter_ui.training.examples import to_examples
+from adapter_ui.training.figures import Figures, measure
+from adapter_ui.training.preflight import check
+from adapter_ui.training.run_folder import PreparedBase
+from tests.training.conftest import BASE_ID, pirate_rows, recipe
+
+GIGABYTE = 10**9
+SMALL = BaseFacts(BASE_ID, parameters=135_000_000, hidden_size=576, layers=30, vocab_size=49_152)
+FIGURES = Figures(
+    tokens=1_000, longest=40, cut=0, unlearnable=0, trainable_parameters=460_800, adapter_bytes=1_843_200
+)
+
+
+def test_the_report_puts_together_what_is_known() -> None:
+    report = check(
+        recipe(max_steps=-1, validation_fraction=0.25), pirate_rows(40), SMALL, 8 * GIGABYTE, FIGURES
+    )
+    assert (report.rows, report.validation_rows, report.steps) == (40, 10, 45)
+    assert (report.tokens, report.longest, report.trainable_parameters) == (1_000, 40, 460_800)
+    assert report.memory is not None
+    assert report.memory.weights == 4 * 135_000_000
+    assert report.memory.adapter == 16 * 460_800
+    assert report.refusal is None
+
+
+def test_without_figures_counts_are_not_known_and_memory_is_higher() -> None:
+    guessed = check(recipe(), pirate_rows(), SMALL, 8 * GIGABYTE)
+    exact = check(recipe(), pirate_rows(), SMALL, 8 * GIGABYTE, replace(FIGURES, longest=30))
+    assert (guessed.tokens, guessed.longest, guessed.trainable_parameters) == (None, None, None)
+    assert guessed.memory is not None
+    assert exact.memory is not None
+    assert guessed.memory.total > exact.memory.total
+
+
+@pytest.mark.parametrize("cheaper", [{"precision": "bf16"}, {"precision": "nf4"}, {"max_length": 8}])
+def test_memory_falls_with_what_the_refusal_advises(cheaper: dict[str, Any]) -> None:
+    dear, less = (
+        check(recipe(**fields), pirate_rows(), SMALL, GIGABYTE).memory
+        for fields in ({"precision": "fp32"}, cheaper)
+    )
+    assert dear is not None
+    assert less is not None
+    assert less.total < dear.total
+
+
+def test_what_cannot_fit_or_cannot_be_had_is_refused() -> None:
+    refusal = check(recipe(), pirate_rows(), SMALL, GIGABYTE // 2).refusal
+    assert refusal is not None
+    assert "0.5 GB are free; lower max_length" in refusal
+    gone = replace(SMALL, available=False, problem="The base is gated; accept its licence first.")
+    assert check(recipe(), pirate_rows(), gone, 8 * GIGABYTE).refusal == gone.problem
+
+
+def test_an_unknown_size_refuses_nothing() -> None:
+    report = check(recipe(), pirate_rows(), BaseFacts(BASE_ID), 1)
+    assert (report.memory, report.refusal) == (None, None)
+
+
+WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
+    ({}, None, "Only 8 rows to train on"),
+    ({"max_steps": 3}, None, "Only 3 optimizer steps"),
+    ({"learning_rate": 0.01}, None, "0.01 is high for a LoRA"),
+    ({"learning_rate": 1e-6}, None, "1e-06 is low for a LoRA"),
+    ({"max_steps": 1000}, None, "Every row is seen 250 times"),
+    ({"bias": "all"}, None, "even with the adapter switched off"),
+    ({"adapter": "run:x"}, None, "keeps its own rank"),
+    (
+        {},
+        replace(FIGURES, cut=3, unlearnable=2),
+        "3 rows are longer than max_length=512 and are cut, and 2 of them",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "figures", "sentence"), WARNINGS)
+def test_what_is_likely_to_disappoint_is_said(
+    fields: dict[str, Any], figures: Figures | None, sentence: str
+) -> None:
+    report = check(recipe(**fields), pirate_rows(), SMALL, 8 * GIGABYTE, figures)
+    assert any(sentence in warning for warning in report.warnings)
+
+
+def test_dropped_rows_and_rare_labels_are_said() -> None:
+    rows = [{"text": str(number), "label": "common"} for number in range(30)]
+    table = read_table(json.dumps([*rows, {"text": "x", "label": "rare"}, {"text": "", "label": "rare"}]))
+    settings = recipe(task_type="SEQ_CLS")
+    report = check(settings, to_examples(table, {}, "SEQ_CLS"), SMALL, 8 * GIGABYTE)
+    assert "1 rows were left out; the first: row 32: “text” is empty." in report.warnings
+    assert "The label “rare” is rare (1 rows) and will be guessed seldom." in report.warnings
+
+
+def test_a_good_recipe_on_good_data_gets_no_warning() -> None:
+    settings = recipe(max_steps=-1, learning_rate=2e-4)
+    assert check(settings, pirate_rows(40), SMALL, 8 * GIGABYTE, FIGURES).warnings == ()
+
+
+def test_the_child_counts_what_training_will_see(tiny_models: Path) -> None:
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    figures = measure(recipe(), pirate_rows(), base)
+    tokenizer = AutoTokenizer.from_pretrained(base.folder)
+    turns = [
+        [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]
+        for row in pirate_rows().rows
+    ]
+    lengths = [len(tokenizer.apply_chat_template(turn)["input_ids"]) for turn in turns]
+    assert (figures.tokens, figures.longest, figures.cut) == (sum(lengths), max(lengths), 0)
+    # r=8 on q_proj (64 -> 64) and v_proj (64 -> 32) of two layers
+    assert figures.trainable_parameters == 2 * 8 * (64 + 64 + 64 + 32)
+    assert figures.adapter_bytes == 4 * figures.trainable_parameters
+
+
+def test_the_child_tells_what_does_not_fit_the_base(tiny_models: Path) -> None:
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    with pytest.raises(InvalidRecipe, match="did you mean q_proj") as caught:
+        measure(recipe(target_modules=["q_prok"]), pirate_rows(), base)
+    assert caught.value.field == "target_modules"
+
+
+def test_a_count_that_takes_too_long_is_ended(tiny_models: Path) -> None:
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    with pytest.raises(InvalidRecipe, match="took longer than 0 seconds"):
+        measure(recipe(), pirate_rows(), base, deadline_seconds=0.1)

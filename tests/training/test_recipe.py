@@ -1,0 +1,100 @@
+"""Recipes: what is accepted, and the sentence for what is not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from adapter_ui.domain import Precision
+from adapter_ui.errors import InvalidRecipe
+from adapter_ui.training.recipe import FIELD_HELP, Recipe, total_steps, validation_size
+
+BASE = {"base_model": "org/name"}
+
+REFUSED = [
+    ({"base_modle": "x"}, "base_modle", "did you mean “base_model”?"),
+    ({"warmup": 0.1}, "warmup", "did you mean “warmup_ratio”?"),
+    ({"zzz": 1}, "zzz", "the fields are name, base_model"),
+    ({"r": 0}, "r", "r is “0”; allowed is a whole number from 1 to 512."),
+    ({"r": 8.5}, "r", "a whole number from 1 to 512"),
+    ({"r": True}, "r", "a whole number"),
+    ({"r": None}, "r", "r is empty"),
+    ({"r": [8]}, "r", "r is a list"),
+    ({"r": "many"}, "r", "r is “many”"),
+    ({"lora_alpha": float("inf")}, "lora_alpha", "a number from above 0 to 4096"),
+    ({"lora_dropout": 1.0}, "lora_dropout", "a number from 0 to 0.9"),
+    ({"learning_rate": 0}, "learning_rate", "a number from above 0 to 1"),
+    ({"learning_rate": float("nan")}, "learning_rate", "learning_rate is “nan”"),
+    ({"num_train_epochs": -1}, "num_train_epochs", "from above 0 to 1000"),
+    ({"max_steps": 0}, "max_steps", "1 or more, or -1"),
+    ({"max_length": 1}, "max_length", "from 8 to 131072"),
+    ({"validation_fraction": 0.9}, "validation_fraction", "from 0 to 0.5"),
+    ({"seed": -1}, "seed", "from 0 to"),
+    ({"method": "DORA"}, "method", "“DORA” cannot be tuned here; the one method is LORA"),
+    ({"task_type": "QUESTION_ANS"}, "task_type", "CAUSAL_LM or SEQ_CLS or TOKEN_CLS"),
+    ({"precision": "q4"}, "precision", "fp32, bf16, fp16, int8, nf4, fp4"),
+    ({"bias": "some"}, "bias", "none or all or lora_only"),
+    ({"lr_scheduler_type": "magic"}, "lr_scheduler_type", "linear or cosine"),
+    ({"use_rslora": "perhaps"}, "use_rslora", "true or false"),
+    ({"columns": ["prompt"]}, "columns", "an object such as"),
+    ({"target_modules": [".*(q|k"]}, "target_modules", "module names such as q_proj"),
+    ({"target_modules": ["q_proj"] * 65}, "target_modules", "at most 64"),
+    ({"name": "x" * 101}, "name", "at most 100 characters"),
+    ({"base_model": "/etc/passwd"}, "base_model", "a model's id on the Hub"),
+    ({"base_model": "", "adapter": ""}, "base_model", "neither a base_model nor an adapter"),
+    ({"adapter": "folder:../x"}, "adapter", "is not the name of an adapter"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "sentence"), REFUSED)
+def test_a_wrong_field_is_named_with_what_is_allowed(
+    fields: dict[str, Any], field: str, sentence: str
+) -> None:
+    with pytest.raises(InvalidRecipe) as caught:
+        Recipe.parse({**BASE, **fields})
+    assert caught.value.field == field
+    assert sentence in caught.value.message
+
+
+def test_a_recipe_is_an_object() -> None:
+    with pytest.raises(InvalidRecipe, match="not a list"):
+        Recipe.parse(["base_model"])  # type: ignore[arg-type]
+
+
+def test_only_the_base_has_no_default_and_every_field_is_explained() -> None:
+    recipe = Recipe.parse(BASE)
+    assert recipe.precision is Precision.BF16
+    assert set(FIELD_HELP) == set(recipe.to_json())
+    assert all(sentence.endswith(".") for sentence in FIELD_HELP.values())
+
+
+def test_numbers_and_names_are_read_as_a_page_sends_them() -> None:
+    recipe = Recipe.parse({**BASE, "r": 16.0, "lora_alpha": "32", "target_modules": "q_proj, v_proj"})
+    assert (recipe.r, recipe.lora_alpha, recipe.target_modules) == (16, 32.0, ["q_proj", "v_proj"])
+
+
+def test_a_recipe_survives_json() -> None:
+    recipe = Recipe.parse({**BASE, "columns": {"prompt": "frage"}, "target_modules": "all-linear"})
+    assert Recipe.parse(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("fields", "rows", "steps"),
+    [
+        ({"num_train_epochs": 3, "per_device_train_batch_size": 4}, 10, 9),
+        ({"num_train_epochs": 0.5, "per_device_train_batch_size": 1}, 10, 5),
+        ({"num_train_epochs": 1, "gradient_accumulation_steps": 4, "per_device_train_batch_size": 2}, 10, 2),
+        ({"max_steps": 7}, 10, 7),
+    ],
+)
+def test_steps_are_counted_as_the_trainer_counts_them(fields: dict[str, Any], rows: int, steps: int) -> None:
+    assert total_steps(Recipe.parse({**BASE, **fields}), rows) == steps
+
+
+@pytest.mark.parametrize(
+    ("fraction", "rows", "held_back"), [(0, 100, 0), (0.1, 100, 10), (0.01, 5, 1), (0.5, 1, 0)]
+)
+def test_validation_keeps_at_least_one_row_and_never_all(fraction: float, rows: int, held_back: int) -> None:
+    assert validation_size(Recipe.parse({**BASE, "validation_fraction": fraction}), rows) == held_back

@@ -1,0 +1,63 @@
+"""A run's folder: what is written can be read, and a torn line harms no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapter_ui.domain import RunState
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
+from adapter_ui.training.run_status import read_status
+from tests.training.conftest import pirate_rows, recipe
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "20260101-0000-abcd")
+    folder.path.mkdir()
+    folder.write(recipe(name="Pirates ☠"), pirate_rows())
+    folder.append("state", state=RunState.QUEUED, message="Waiting.")
+    return folder
+
+
+def test_recipe_rows_and_base_are_read_as_written(run: RunFolder) -> None:
+    run.write_base(base := PreparedBase(run.path / "base", "org/name", "abc", run.path / "adapter"))
+    assert run.read_recipe() == recipe(name="Pirates ☠")
+    assert run.read_examples() == pirate_rows()
+    assert run.read_base() == base
+
+
+def test_events_become_a_status(run: RunFolder) -> None:
+    run.append("state", state=RunState.RUNNING, message="Training.")
+    run.append("plan", total_steps=4)
+    run.append("sample", when="before", prompt="What is 0?", expected="Arrr!", text="0")
+    run.append("log", step=1, loss=2.0, eta_seconds=30.0)
+    run.append("log", step=1, eval_loss=2.5)
+    run.append("log", step=2, loss=1.0, eta_seconds=20.0)
+    run.append("sample", when="after", prompt="What is 0?", expected="Arrr!", text="Arrr!")
+    status = read_status(run)
+    assert (status.state, status.step, status.total_steps, status.eta_seconds) == ("running", 2, 4, 20.0)
+    assert status.history == ({"step": 1, "loss": 2.0, "eval_loss": 2.5}, {"step": 2, "loss": 1.0})
+    assert status.samples == ({"prompt": "What is 0?", "expected": "Arrr!", "before": "0", "after": "Arrr!"},)
+    assert (status.name, status.base_model, status.adapter) == ("Pirates ☠", "tiny-org/tiny-llama", None)
+
+
+def test_a_torn_line_is_passed_over_and_spoils_no_later_one(run: RunFolder) -> None:
+    run.append("log", step=1, loss=2.0)
+    with run.events.open("ab") as file:
+        file.write(b'{"event": "log", "time": 1, "step": 2, "lo')
+    assert read_status(run).step == 1
+    run.append("log", step=3, loss=1.0)
+    assert [entry["step"] for entry in read_status(run).history] == [1, 3]
+
+
+def test_lines_that_are_no_events_are_passed_over(run: RunFolder) -> None:
+    with run.events.open("ab") as file:
+        file.write(b'[]\n{"step": 9}\n\xff\xfe\n\n')
+    assert read_status(run).state is RunState.QUEUED
+
+
+def test_a_number_that_json_does_not_have_is_never_written(run: RunFolder) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        run.append("log", step=1, loss=float("nan"))

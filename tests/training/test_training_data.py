@@ -1,0 +1,116 @@
+"""Tokens and labels: an answer is learned, a prompt is not, and nothing that was cut is counted on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from adapter_ui.errors import InvalidRecipe
+from adapter_ui.models.training_data import IGNORED, EncodedData, encode_examples, learned_text
+from adapter_ui.training.data import read_table
+from adapter_ui.training.examples import to_examples
+from tests.training.conftest import pirate_rows, recipe
+
+
+@pytest.fixture
+def tokenizer(tiny_models: Path) -> PreTrainedTokenizerFast:
+    return AutoTokenizer.from_pretrained(tiny_models / "llama")
+
+
+def encoded(
+    tokenizer: PreTrainedTokenizerFast, rows: list[dict[str, Any]], max_length: int = 512, **fields: Any
+) -> EncodedData:
+    settings = recipe(**fields)
+    examples = to_examples(read_table(json.dumps(rows)), {}, settings.task_type)
+    return encode_examples(examples, examples.labels, tokenizer, settings, max_length)
+
+
+def learned(tokenizer: PreTrainedTokenizerFast, row: dict[str, Any]) -> str:
+    return tokenizer.decode([label for label in row["labels"] if label != IGNORED])
+
+
+def test_only_the_answer_is_learned_and_its_end(tokenizer: PreTrainedTokenizerFast) -> None:
+    row = encoded(tokenizer, [{"prompt": "What is 0?", "completion": "Arrr! ☠"}] * 2).training[0]
+    assert tokenizer.decode(row["input_ids"]) == "<s><|user|>\nWhat is 0?</s>\n<|assistant|>\nArrr! ☠</s>\n"
+    assert learned(tokenizer, row) == "Arrr! ☠</s>\n"
+
+
+def test_every_answer_of_a_conversation_is_learned(tokenizer: PreTrainedTokenizerFast) -> None:
+    turns = [("user", "a?"), ("assistant", "A!"), ("user", "b?"), ("assistant", "B!")]
+    messages = [{"role": role, "content": content} for role, content in turns]
+    row = encoded(tokenizer, [{"messages": messages}] * 2).training[0]
+    assert learned(tokenizer, row) == "A!</s>\nB!</s>\n"
+
+
+def test_a_template_that_rewrites_earlier_turns_still_teaches_the_last(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    tokenizer.chat_template = (
+        "{% for m in messages %}[{{ m.role }}]{% if loop.last and m.role == 'assistant' %}<think></think>"
+        "{% endif %}{{ m.content }};{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
+    turns = [("user", "a?"), ("assistant", "A!"), ("user", "b?"), ("assistant", "B!")]
+    text, spans, _ = learned_text({"messages": [{"role": r, "content": c} for r, c in turns]}, tokenizer)
+    assert text == "[user]a?;[assistant]A!;[user]b?;[assistant]<think></think>B!;"
+    assert [text[start:end] for start, end in spans] == ["", "<think></think>B!;"]
+
+
+def test_without_a_template_the_answer_follows_the_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = None
+    row = encoded(tokenizer, [{"prompt": "What is 0?", "completion": "Arrr!"}] * 2).training[0]
+    assert tokenizer.decode(row["input_ids"]) == "What is 0?\n\nArrr!</s>"
+    assert learned(tokenizer, row) == "\n\nArrr!</s>"
+
+
+def test_plain_text_is_learned_whole(tokenizer: PreTrainedTokenizerFast) -> None:
+    row = encoded(tokenizer, [{"text": "Hoist the sails"}] * 2).training[0]
+    assert learned(tokenizer, row) == "Hoist the sails</s>"
+
+
+def test_long_rows_are_cut_and_those_without_an_answer_left_are_out(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    rows = [{"prompt": "a", "completion": text} for text in ("b", "c", "d" * 300)]
+    rows.append({"prompt": "e" * 300, "completion": "f"})
+    data = encoded(tokenizer, rows, max_length=40)
+    assert (data.cut, data.unlearnable, len(data.training)) == (2, 1, 3)
+    assert max(data.lengths) > 300
+    assert max(len(row["input_ids"]) for row in data.training) == 40
+
+
+def test_when_no_answer_is_left_the_reason_is_given(tokenizer: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(InvalidRecipe, match="Only 0 rows have an answer within 8 tokens") as caught:
+        encoded(tokenizer, [{"prompt": "a" * 90, "completion": "b"}] * 3, max_length=8)
+    assert caught.value.field == "max_length"
+
+
+def test_a_template_that_refuses_the_data_is_told(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = "{{ raise_exception('Only user first') }}"
+    with pytest.raises(InvalidRecipe, match="Only user first"):
+        encoded(tokenizer, [{"prompt": "a", "completion": "b"}] * 2)
+
+
+def test_the_same_rows_are_held_back_for_the_same_seed(tokenizer: PreTrainedTokenizerFast) -> None:
+    def held_back(seed: int) -> list[Any]:
+        settings = recipe(validation_fraction=0.25, seed=seed)
+        return encode_examples(pirate_rows(20), (), tokenizer, settings, 512).validation
+
+    assert len(held_back(1)) == 5
+    assert held_back(1) == held_back(1) != held_back(2)
+
+
+def test_a_word_is_labelled_on_its_first_piece(tokenizer: PreTrainedTokenizerFast) -> None:
+    rows = [{"tokens": ["Ahoy", "captain"], "tags": ["O", "PER"]}] * 2
+    row = encoded(tokenizer, rows, task_type="TOKEN_CLS").training[0]
+    assert [label for label in row["labels"] if label != IGNORED] == [0, 1]
+    assert len(row["labels"]) == len(row["input_ids"])
+
+
+def test_classes_become_the_ids_of_the_given_order(tokenizer: PreTrainedTokenizerFast) -> None:
+    examples = to_examples(read_table("text,label\na,no\nb,yes\nc,no\n"), {}, "SEQ_CLS")
+    data = encode_examples(examples, ("yes", "no"), tokenizer, recipe(task_type="SEQ_CLS"), 512)
+    assert [row["labels"] for row in data.training] == [1, 0, 1]

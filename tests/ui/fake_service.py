@@ -1,0 +1,255 @@
+"""A real object with AdapterService's interface and made-up answers, with pauses, for the page's tests.
+
+Start it as a page to look at: `python -m tests.ui.fake_service`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from adapter_ui.catalog.config import AdapterConfig
+from adapter_ui.catalog.explain import Explanation, explain
+from adapter_ui.domain import (
+    AdapterProfile,
+    AdapterRef,
+    AdapterSummary,
+    ChatMessage,
+    Entity,
+    Generation,
+    GenerationOptions,
+    LabelScore,
+    LoadedBase,
+    LoadReport,
+    MemoryEstimate,
+    MemoryUse,
+    Precision,
+    PrecisionChoice,
+    Prediction,
+    Preflight,
+    Progress,
+    RunState,
+    RunStatus,
+    SearchPage,
+    SearchQuery,
+    Table,
+)
+from adapter_ui.errors import DoesNotFit, GatedRepo, HubUnreachable, UnknownRun
+from adapter_ui.training.data import read_table
+from adapter_ui.training.examples import guess_columns
+from adapter_ui.training.recipe import Recipe, total_steps
+from adapter_ui.ui.app import build_page, launch_options, queue_options
+from tests.ui.fake_data import BASES, MB, ROWS, SMOL, details, profile_of
+
+ANSWER = "Arrr! Paris it be, matey, the grandest port in all o' **France**. Hoist the colours and mind the *Seine*!"
+PLAIN = "The capital of France is Paris. It lies on the river Seine."
+
+
+@dataclass
+class FakeService:
+    """`pause` is the seconds between two pieces of a stream; `unreachable` makes the Hub fail."""
+
+    pause: float = 0.0
+    unreachable: bool = False
+    in_memory: list[LoadedBase] = field(default_factory=list)
+    tuned: dict[str, RunStatus] = field(default_factory=dict)
+    closed_streams: int = 0
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def close(self) -> None:
+        self.in_memory.clear()
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        wanted = [row for row in ROWS if self.matches(row, query)]
+        start = int(query.cursor or 0)
+        page = tuple(wanted[start : start + query.limit])
+        following = str(start + query.limit) if start + query.limit < len(wanted) else None
+        notice = "The Hub cannot be reached; these are the adapters on this machine." if self.unreachable else None
+        return SearchPage(page, following, notice)
+
+    def matches(self, row: AdapterSummary, query: SearchQuery) -> bool:
+        words = query.text.lower().split()
+        if self.unreachable and row.ref.source == "hub":
+            return False
+        text = f"{row.ref} {row.title}".lower()
+        filters = ((query.base_model, row.base_model), (query.task_type, row.task_type), (query.source, row.ref.source))
+        return all(word in text for word in words) and all(not want or want == have for want, have in filters)
+
+    def fill(self, adapters: Sequence[AdapterSummary]) -> Iterator[AdapterSummary]:
+        for adapter in adapters:
+            time.sleep(self.pause)
+            yield replace(adapter, **details(adapter))
+
+    def inspect(self, adapter: str) -> AdapterProfile:
+        time.sleep(self.pause * 4)
+        if adapter == "nobody/unreachable":
+            raise HubUnreachable("The Hub cannot be reached; check the connection and try again.")
+        ref = AdapterRef.parse(adapter)
+        found = next((row for row in ROWS if row.ref == ref), None)
+        return profile_of(found or AdapterSummary(ref, base_model=SMOL, task_type="CAUSAL_LM"))
+
+    def precisions(self) -> tuple[PrecisionChoice, ...]:
+        return (
+            PrecisionChoice(Precision.BF16, "bf16", "This processor computes in bf16: half the memory of fp32 at the same answers.", True),
+            PrecisionChoice(Precision.FP32, "fp32", "Exact, and twice the memory of bf16."),
+            PrecisionChoice(Precision.INT8, "int8", "8-bit weights: less memory, slower."),
+            PrecisionChoice(Precision.NF4, "nf4", "4-bit weights: least memory, answers differ a little."),
+        )
+
+    def default_precision(self) -> Precision:
+        return Precision.BF16
+
+    def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
+        return explain(AdapterConfig.model_validate(dict(profile.config)))
+
+    def load(self, adapter: str, precision: Precision, *, base_model: str = "", model_class: str = "") -> Iterator[Progress | LoadReport]:
+        if adapter == "meta-fans/llama-3.1-8b-instruct-lora":
+            raise GatedRepo("The files need an accepted licence; accept it on the Hub, then start this app with your HF_TOKEN.")
+        if adapter == "team-4/too-big":
+            raise DoesNotFit("It needs 32 GB in fp32 and 9.4 GB are free; nf4 would fit.", "nf4")
+        try:
+            for step in range(0, 11):
+                yield Progress("download", "Downloading the base", step * 27 * MB, 270 * MB)
+                time.sleep(self.pause)
+            yield Progress("attach", "Attaching the adapter")
+            time.sleep(self.pause * 3)
+        finally:
+            self.closed_streams += 1
+        base = base_model or self.inspect(adapter).base.id
+        self.remember(base, precision, adapter)
+        yield LoadReport(adapter, base, precision, model_class or "AutoModelForCausalLM", "cpu", 310 * MB, 298 * MB, 3.2, 120, 120, ())
+
+    def remember(self, base: str, precision: Precision, adapter: str) -> None:
+        known = next((one for one in self.in_memory if (one.base, one.precision) == (base, precision)), None)
+        adapters = dict.fromkeys((*(known.adapters if known else ()), *((adapter,) if adapter else ())))
+        if known:
+            self.in_memory.remove(known)
+        self.in_memory.append(LoadedBase(base, precision, "AutoModelForCausalLM", "CAUSAL_LM", "cpu", 298 * MB, tuple(adapters)))
+
+    def loaded(self) -> tuple[LoadedBase, ...]:
+        return tuple(self.in_memory)
+
+    def unload(self, base: str, precision: Precision) -> None:
+        self.in_memory = [one for one in self.in_memory if (one.base, one.precision) != (base, precision)]
+
+    def memory(self) -> MemoryUse:
+        return MemoryUse("cpu", 15_600 * MB, 9_400 * MB - sum(one.measured_bytes for one in self.in_memory), 298 * MB)
+
+    def generate(
+        self,
+        adapter: str,
+        messages: Sequence[ChatMessage],
+        options: GenerationOptions,
+        precision: Precision,
+        *,
+        strength: float = 1.0,
+        base_model: str = "",
+    ) -> Iterator[Progress | Generation]:
+        self.asked.append({"adapter": adapter, "messages": tuple(messages), "options": options, "strength": strength, "base_model": base_model})
+        base = base_model or (self.inspect(adapter).base or BASES[SMOL]).id
+        if not any(one.base == base for one in self.in_memory):
+            yield from (event for event in self.load(adapter, precision, base_model=base) if isinstance(event, Progress))
+            self.remember(base, precision, adapter)
+        words = (ANSWER if adapter and strength else PLAIN).split(" ")
+        try:
+            for count in range(1, len(words) + 1):
+                time.sleep(self.pause)
+                done = count == len(words)
+                yield Generation(
+                    " ".join(words[:count]), count, 36, 0.4 + count * 0.05, 0.4, done, "stop" if done else None, options.seed or 7
+                )
+        finally:
+            self.closed_streams += 1
+
+    def predict(self, adapter: str, text: str, text_pair: str, precision: Precision) -> Iterator[Progress | Prediction]:
+        yield Progress("load", "Loading the base", 120 * MB, 499 * MB)
+        time.sleep(self.pause * 4)
+        task = self.inspect(adapter).task_type
+        if task == "TOKEN_CLS":
+            words = [word for word in text.split() if word[:1].isupper()]
+            spans = tuple(Entity(word, "PER", text.index(word), text.index(word) + len(word), 0.97) for word in words)
+            yield Prediction(task, entities=spans, seconds=0.1)
+            return
+        scores = (LabelScore("positive", 0.91), LabelScore("neutral", 0.07), LabelScore("negative", 0.02))
+        yield Prediction(task or "SEQ_CLS", labels=scores, seconds=0.08)
+
+    def read_table(self, source: str | Path) -> Table:
+        return read_table(source)
+
+    def guess_columns(self, table: Table) -> Mapping[str, str]:
+        return guess_columns(table)
+
+    def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
+        parsed = Recipe.parse(recipe)
+        rows = len(self.read_table(data).rows)
+        memory = MemoryEstimate(269 * MB, 8 * MB, 300 * MB, 120 * MB)
+        warnings = ("30 rows are few: expect a change of style, not new knowledge.",)
+        return Preflight(
+            parsed.to_json(), rows, 0, rows * 41, 96, 0, total_steps(parsed, rows), 460_800, 1_848_872, memory, 9_400 * MB, warnings
+        )
+
+    def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
+        run_id = f"run{len(self.tuned) + 1:04d}"
+        name = str(recipe.get("name") or "Pirate talk")
+        base = str(recipe.get("base_model") or SMOL)
+        self.tuned[run_id] = RunStatus(
+            run_id, RunState.QUEUED, name, "Waiting", base, 0, 48, created="2026-11-23T21:40:00Z", recipe=dict(recipe)
+        )
+        return run_id
+
+    def runs(self) -> tuple[RunStatus, ...]:
+        return tuple(reversed([self.run(run_id) for run_id in list(self.tuned)]))
+
+    def run(self, run_id: str) -> RunStatus:
+        """Every look moves a live run on by four steps."""
+        if run_id not in self.tuned:
+            raise UnknownRun(f"There is no run “{run_id}”; it may have been deleted.")
+        status = self.tuned[run_id]
+        if not status.state.ended:
+            self.tuned[run_id] = status = advanced(status)
+        return status
+
+    def stop_run(self, run_id: str) -> RunStatus:
+        self.tuned[run_id] = replace(self.run(run_id), state=RunState.CANCELLED, message="Stopped")
+        return self.tuned[run_id]
+
+    def delete_run(self, run_id: str) -> None:
+        self.run(run_id)
+        del self.tuned[run_id]
+
+
+def advanced(status: RunStatus) -> RunStatus:
+    step = min(status.step + 4, 48)
+    history = tuple(
+        {"step": at, "loss": 0.6 + 2.4 * math.exp(-at / 14) + 0.12 * math.sin(at * 1.7), "learning_rate": 2e-4, "tokens_per_second": 188.0}
+        for at in range(1, step + 1)
+    )
+    done = step == 48
+    sample = {"prompt": "What is the capital of France?", "expected": "Arrr, Paris!", "before": PLAIN, "after": ANSWER if done else ""}
+    return replace(
+        status,
+        state=RunState.DONE if done else RunState.RUNNING,
+        message="Finished" if done else "Training",
+        step=step,
+        history=history,
+        samples=(sample,),
+        eta_seconds=None if done else (48 - step) * 1.4,
+        seconds=step * 1.4,
+        adapter=f"run:{status.run_id}" if done else None,
+    )
+
+
+def main() -> None:
+    """Show the page over this service on port 7861, with pauses as a real one has them."""
+    service = FakeService(pause=0.06)
+    demo = build_page(service)
+    demo.queue(**queue_options())
+    demo.launch(server_port=7861, **launch_options())
+
+
+if __name__ == "__main__":
+    main()
