@@ -235,7 +235,10 @@ class MemoryEstimate:
 
 @dataclass(frozen=True)
 class AdapterProfile:
-    """Everything about an adapter that can be known before its weights are downloaded."""
+    """Everything about an adapter that can be known before its weights are downloaded.
+
+    `label_count` is the number of classes of the classification head it brings with it, if any.
+    """
 
     ref: AdapterRef
     commit: str | None
@@ -252,6 +255,7 @@ class AdapterProfile:
     findings: tuple[Finding, ...] = ()
     memory: Mapping[Precision, MemoryEstimate] = field(default_factory=dict)
     available_bytes: int | None = None
+    label_count: int | None = None
     snippet: str = ""
     card: str = ""
 

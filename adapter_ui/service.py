@@ -14,6 +14,8 @@ from typing import Any
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.config import AdapterConfig
 from adapter_ui.catalog.explain import Explanation, explain
+from adapter_ui.catalog.config import AdapterConfig
+from adapter_ui.catalog.explain import Explanation, explain
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.domain import (
     AdapterProfile,
@@ -95,6 +97,10 @@ class AdapterService:
     def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
         """The profile's config in words, field by field; empty when it could not be read."""
         return explain(AdapterConfig.model_validate(dict(profile.config))) if profile.config else ()
+
+    def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
+        """The fields of the adapter's config, each with its meaning and its effect here."""
+        return explain(AdapterConfig.model_validate(profile.config)) if profile.config else ()
 
     # ---- load
 
@@ -213,9 +219,9 @@ class AdapterService:
         """Rows of pasted text or of an uploaded CSV, TSV, JSON or JSONL file."""
         return read_table(source)
 
-    def guess_columns(self, table: Table) -> Mapping[str, str]:
+    def guess_columns(self, table: Table, task_type: str) -> Mapping[str, str]:
         """What each column is, by its name: prompt, completion, text, label, messages, …"""
-        return guess_columns(table)
+        return guess_columns(table, task_type)
 
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
         """What a fine-tune would do and need, without starting it.
@@ -253,4 +259,6 @@ class AdapterService:
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)
         table = read_table(data)
-        return parsed, to_examples(table, parsed.columns or guess_columns(table), parsed.task_type)
+        return parsed, to_examples(
+            table, parsed.columns or guess_columns(table, parsed.task_type), parsed.task_type
+        )

@@ -56,5 +56,5 @@ def embedded_base_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tiny real checkpoints: `llama`, `bert`, and adapters over them (`lora`, `dora`, `ia3`, `classifier`, …)."""
+    """Tiny real checkpoints: `llama`, `bert`, and adapters over them: `lora`, `dora`, `ia3`, …"""
     return build_tiny_models(tmp_path_factory.mktemp("tiny-models"))

@@ -5,9 +5,10 @@ Never a tensor, never torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapter_ui.catalog.base_facts import file_sizes
 from adapter_ui.catalog.base_reader import BaseReader
@@ -20,6 +21,7 @@ from adapter_ui.catalog.inspection import inspect_files
 from adapter_ui.catalog.library import Library
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.search import search
+from adapter_ui.catalog.snapshots import RepoCache, has_adapter
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,
@@ -31,8 +33,13 @@ from adapter_ui.domain import (
     SearchQuery,
     Source,
 )
-from adapter_ui.errors import HubError, InvalidInput
+from adapter_ui.errors import HubError, HubUnreachable, InvalidInput
 from adapter_ui.settings import Settings
+
+MAIN = "main"
+DOWNLOADED_COPY = Finding(
+    Level.INFO, "downloaded_copy", "The Hub cannot be reached; this is the copy that was downloaded before."
+)
 
 
 class Catalog:
@@ -42,6 +49,7 @@ class Catalog:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self.hub = Hub(settings)
         self.library = Library(settings)
         self._cache = Cache(settings.home / "cache.sqlite")
@@ -65,20 +73,35 @@ class Catalog:
     def inspect(self, ref: AdapterRef) -> AdapterProfile:
         """Everything about an adapter that can be known before its weights are downloaded.
 
-        Raises HubError.
+        When the Hub cannot be reached, a copy that was downloaded before is inspected. Raises HubError.
         """
-        available = machine_memory().available
         if ref.source is not Source.HUB:
-            return inspect_files(ref, None, FolderFiles(self.library.folder(ref)), self.base_facts, available)
-        info = self.hub.model(ref.name, ref.revision)
-        commit = info.get("sha")
+            return self._inspect_folder(ref, self.library.folder(ref))
+        try:
+            info = self.hub.model(ref.name, ref.revision)
+        except HubUnreachable:
+            copy = RepoCache(self._settings.hub_cache, ref.name)
+            commit = copy.commit_of(ref.revision or MAIN)
+            if commit is None or not has_adapter(copy.snapshot(commit)):
+                raise
+            return with_finding(self._inspect_folder(ref, copy.snapshot(commit), commit), DOWNLOADED_COPY)
+        return self._inspect_on_hub(ref, info)
+
+    def _inspect_folder(self, ref: AdapterRef, folder: Path, commit: str | None = None) -> AdapterProfile:
+        return inspect_files(ref, commit, FolderFiles(folder), self.base_facts, machine_memory().available)
+
+    def _inspect_on_hub(self, ref: AdapterRef, info: Mapping[str, Any]) -> AdapterProfile:
+        name, commit = info["id"], info.get("sha")
         if not isinstance(commit, str):
             raise no_answer(f"the adapter {ref}")
         if info.get("disabled"):
             raise HubError(f"The Hub has disabled access to the adapter {ref}; choose another one.")
-        files = HubFiles(self.hub, self._cache, info["id"], commit, file_sizes(info))
-        profile = inspect_files(ref, commit, files, self.base_facts, available)
-        return with_new_name(profile, info["id"])
+        files = HubFiles(self.hub, self._cache, name, commit, file_sizes(info))
+        profile = inspect_files(ref, commit, files, self.base_facts, machine_memory().available)
+        if name == ref.name:
+            return profile
+        renamed = Finding(Level.INFO, "renamed", f"The repository is now called {name}; use that name.")
+        return with_finding(profile, renamed)
 
     def base_facts(self, base_id: str) -> BaseFacts:
         """What is known of a base model; `available` and `problem` say when that is nothing."""
@@ -96,9 +119,5 @@ class Catalog:
         return self.library.folder(ref)
 
 
-def with_new_name(profile: AdapterProfile, repo_id: str) -> AdapterProfile:
-    """Say that a repository was renamed; the Hub leads from the old name to the new one."""
-    if repo_id == profile.ref.name:
-        return profile
-    renamed = Finding(Level.INFO, "renamed", f"The repository is now called {repo_id}; use that name.")
-    return replace(profile, findings=(*profile.findings, renamed))
+def with_finding(profile: AdapterProfile, finding: Finding) -> AdapterProfile:
+    return replace(profile, findings=(*profile.findings, finding))

@@ -7,7 +7,7 @@ is one sentence with a way out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapter_ui.catalog.config import AdapterConfig
 from adapter_ui.catalog.config_findings import config_findings
@@ -42,7 +42,9 @@ def find(evidence: Evidence, peft_version: str) -> tuple[Finding, ...]:
         found += base_findings(evidence, evidence.config)
         if evidence.tensors is not None:
             found += tensor_findings(evidence.config, evidence.tensors, evidence.base)
-    return tuple(sorted(found, key=lambda finding: ORDER.index(finding.level)))
+    in_order = sorted(found, key=lambda finding: ORDER.index(finding.level))
+    # A stranger's names stand in the messages, and their line breaks with them.
+    return tuple(replace(finding, message=" ".join(finding.message.split())) for finding in in_order)
 
 
 def file_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -93,6 +95,7 @@ def base_findings(evidence: Evidence, config: AdapterConfig) -> Iterator[Finding
     if base is not None:
         yield from base_state_findings(base)
         yield from base_weights_findings(base)
+        yield from base_memory_findings(base)
     if (
         evidence.ref.source is Source.HUB
         and base is not None
@@ -149,7 +152,7 @@ def base_state_findings(base: BaseFacts) -> Iterator[Finding]:
 
 
 def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
-    """Whether the base's files can be loaded by this app, and what they leave open."""
+    """Whether the base's files can be loaded by this app."""
     if base.is_adapter:
         yield blocker(
             "base_is_adapter",
@@ -169,6 +172,17 @@ def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
             f"The base model {base.id} brings code of its own, which this app never runs; it loads only "
             "where transformers knows its type.",
         )
+    if base.quantization:
+        yield Finding(
+            Level.WARNING,
+            "base_quantized",
+            f"The base model {base.id} is already quantized ({base.quantization}), so the choice of "
+            "precision has little effect.",
+        )
+
+
+def base_memory_findings(base: BaseFacts) -> Iterator[Finding]:
+    """How far the predicted memory can be trusted."""
     if base.available and not base.parameters:
         yield Finding(
             Level.INFO,
@@ -180,13 +194,6 @@ def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
             Level.INFO,
             "memory_approximate",
             f"The shape of the base model {base.id} is not fully stated, so memory is approximate.",
-        )
-    if base.quantization:
-        yield Finding(
-            Level.WARNING,
-            "base_quantized",
-            f"The base model {base.id} is already quantized ({base.quantization}), so the choice of "
-            "precision has little effect.",
         )
 
 

@@ -98,7 +98,9 @@ class Hub:
 
     def size(self, repo_id: str, commit: str, path: str) -> int | None:
         """The size of a file in bytes, from the headers of its first answer; no body is read."""
-        answer = self._request("HEAD", self._url(repo_id, commit, path), f"the file {path} of {repo_id}", hops=False)
+        answer = self._request(
+            "HEAD", self._url(repo_id, commit, path), f"the file {path} of {repo_id}", hops=False
+        )
         size = answer.headers.get("X-Linked-Size", "")
         return int(size) if size.isascii() and size.isdigit() else None
 

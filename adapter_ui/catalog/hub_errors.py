@@ -56,7 +56,7 @@ def hub_errors(what: str) -> Iterator[None]:
         raise offline(what) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise unreachable(what) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise no_answer(what) from error
 
 

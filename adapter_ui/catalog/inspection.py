@@ -55,15 +55,14 @@ def inspect_files(
     evidence = Evidence(ref, sizes, config, parts.tensors, base, from_card, parts.problems)
     modules = list_modules(tensors, config.peft_type if config else None)
     parameters = sum(tensor.parameters for tensor in tensors) if parts.tensors else None
-    snippet = ""
-    if config and base_id:
-        snippet = write_snippet(ref, base_id, config.task_type, label_count=count_labels(tensors))
+    label_count = count_labels(tensors)
+    task_type = config.task_type if config else None
     return AdapterProfile(
         ref=ref,
         commit=commit,
         config=config.model_dump(exclude_unset=True) if config else {},
         method=config.peft_type if config else None,
-        task_type=config.task_type if config else None,
+        task_type=task_type,
         rank=overall_rank(config, modules),
         parameters=parameters,
         size_bytes=next((sizes[name] for name in WEIGHTS if name in sizes), None),
@@ -74,7 +73,8 @@ def inspect_files(
         findings=find(evidence, version("peft")),
         memory=estimate_memory(base, parameters) if base else {},
         available_bytes=available_bytes,
-        snippet=snippet,
+        label_count=label_count,
+        snippet=write_snippet(ref, base_id, task_type, label_count=label_count) if base_id else "",
         card=read_card(parts.card),
     )
 

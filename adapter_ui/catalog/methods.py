@@ -140,13 +140,3 @@ PIPELINE_TAGS = {
     "SEQ_2_SEQ_LM": "text2text-generation",
 }
 """PEFT's task types, and what the Hub calls the nearest of its own tasks."""
-
-AUTO_CLASSES = {
-    "CAUSAL_LM": "AutoModelForCausalLM",
-    "SEQ_CLS": "AutoModelForSequenceClassification",
-    "TOKEN_CLS": "AutoModelForTokenClassification",
-    "QUESTION_ANS": "AutoModelForQuestionAnswering",
-    "FEATURE_EXTRACTION": "AutoModel",
-    "SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM",
-}
-"""The transformers class that loads the base for each task."""

@@ -87,7 +87,9 @@ def check_query(query: SearchQuery) -> None:
     for field, (value, accepted) in choices.items():
         if not isinstance(value, str) or value not in accepted:
             names = ", ".join(sorted(name for name in accepted if name))
-            raise InvalidInput(f"“{str(value)[:40]}” is no {field} to search by; use one of {names}.", field=field)
+            raise InvalidInput(
+                f"“{str(value)[:40]}” is no {field} to search by; use one of {names}.", field=field
+            )
     if query.base_model and not is_hub_id(query.base_model):
         raise InvalidInput(
             f"“{query.base_model[:120]}” is not the name of a base model; use org/name.", field="base_model"

@@ -5,8 +5,7 @@ Every name from outside goes in by `repr`, so that it can only be a string in th
 
 from __future__ import annotations
 
-from adapter_ui.catalog.methods import AUTO_CLASSES
-from adapter_ui.domain import AdapterRef, Precision, Source
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterRef, Precision, Source
 
 DTYPES = {Precision.FP32: "torch.float32", Precision.BF16: "torch.bfloat16", Precision.FP16: "torch.float16"}
 FOUR_BIT = (
@@ -17,6 +16,13 @@ QUANTIZED = {
     Precision.NF4: FOUR_BIT.format("nf4"),
     Precision.FP4: FOUR_BIT.format("fp4"),
 }
+GENERATING = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM")
+GENERATE = (
+    "",
+    'inputs = tokenizer("Hello", return_tensors="pt").to(model.device)',
+    "output = model.generate(**inputs, max_new_tokens=64)",
+    "print(tokenizer.decode(output[0], skip_special_tokens=True))",
+)
 WITH_LABELS = ("SEQ_CLS", "TOKEN_CLS")
 
 
@@ -32,16 +38,9 @@ def write_snippet(
     `label_count` is the number of classes of a classification head, where known. A task that PEFT does not
     have is loaded as text generation.
     """
-    auto_class = AUTO_CLASSES.get(task_type or "", AUTO_CLASSES["CAUSAL_LM"])
-    arguments = ['device_map="auto"']
-    if precision in QUANTIZED:
-        names = f"{auto_class}, AutoTokenizer, BitsAndBytesConfig"
-        arguments.insert(0, f"quantization_config={QUANTIZED[precision]}")
-    else:
-        names = f"{auto_class}, AutoTokenizer"
-        arguments.insert(0, f"dtype={DTYPES[precision]}")
-    if label_count and task_type in WITH_LABELS:
-        arguments.append(f"num_labels={label_count}")
+    auto_class = MODEL_CLASS_OF_TASK.get(task_type or "", MODEL_CLASS_OF_TASK["CAUSAL_LM"])
+    labels = label_count if task_type in WITH_LABELS else None
+    names = f"{auto_class}, AutoTokenizer" + (", BitsAndBytesConfig" if precision in QUANTIZED else "")
     lines = [
         "import torch",
         "from peft import PeftModel",
@@ -50,20 +49,22 @@ def write_snippet(
         f"base_id = {base_model!r}",
         "tokenizer = AutoTokenizer.from_pretrained(base_id)",
         f"base = {auto_class}.from_pretrained(",
-        "    base_id,",
-        *(f"    {argument}," for argument in arguments),
+        *(f"    {argument}," for argument in base_arguments(precision, labels)),
         ")",
         f"model = PeftModel.from_pretrained(base, {adapter_arguments(adapter)})",
         "model.eval()",
+        *(GENERATE if auto_class in GENERATING else ()),
     ]
-    if auto_class in (AUTO_CLASSES["CAUSAL_LM"], AUTO_CLASSES["SEQ_2_SEQ_LM"]):
-        lines += [
-            "",
-            'inputs = tokenizer("Hello", return_tensors="pt").to(model.device)',
-            "output = model.generate(**inputs, max_new_tokens=64)",
-            "print(tokenizer.decode(output[0], skip_special_tokens=True))",
-        ]
     return "\n".join(lines) + "\n"
+
+
+def base_arguments(precision: Precision, label_count: int | None) -> list[str]:
+    if precision in QUANTIZED:
+        weights = f"quantization_config={QUANTIZED[precision]}"
+    else:
+        weights = f"dtype={DTYPES[precision]}"
+    labels = [f"num_labels={label_count}"] if label_count else []
+    return ["base_id", weights, 'device_map="auto"', *labels]
 
 
 def adapter_arguments(adapter: AdapterRef) -> str:

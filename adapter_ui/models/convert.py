@@ -1,9 +1,9 @@
 """Turn the embedded base's GGUF file into a plain transformers folder.
 
-`python -m adapter_ui.models.convert GGUF FOLDER` runs as a child process and prints its progress, one JSON object
-a line. It writes into an empty folder of its caller and does not know where that folder goes. The weights become
-bfloat16 safetensors, because a quantized GGUF can neither be trained nor merged; the tokenizer is rebuilt with
-the pre-tokenization that SmolLM2 was trained with.
+`python -m adapter_ui.models.convert GGUF FOLDER` runs as a child process and prints its progress, one JSON
+object a line. It writes into an empty folder of its caller and does not know where that folder goes. The
+weights become bfloat16 safetensors, because a quantized GGUF can neither be trained nor merged; the tokenizer
+is rebuilt with the pre-tokenization that SmolLM2 was trained with.
 """
 
 from __future__ import annotations

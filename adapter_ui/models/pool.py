@@ -23,12 +23,23 @@ TASKS_WITH_LABELS = ("SEQ_CLS", "TOKEN_CLS")
 
 @dataclass
 class Resident:
-    """One base in memory. `attached` maps a person's name for an adapter to what was applied of it."""
+    """One base in memory. `attached` maps a person's name for an adapter to what was applied of it, and
+    `adapter_bytes` to its memory."""
 
     spec: ModelSpec
     loaded: LoadedModel
-    bytes: int
+    base_bytes: int
     attached: dict[str, Attached] = field(default_factory=dict)
+    adapter_bytes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        return self.base_bytes + sum(self.adapter_bytes.values())
+
+    def attach(self, adapter: str, folder: Path) -> None:
+        model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
+        self.loaded.model = model
+        self.adapter_bytes[adapter] = tensor_bytes(model) - self.bytes
 
 
 @dataclass(frozen=True)
@@ -57,10 +68,7 @@ class Pool:
         started = time.monotonic()
         resident = self.base_for(spec)
         if spec.adapter and spec.adapter not in resident.attached:
-            model, attached = attach(resident.loaded.model, Path(spec.adapter_folder), slot(spec.adapter))
-            resident.loaded.model = model
-            resident.attached[spec.adapter] = attached
-            resident.bytes = tensor_bytes(model)
+            resident.attach(spec.adapter, Path(spec.adapter_folder))
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
         return LoadReport(
             adapter=spec.adapter,
@@ -69,7 +77,7 @@ class Pool:
             model_class=spec.model_class,
             device=str(resident.loaded.device),
             predicted_bytes=spec.predicted_bytes,
-            measured_bytes=resident.bytes,
+            measured_bytes=resident.base_bytes + resident.adapter_bytes.get(spec.adapter, 0),
             seconds=time.monotonic() - started,
             keys_in_file=attached.keys_in_file,
             keys_applied=attached.keys_applied,

@@ -1,7 +1,7 @@
 """The training process: `python -m adapter_ui.models.train RUN_FOLDER` trains what the folder says.
 
 Reads the recipe, the rows and the prepared base; writes events, and at last the adapter. It needs no network,
-knows no queue and no page, and can be run by hand or by `accelerate launch`.
+knows no queue and no page, and can be run by hand.
 """
 
 from __future__ import annotations
@@ -56,27 +56,17 @@ def train(run: RunFolder) -> None:
     if not run.stop_asked:
         trainer.train()
     if callback.diverged_at is not None:
-        fail(
-            run,
-            f"The loss stopped being a number at step {callback.diverged_at}; lower the learning rate "
-            f"(it is {recipe.learning_rate:g}) or use bf16.",
-        )
+        fail(run, diverged(callback.diverged_at, recipe))
         return
-    step = trainer.state.global_step
+    step, total_steps = trainer.state.global_step, trainer.state.max_steps
     if step == 0:
         tell(run, RunState.CANCELLED, "Stopped before the first step.")
         return
     tell(run, RunState.SAVING, "Saving the adapter.")
-    facts = TrainingFacts(
-        len(data.training), len(data.validation), step, trainer.state.max_steps, callback.measured
-    )
+    facts = TrainingFacts(len(data.training), len(data.validation), step, total_steps, callback.measured)
     save_adapter(run, loaded.model, recipe, base, labels, facts)
     if callback.stopped:
-        tell(
-            run,
-            RunState.CANCELLED,
-            f"Stopped at step {step} of {facts.total_steps}; the adapter so far is kept.",
-        )
+        tell(run, RunState.CANCELLED, f"Stopped at step {step} of {total_steps}; the adapter so far is kept.")
         return
     write_samples(run, loaded, prompts, "after")
     tell(run, RunState.DONE, f"Trained for {step} steps.")
@@ -146,6 +136,13 @@ def tell(run: RunFolder, state: RunState, message: str) -> None:
 def fail(run: RunFolder, message: str) -> None:
     run.append("error", message=message)
     tell(run, RunState.FAILED, message)
+
+
+def diverged(step: int, recipe: Recipe) -> str:
+    return (
+        f"The loss stopped being a number at step {step}; lower the learning rate "
+        f"(it is {recipe.learning_rate:g}) or use bf16."
+    )
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from adapter_ui.training.run_folder import RunFolder, read_json, without_local_n
 
 PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|COOKIE|PRIVATE", re.IGNORECASE)
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 SAME_START_SECONDS = 2.0
 TRAINER_SETTINGS = {
     "HF_HUB_OFFLINE": "1",
@@ -104,7 +105,15 @@ def trainer_environment() -> dict[str, str]:
     """This process's environment without its secrets, with the package importable and no network."""
     kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
     path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), kept.get("PYTHONPATH", "")]))
-    return {**kept, **TRAINER_SETTINGS, "PYTHONPATH": path}
+    return {**thread_limit(CPU_QUOTA), **kept, **TRAINER_SETTINGS, "PYTHONPATH": path}
+
+
+def thread_limit(quota: Path) -> dict[str, str]:
+    """As many threads as the container may use: torch counts the machine's cores, and would be throttled."""
+    if not quota.is_file():
+        return {}
+    limit, period = quota.read_text().split()
+    return {} if limit == "max" else {"OMP_NUM_THREADS": str(max(1, int(limit) // int(period)))}
 
 
 def cause_of_death(folder: RunFolder, returncode: int | None) -> str:

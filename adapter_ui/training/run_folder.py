@@ -90,7 +90,11 @@ class RunFolder:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in examples.rows)
 
     def read_recipe(self) -> Recipe:
-        return Recipe.parse(read_json(self.path / "recipe.json"))
+        """Raises InvalidRecipe when another version of this app wrote it."""
+        return Recipe.parse(self.recipe_fields())
+
+    def recipe_fields(self) -> dict[str, Any]:
+        return read_json(self.path / "recipe.json")
 
     def read_examples(self) -> Examples:
         about = read_json(self.path / "data.json")
@@ -132,7 +136,8 @@ class RunFolder:
 
 def run_folders(folder: Path) -> list[RunFolder]:
     """All complete runs below `folder`, in no particular order."""
-    return [RunFolder(path) for path in folder.iterdir() if LOCAL_NAME.fullmatch(path.name) and path.is_dir()]
+    found = (RunFolder(path) for path in folder.iterdir() if LOCAL_NAME.fullmatch(path.name))
+    return [run for run in found if run.events.is_file()]
 
 
 def without_local_names(message: str) -> str:

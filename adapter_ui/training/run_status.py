@@ -27,7 +27,7 @@ def read_status(folder: RunFolder) -> RunStatus:
 def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> RunStatus:
     """The status at one state of the event file; `size` and `modified_ns` only tell the states apart."""
     events = folder.read_events()
-    recipe = folder.read_recipe().to_json()
+    recipe = folder.recipe_fields()
     states = [event for event in events if event["event"] == "state"]
     state = RunState(states[-1]["state"])
     logs = [event for event in events if event["event"] == "log"]
@@ -35,9 +35,11 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> R
     return RunStatus(
         run_id=folder.path.name,
         state=state,
-        name=recipe["name"],
+        name=recipe.get("name", ""),
         message=states[-1].get("message", ""),
-        base_model=recipe["base_model"] or first(e["base_model"] for e in events if "base_model" in e) or "",
+        base_model=recipe.get("base_model")
+        or first(e["base_model"] for e in events if "base_model" in e)
+        or "",
         step=max((log["step"] for log in logs), default=0),
         total_steps=first(event["total_steps"] for event in reversed(events) if "total_steps" in event),
         history=history(logs),

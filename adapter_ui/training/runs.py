@@ -20,18 +20,28 @@ from adapter_ui.training.run_folder import RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.supervisor import Prepare, Supervisor
 
+MAX_WAITING = 20
+
 
 class Runs:
     """All runs below one folder. Thread-safe. `prepare` fetches a recipe's base, telling its progress."""
 
-    def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float = 60.0) -> None:
+    def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float = 120.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        for removed in folder.glob(".deleted-*"):
+            shutil.rmtree(removed)
         self._folder = folder
         self._supervisor = Supervisor(folder, prepare, stop_grace_seconds)
         self._supervisor.start()
 
     def start(self, recipe: Recipe, examples: Examples) -> str:
-        """Queue a run and give its id. It trains when no other does."""
+        """Queue a run and give its id. It trains when no other does.
+
+        Raises InvalidInput when too many are waiting.
+        """
+        waiting = sum(status.state is RunState.QUEUED for status in self.all())
+        if waiting >= MAX_WAITING:
+            raise InvalidInput(f"{waiting} runs are waiting already; wait for one to end or cancel one.")
         run_id = f"{time.strftime('%Y%m%d-%H%M')}-{secrets.token_hex(2)}"
         unfinished = RunFolder(self._folder / f".new-{run_id}")
         unfinished.path.mkdir()
@@ -52,8 +62,9 @@ class Runs:
 
     def all(self) -> tuple[RunStatus, ...]:
         """All runs, newest first."""
-        newest_first = sorted(run_folders(self._folder), key=RunFolder.created, reverse=True)
-        return tuple(self.status(run.path.name) for run in newest_first)
+        with self._supervisor.lock:
+            newest_first = sorted(run_folders(self._folder), key=RunFolder.created, reverse=True)
+            return tuple(self.status(run.path.name) for run in newest_first)
 
     def adapter_folder(self, run_id: str) -> Path:
         """Where the run's adapter lies. Raises UnknownRun when there is no such run, or it has none."""

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import psutil
+
 from adapter_ui.domain import Progress, RunState
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.training.process import ProcessMark, cause_of_death, last_error_line, start_trainer
@@ -24,7 +26,9 @@ POLL_SECONDS = 0.25
 
 
 class Supervisor:
-    """`lock` is held while a run is taken in hand; `preparing` tells what is being fetched, by run id."""
+    """`lock` is held while runs are looked over and one is taken in hand, and keeps them from being removed
+    meanwhile; `preparing` tells what is being fetched, by run id.
+    """
 
     def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float) -> None:
         self.lock = threading.Lock()
@@ -56,9 +60,11 @@ class Supervisor:
             self._wake.clear()
             if self._closing:
                 return
-            busy = [run for run in run_folders(self._folder) if self._is_in_hand(run)]
-            if not busy and (waiting := next_in_queue(self._folder)):
-                self._take(waiting)
+            with self.lock:
+                busy = [run for run in run_folders(self._folder) if self._is_in_hand(run)]
+                claimed = None if busy else claim_next(self._folder)
+            if claimed:
+                self._take(claimed)
             else:
                 self._wake.wait(POLL_SECONDS if busy else None)
 
@@ -84,9 +90,6 @@ class Supervisor:
 
     def _take(self, run: RunFolder) -> None:
         """Fetch the run's base and start its training; when this app closes, the run waits again."""
-        with self.lock:
-            if read_status(run).state.ended or not ProcessMark.of_this("supervisor").claim(run):
-                return
         try:
             base = self._prepared(run)
             if base is not None:
@@ -96,7 +99,7 @@ class Supervisor:
                 self._children[run.path] = child
                 ProcessMark.of("trainer", child.pid).write(run)
                 return
-        except (AdapterUIError, OSError) as error:
+        except (AdapterUIError, OSError, psutil.Error) as error:
             end(run, RunState.FAILED, str(error))
         if run.stop_asked and not read_status(run).state.ended:
             run.append("state", state=RunState.CANCELLED, message="Cancelled before it started.")
@@ -116,10 +119,11 @@ class Supervisor:
             self.preparing.pop(run.path.name, None)
 
 
-def next_in_queue(folder: Path) -> RunFolder | None:
-    """The waiting run that was created first."""
+def claim_next(folder: Path) -> RunFolder | None:
+    """Take the waiting run that was created first in hand; None when none waits."""
     waiting = [run for run in run_folders(folder) if read_status(run).state is RunState.QUEUED]
-    return min(waiting, key=RunFolder.created, default=None)
+    oldest = min(waiting, key=RunFolder.created, default=None)
+    return oldest if oldest and ProcessMark.of_this("supervisor").claim(oldest) else None
 
 
 def recover(run: RunFolder) -> None:

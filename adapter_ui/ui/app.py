@@ -38,7 +38,8 @@ def build_page(service: AdapterService) -> gr.Blocks:
                 with gr.Tab(label, id=name, elem_id=f"tab-{name}") as tab:
                     build(service, page)
                 tab.select(None, None, None, js=f"() => adapterUI.remember(['tab'], ['{name}'])", api_visibility="private")
-        demo.load(restore, None, [asked, tabs], **SETS_STATE)
+        restored = demo.load(restore, None, [asked, tabs], **SETS_STATE)
+        restored.then(None, None, None, js="() => adapterUI.ready()", api_visibility="private")
         public_api(service)
     return demo
 

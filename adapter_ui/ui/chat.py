@@ -70,7 +70,7 @@ def chat(service: AdapterService, page: Page) -> None:
         answering.then(keep_and_rest, [kept, conversation], [kept, status, send, stop], **INSTANT)
     stop.click(keep_and_rest, [kept, conversation], [kept, status, send, stop], cancels=answers, **INSTANT)
     shown = [conversation, *chats, *figures]
-    clear.click(cleared, [kept, conversation], [kept, *shown], cancels=answers, **INSTANT)
+    gr.on([clear.click, *(one.clear for one in chats)], cleared, [kept, conversation], [kept, *shown], cancels=answers, **INSTANT)
     page.selected.change(follow, [page.selected, conversation, kept], shown, **INSTANT)
     arm.change(lambda choice: [gr.Column(visible=one in ARMS[choice]) for one in (ADAPTER_ARM, BASE_ARM)], arm, list(columns), **INSTANT)
     for shown_chat in chats:

@@ -17,7 +17,10 @@ window.adapterUI = (() => {
   };
 
   /* ---- address: everything selectable, so that a reload or a shared link shows the same */
+  let restored = false;  // tabs and filters report their first values while the page is still being restored from the address
+  const ready = () => { restored = true; return []; };
   const remember = (names, values) => {
+    if (!restored) return [];
     const address = new URL(location.href);
     names.forEach((name, at) => {
       const value = values[at] ?? "";
@@ -86,6 +89,23 @@ window.adapterUI = (() => {
     watch("value", follow);
   };
 
+  /* ---- library: the buttons of a row; deleting is asked twice, in the button itself */
+  const actions = (element, act) => element.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-act]");
+    if (!button) return;
+    if (button.dataset.act === "delete" && button.textContent !== "Really delete?") {
+      const label = button.textContent;
+      button.textContent = "Really delete?";
+      setTimeout(() => { button.textContent = label; }, 3000);
+    } else act(button.dataset.act, button.dataset.value);
+  });
+
+  /* ---- runs: a list of buttons */
+  const runs = (element, pick) => element.addEventListener("click", (event) => {
+    const row = event.target.closest("[data-run]");
+    if (row) pick(row.dataset.run);
+  });
+
   /* ---- everywhere: copying, and keys */
   const copy = async (button) => {
     const link = new URL(location.href);
@@ -121,5 +141,5 @@ window.adapterUI = (() => {
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
-  return { remember, results, precisions, bar };
+  return { ready, remember, results, precisions, bar, actions, runs };
 })();

@@ -1,4 +1,4 @@
-"""A loopback Hub, settings that point at it, and the catalog over both; an empty library unless a test fills it."""
+"""A loopback Hub, settings that point at it, and the catalog over both; the library is empty at first."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ def test_a_failure_is_not_asked_for_again_at_once(server, catalog):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("config", [b"{", b"[" * 100_000, b" " * 2_000_001])
+@pytest.mark.parametrize("config", [b"{", b"\xff", b" " * 2_000_001])
 def test_an_unreadable_config_makes_the_base_unavailable(server, catalog, config):
     server.add_repo("tiny-org/base", light_base_files() | {"config.json": config})
     facts = catalog.base_facts("tiny-org/base")

@@ -188,14 +188,14 @@ def test_blockers_stand_first_and_good_news_last():
 
 def test_every_message_is_one_sentence_with_a_bounded_length():
     wild = with_config(
-        peft_type="Q" * 64,
+        peft_type="Q\n" * 32,
         base_model_name_or_path="/x" * 2000,
         peft_version="9." * 30,
         task_type="T" * 60,
         init_lora_weights="p" * 60,
         **{f"field_{number}_{'x' * 400}": 1 for number in range(50)},
     )
-    evidence = replace(wild, base=None, tensors=(tensor("n" * 5000, 2), tensor("m" * 5000, 2)))
+    evidence = replace(wild, base=None, tensors=(tensor("n\n\t" * 2000, 2), tensor("m" * 5000, 2)))
     for finding in find(evidence, PEFT):
         assert finding.message.endswith(".")
         assert len(finding.message) < 500

@@ -104,7 +104,7 @@ def test_gated_files_are_gated_and_not_merely_not_found(server, settings, token)
 def test_a_revision_or_a_file_that_is_not_there(hub, commit):
     with pytest.raises(NotFoundOrPrivate, match="no such revision"):
         hub.model("ada/lora", "no-such-branch")
-    with pytest.raises(NotFoundOrPrivate, match="does not have the file nothing.json"):
+    with pytest.raises(NotFoundOrPrivate, match="does not have the file nothing"):
         hub.read("ada/lora", commit, "nothing.json", 100)
 
 
@@ -114,7 +114,8 @@ def test_a_renamed_repository_is_followed(server, hub, commit):
 
 
 @pytest.mark.parametrize(
-    "fault", [{"html": True}, {"invalid_json": True}, {"body": b"\xff\xfe"}, {"body": "7"}]
+    "fault",
+    [{"html": True}, {"invalid_json": True}, {"body": b"\xff\xfe"}, {"body": "7"}, {"body": "[" * 100_000}],
 )
 def test_an_answer_that_is_none_is_told(server, hub, commit, fault):
     server.faults.inject("/api/*", **fault)
@@ -187,19 +188,18 @@ def test_offline_mode_asks_nothing(server, settings, commit):
     assert len(server.requests) == 0
 
 
-def test_downloads_of_the_client_itself_are_translated_by_their_cause(server, settings, commit, tmp_path):
-    Hub(settings)
-    server.faults.inject("/ada/lora/resolve/*", status=429, reset_seconds=7)
+def test_a_download_that_failed_is_translated_by_its_cause():
+    """The client says “not in the cache” of every download that failed on the wire."""
+    request = httpx2.Request("GET", "http://hub/a/b/resolve/main/x")
+    limits = {"RateLimit": '"resolvers";r=0;t=7'}
+    refused = errors.HfHubHTTPError("m", response=httpx2.Response(429, headers=limits, request=request))
     with pytest.raises(HubRateLimited) as raised, hub_errors("a file"):
-        hf_hub_download(
-            "ada/lora", "adapter_config.json", endpoint=server.endpoint, cache_dir=tmp_path, token=False
-        )
+        raise errors.LocalEntryNotFoundError("m") from refused
     assert raised.value.wait_seconds == 7
-    server.stop()
-    with pytest.raises(HubUnreachable), hub_errors("a file"):
-        hf_hub_download(
-            "ada/lora", "adapter_config.json", endpoint=server.endpoint, cache_dir=tmp_path, token=False
-        )
+    with pytest.raises(HubUnreachable, match="cannot be reached"), hub_errors("a file"):
+        raise errors.LocalEntryNotFoundError("m") from httpx2.ConnectError("m")
+    with pytest.raises(HubUnreachable, match="Offline mode"), hub_errors("a file"):
+        raise errors.LocalEntryNotFoundError("m") from errors.OfflineModeIsEnabled("m")
 
 
 def test_names_the_client_refuses_are_a_bad_ref(tmp_path):

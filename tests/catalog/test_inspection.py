@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
+from adapter_ui.catalog.bases import fetch_adapter
 from adapter_ui.catalog.catalog import Catalog
+from adapter_ui.catalog.snapshots import RepoCache
 from adapter_ui.domain import AdapterRef, Level, Precision
 from adapter_ui.errors import GatedRepo, HubError, HubUnreachable, InvalidInput, NotFoundOrPrivate
 from tests.catalog.folders import adapter_files, lora_tensors, write_adapter
+from tests.conftest import finish
 from tests.hub.catalogue import (
     CLASSIFIER_ID,
     DISABLED_ID,
@@ -201,6 +204,7 @@ def test_a_gated_base_blocks_an_open_adapter(server, catalog):
 def test_the_classes_of_a_head_reach_the_snippet(full, catalog):
     profile = inspect(catalog, CLASSIFIER_ID)
     assert "AutoModelForSequenceClassification" in profile.snippet
+    assert profile.label_count == LABEL_COUNT
     assert f"num_labels={LABEL_COUNT}" in profile.snippet
     assert "modules_to_save" in codes(profile, Level.INFO)
 
@@ -278,6 +282,19 @@ def test_a_header_beyond_the_bound_is_a_warning(server, catalog):
     assert "header_too_large" in codes(profile, Level.WARNING)
     assert (profile.rank, profile.parameters) == (2, None)
     assert server.requests.bytes_served("a/lora", "adapter_model.safetensors") <= 262_144
+
+
+def test_a_silent_hub_leaves_what_was_downloaded(full, catalog, settings):
+    online = inspect(catalog, LORA_ID)
+    finish(fetch_adapter(settings, catalog.hub, AdapterRef.parse(LORA_ID), online.commit))
+    RepoCache(settings.hub_cache, LORA_ID).remember("main", online.commit)
+    full.stop()
+    copy = inspect(catalog, LORA_ID)
+    assert (copy.commit, copy.rank, copy.parameters) == (online.commit, online.rank, online.parameters)
+    assert "downloaded_copy" in codes(copy, Level.INFO)
+    assert not copy.blockers
+    with pytest.raises(HubUnreachable):
+        inspect(catalog, f"{LORA_ID}@other")
 
 
 def test_a_silent_hub_is_an_error_of_the_hub(full, catalog):

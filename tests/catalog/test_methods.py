@@ -12,7 +12,8 @@ import transformers
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftType, TaskType
 
 from adapter_ui.catalog.config import parse_config
-from adapter_ui.catalog.methods import AUTO_CLASSES, LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.methods import LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.domain import MODEL_CLASS_OF_TASK
 
 
 def test_the_methods_are_those_of_the_installed_peft():
@@ -26,11 +27,11 @@ def test_the_refused_methods_are_either_known_or_gone():
 def test_the_tasks_are_those_of_the_installed_peft():
     tasks = {task.value for task in TaskType}
     assert PIPELINE_TAGS.keys() == tasks
-    assert AUTO_CLASSES.keys() == tasks
+    assert MODEL_CLASS_OF_TASK.keys() == tasks
 
 
 def test_every_auto_class_exists():
-    assert all(hasattr(transformers, name) for name in AUTO_CLASSES.values())
+    assert all(hasattr(transformers, name) for name in MODEL_CLASS_OF_TASK.values())
 
 
 def test_the_lora_fields_are_those_of_the_installed_peft():

@@ -6,9 +6,8 @@ import ast
 
 import pytest
 
-from adapter_ui.catalog.methods import AUTO_CLASSES
 from adapter_ui.catalog.snippet import write_snippet
-from adapter_ui.domain import AdapterRef, Precision, Source
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterRef, Precision, Source
 
 REF = AdapterRef.parse("ada/lora@v1")
 
@@ -36,7 +35,7 @@ def test_the_program_for_a_classifier_runs_with_its_classes(tiny_models, monkeyp
 
 
 @pytest.mark.parametrize("precision", Precision)
-@pytest.mark.parametrize("task", [*AUTO_CLASSES, None, "COOKING"])
+@pytest.mark.parametrize("task", [*MODEL_CLASS_OF_TASK, None, "COOKING"])
 def test_every_program_compiles_and_names_what_it_loads(task, precision):
     program = write_snippet(REF, "org/base", task, precision)
     imported = {
@@ -45,7 +44,7 @@ def test_every_program_compiles_and_names_what_it_loads(task, precision):
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert AUTO_CLASSES.get(task, "AutoModelForCausalLM") in imported
+    assert MODEL_CLASS_OF_TASK.get(task, "AutoModelForCausalLM") in imported
     assert ("BitsAndBytesConfig" in imported) == (precision in (Precision.INT8, Precision.NF4, Precision.FP4))
     assert "base_id = 'org/base'" in program
     assert "'ada/lora', revision='v1'" in program

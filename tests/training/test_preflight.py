@@ -100,8 +100,8 @@ def test_dropped_rows_and_rare_labels_are_said() -> None:
     table = read_table(json.dumps([*rows, {"text": "x", "label": "rare"}, {"text": "", "label": "rare"}]))
     settings = recipe(task_type="SEQ_CLS")
     report = check(settings, to_examples(table, {}, "SEQ_CLS"), SMALL, 8 * GIGABYTE)
-    assert "1 rows were left out; the first: row 32: “text” is empty." in report.warnings
-    assert "The label “rare” is rare (1 rows) and will be guessed seldom." in report.warnings
+    assert "Rows left out: 1; the first: row 32: “text” is empty." in report.warnings
+    assert "The label “rare” is rare (on 1 of 31 rows) and will be guessed seldom." in report.warnings
 
 
 def test_a_good_recipe_on_good_data_gets_no_warning() -> None:

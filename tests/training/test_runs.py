@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -18,8 +17,8 @@ from adapter_ui.domain import Progress, RunState
 from adapter_ui.errors import BaseUnavailable, InvalidInput, UnknownRun
 from adapter_ui.training.process import ProcessMark
 from adapter_ui.training.recipe import Recipe
-from adapter_ui.training.run_folder import PreparedBase, RunFolder
-from adapter_ui.training.runs import Runs
+from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
+from adapter_ui.training.runs import MAX_WAITING, Runs
 from tests.training.conftest import end_all, pirate_rows, recipe, wait_for
 
 ENDLESS = {"max_steps": 100_000, "lr_scheduler_type": "constant"}
@@ -229,8 +228,44 @@ def test_what_is_no_run_is_unknown(runs: Runs, run_id: str) -> None:
             ask(run_id)
 
 
-def test_a_mark_of_another_process_with_the_same_pid_is_not_alive() -> None:
-    mark = ProcessMark.of_this("trainer")
-    assert mark.alive
-    assert not ProcessMark("trainer", mark.pid, mark.created - 3600).alive
-    assert json.dumps(mark.created)
+def test_the_queue_is_bounded_and_leftovers_are_removed(tmp_path: Path) -> None:
+    asked, closing = threading.Event(), threading.Event()
+
+    def prepare_waits(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+        asked.set()
+        closing.wait(30)
+        yield Progress("base", "Fetching.")
+        raise AssertionError("the fetching goes on after the app was closed")
+
+    leftover = tmp_path / "runs" / ".deleted-20260101-0000-abcd"
+    leftover.mkdir(parents=True)
+    (tmp_path / "runs" / "someone-elses-folder").mkdir()
+    runs = Runs(tmp_path / "runs", prepare_waits)
+    ids = [runs.start(recipe(), pirate_rows()) for _ in range(MAX_WAITING)]
+    assert asked.wait(30)
+    with pytest.raises(InvalidInput, match="20 runs are waiting already"):
+        runs.start(recipe(), pirate_rows())
+    assert not leftover.exists()
+    assert {status.run_id for status in runs.all()} == set(ids)
+    closer = threading.Thread(target=runs.close)
+    closer.start()
+    closing.set()
+    closer.join()
+
+
+def test_a_recipe_of_another_version_fails_its_run_and_no_other(
+    prepare: Callable[..., Any], tmp_path: Path
+) -> None:
+    old = RunFolder(tmp_path / "runs" / "20260101-0000-abcd")
+    old.path.mkdir(parents=True)
+    old.write(recipe(), pirate_rows())
+    write_json(old.path / "recipe.json", {**recipe().to_json(), "gone": 1})
+    old.append("state", state=RunState.QUEUED)
+    runs = Runs(tmp_path / "runs", prepare)
+    try:
+        status = wait_for(runs, old.path.name, has_ended)
+        assert status.state is RunState.FAILED
+        assert status.error is not None
+        assert "no field “gone”" in status.error
+    finally:
+        runs.close()

@@ -1,3 +1,117 @@
+"""The Fine-tune tab: data, recipe, check and run, as four steps that can be revisited, beside the list of runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
 import gradio as gr
-def finetune_tab(service, page):
-    gr.Markdown("later")
+
+from adapter_ui.domain import RunStatus
+from adapter_ui.service import AdapterService
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
+from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
+from adapter_ui.ui.tuning.recipe import recipe_of, recipe_step
+from adapter_ui.ui.tuning.run import NO_RUN, NO_RUNS, run_view, runs_list
+
+TICK_SECONDS = 2.0
+WATCH_RUNS = "adapterUI.runs(element, (run) => trigger('pick', {run}))"
+
+
+def finetune_tab(service: AdapterService, page: Page) -> None:
+    shown, seen = gr.State(""), gr.State(())
+    with gr.Row(equal_height=False, elem_id="finetune"):
+        with gr.Column(scale=16, min_width=320, elem_id="steps-column"), gr.Tabs(elem_id="steps") as steps:
+            with gr.Tab("1  Data", id="data"):
+                data, to_recipe = data_step(service)
+            with gr.Tab("2  Recipe", id="recipe"):
+                fields, to_check = recipe_step(page)
+            with gr.Tab("3  Check", id="check") as check_tab:
+                report = html(NOT_CHECKED, elem_id="check-report")
+                start = gr.Button("Start fine-tuning", variant="primary", interactive=False, elem_id="start-run")
+            with gr.Tab("4  Run", id="run"):
+                view = html(NO_RUN, elem_id="run-view")
+                with gr.Row(elem_id="run-buttons"):
+                    stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
+                    try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
+                    browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
+        with gr.Column(scale=6, min_width=260, elem_id="runs-column"):
+            html('<h3 class="side-title">Runs</h3>')
+            runs = html(NO_RUNS, elem_id="runs", js_on_load=WATCH_RUNS)
+
+    names = list(fields)
+    job = [*data.inputs, *fields.values()]
+    seen_runs = [runs, view, stop, try_it, browse, shown, seen]
+    to_recipe.click(lambda: gr.Tabs(selected="recipe"), None, steps, **INSTANT)
+    to_check.click(lambda: gr.Tabs(selected="check"), None, steps, **INSTANT)
+    checked = gr.on([check_tab.select, to_check.click], partial(check, service, names), job, [report, start], trigger_mode="always_last", show_progress="minimal", **LOOK_UP)
+    checked.failure(lambda: (NOT_CHECKED, gr.Button(interactive=False)), None, [report, start], **INSTANT)
+    refresh = partial(refreshed, service)
+    start.click(partial(begin, service, names), job, [shown, steps, start], show_progress="minimal", **LOOK_UP).success(refresh, [shown, seen], seen_runs, **INSTANT)
+
+    def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
+        return str(event.run), gr.Tabs(selected="run")
+
+    runs.pick(choose, None, [shown, steps], **INSTANT).then(refresh, [shown, seen], seen_runs, **INSTANT)
+    gr.Timer(TICK_SECONDS).tick(refresh, [shown, seen], seen_runs, **INSTANT)
+    stop.click(partial(stop_run, service), shown, None, show_progress="hidden", **LOOK_UP).then(refresh, [shown, seen], seen_runs, **INSTANT)
+    for button, tab in ((try_it, "generate"), (browse, "browse")):
+        button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
+
+
+def job_of(names: list[str], values: tuple[Any, ...]) -> tuple[dict[str, Any], Any]:
+    """The recipe and the data from the values of the job's components."""
+    text, file, form, *rest = values
+    chosen, fields = tuple(rest[:SLOTS]), list(rest[SLOTS:])
+    return recipe_of(names, fields, FORMS[form][0], columns_of(form, chosen)), source_of(text, file)
+
+
+def check(service: AdapterService, names: list[str], *values: Any) -> tuple[Any, gr.Button]:
+    with shown_to_user():
+        recipe, data = job_of(names, values)
+        if not str(data).strip():
+            return NOT_CHECKED, gr.Button(interactive=False)
+        found = service.check_finetune(recipe, data)
+        return check_report(found), gr.Button(interactive=not found.refusal)
+
+
+def begin(service: AdapterService, names: list[str], *values: Any) -> tuple[str, gr.Tabs, gr.Button]:
+    """Start a run; the button rests until the next check, so that a second click starts no second run."""
+    with shown_to_user():
+        run_id = service.finetune(*job_of(names, values))
+        return run_id, gr.Tabs(selected="run"), gr.Button(interactive=False)
+
+
+def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> list[Any]:
+    """The list and the run in view; nothing at all when nothing has moved since the page last looked."""
+    with shown_to_user():
+        every = service.runs()
+        signature = (shown, *((run.run_id, run.state.value, run.step, len(run.samples), run.message) for run in every))
+        if signature == seen:
+            return [gr.skip()] * 7
+        current = next((run for run in every if run.run_id == shown), None) or live(every)
+        view = run_view(current) if current else NO_RUN
+        run_id = current.run_id if current else ""
+        return [runs_list(every, run_id), view, *buttons(current), run_id, (run_id, *signature[1:])]
+
+
+def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:
+    """The newest run that is not over: what a page that was just opened shows."""
+    return next((run for run in runs if not run.state.ended), runs[0] if runs else None)
+
+
+def buttons(run: RunStatus | None) -> list[gr.Button]:
+    going = run is not None and not run.state.ended
+    usable = run is not None and run.adapter is not None
+    return [gr.Button(visible=going), gr.Button(visible=usable), gr.Button(visible=usable)]
+
+
+def stop_run(service: AdapterService, shown: str) -> None:
+    with shown_to_user():
+        service.stop_run(shown)
+
+
+def open_run(tab: str, shown: str) -> tuple[str, gr.Tabs]:
+    return f"run:{shown}", gr.Tabs(selected=tab)

@@ -1,0 +1,1 @@
+"""The steps of the Fine-tune tab, one file each: data, recipe, check, run."""

@@ -1,0 +1,48 @@
+"""Step 3: what a run would do and need, before it starts."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from adapter_ui.domain import Level, Preflight
+from adapter_ui.ui import format
+from adapter_ui.ui.markup import empty, fill, join, meter, notice, stats
+
+NOT_CHECKED = empty("Not checked yet", "Give rows and a recipe first; the check starts nothing.")
+
+
+def check_report(found: Preflight) -> Markup:
+    """The verdict first, then rows, tokens, steps and memory, then warnings."""
+    verdict = notice(found.refusal, Level.BLOCKER) if found.refusal else notice("Ready to start.", Level.GOOD)
+    rows = format.plural(found.rows, "row") + (f" and {found.validation_rows} to validate" if found.validation_rows else "")
+    figures = stats(
+        [
+            ("rows", rows.removesuffix(" rows").removesuffix(" row")),
+            ("tokens", format.count(found.tokens)),
+            ("longest row", f"{format.count(found.longest)} tokens"),
+            ("cut rows", f"{found.cut:,}"),
+            ("steps", f"{found.steps:,}"),
+            ("trainable", format.parameters(found.trainable_parameters)),
+            ("adapter", format.size(found.adapter_bytes)),
+        ]
+    )
+    warnings = join(notice(text) for text in found.warnings)
+    return fill(
+        '<div class="check">{verdict}{figures}{memory}{warnings}</div>',
+        verdict=verdict,
+        figures=figures,
+        memory=memory_line(found),
+        warnings=warnings,
+    )
+
+
+def memory_line(found: Preflight) -> Markup:
+    if found.memory is None:
+        return Markup("")
+    need, free = found.memory.total, found.available_bytes
+    text = f"Training needs about {format.size(need)}; {format.size(free)} are free."
+    return fill(
+        '<div class="check-memory"><span>{text}</span>{bar}</div>',
+        text=text,
+        bar=meter(need / free if free else 1, text, "fit" if need <= free else "over"),
+    )

@@ -1,0 +1,149 @@
+"""Step 1: the rows. Pasted or uploaded, shown as they were read, and what each column is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from adapter_ui.domain import Table
+from adapter_ui.service import AdapterService
+from adapter_ui.training.examples import guess_columns
+from adapter_ui.ui import format
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.markup import empty, fill, join, notice, table
+from adapter_ui.ui.page import INSTANT, LOOK_UP, html
+from adapter_ui.ui.tuning.example import example_rows
+
+SHOWN_ROWS, SHOWN_DROPPED, LONGEST_CELL = 6, 5, 160
+MOST_TEXT = 2_000_000
+FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    # what a row is: its task, and the roles of its columns, the ones after "|" optional
+    "Prompt and answer": ("CAUSAL_LM", ("prompt", "completion", "input", "system")),
+    "Conversations": ("CAUSAL_LM", ("messages",)),
+    "Plain text": ("CAUSAL_LM", ("text",)),
+    "Text and label": ("SEQ_CLS", ("text", "label", "text_pair")),
+    "Words and tags": ("TOKEN_CLS", ("tokens", "tags")),
+}
+OPTIONAL = {"input", "system", "text_pair"}
+SLOTS = 4
+NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example.")
+
+
+@dataclass(frozen=True)
+class DataStep:
+    """What the other steps read: the pasted text, the uploaded file, the form of a row, the column of each role."""
+
+    text: gr.Textbox
+    file: gr.File
+    form: gr.Radio
+    slots: tuple[gr.Dropdown, ...]
+
+    @property
+    def inputs(self) -> list[gr.Component]:
+        return [self.text, self.file, self.form, *self.slots]
+
+
+def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
+    """Build the step; gives its components and the button that goes on."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=300):
+            text = gr.Textbox(
+                "",
+                label="Rows",
+                lines=9,
+                max_lines=9,
+                placeholder='CSV with a header, a JSON list, or one JSON object a line:\n{"prompt": "…", "completion": "…"}',
+                max_length=MOST_TEXT,
+                elem_id="data-text",
+            )
+        with gr.Column(scale=2, min_width=240):
+            file = gr.File(label="or a CSV, TSV, JSON or JSONL file", file_types=[".csv", ".tsv", ".json", ".jsonl", ".txt"], height=150, elem_id="data-file")
+            example = gr.Button("Take the example: 30 rows of pirate talk", size="sm", elem_id="data-example")
+    preview = html(NO_ROWS, elem_id="data-preview")
+    form = gr.Radio(list(FORMS), value="Prompt and answer", label="A row is", visible=False, elem_id="data-form")
+    with gr.Row(visible=False, elem_id="data-columns") as columns:
+        slots = tuple(gr.Dropdown([], label="", min_width=120, visible=False, elem_id=f"column-{at}") for at in range(SLOTS))
+    onward = gr.Button("Continue to the recipe", variant="primary", elem_id="data-next")
+    step = DataStep(text, file, form, slots)
+    read = partial(shown_table, service)
+    outputs = [preview, form, columns, *slots]
+    reading = {**LOOK_UP, "show_progress": "hidden", "trigger_mode": "always_last"}
+    gr.on([text.input, file.upload, file.clear], read, [text, file], outputs, **reading)
+    example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(read, [text, file], outputs, **reading)
+    form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
+    return step, onward
+
+
+def source_of(text: str, file: str | None) -> str | Path:
+    """What the service reads: the uploaded file where there is one, else the pasted text."""
+    return Path(file) if file else text
+
+
+def shown_table(service: AdapterService, text: str, file: str | None) -> list[Any]:
+    """The first rows, the guessed form, and a choice of column for each role."""
+    if not text.strip() and not file:
+        return [NO_ROWS, gr.Radio(visible=False), gr.Row(visible=False), *[gr.Dropdown(visible=False)] * SLOTS]
+    with shown_to_user():
+        rows = service.read_table(source_of(text, file))
+        form, columns = guess_form(rows)
+        return [preview_of(rows), gr.Radio(value=form, visible=True), gr.Row(visible=True), *slot_updates(rows, form, columns)]
+
+
+def shown_slots(service: AdapterService, text: str, file: str | None, form: str) -> list[gr.Dropdown]:
+    with shown_to_user():
+        rows = service.read_table(source_of(text, file))
+        return slot_updates(rows, form, guess_columns(rows, FORMS[form][0]))
+
+
+def guess_form(rows: Table) -> tuple[str, dict[str, str]]:
+    """The form of a row and its columns by their names: text alone counts last, for labels lie beside texts too."""
+    causal = guess_columns(rows, "CAUSAL_LM")
+    if "messages" in causal:
+        return "Conversations", causal
+    if "prompt" in causal:
+        return "Prompt and answer", causal
+    for form in ("Words and tags", "Text and label"):
+        if columns := guess_columns(rows, FORMS[form][0]):
+            return form, columns
+    return ("Plain text" if causal else "Prompt and answer"), causal
+
+
+def slot_updates(rows: Table, form: str, columns: Mapping[str, str]) -> list[gr.Dropdown]:
+    roles = FORMS[form][1]
+    updates = []
+    for at in range(SLOTS):
+        if at >= len(roles):
+            updates.append(gr.Dropdown(value="", visible=False))
+            continue
+        label = f"{roles[at]} (optional)" if roles[at] in OPTIONAL else roles[at]
+        choices = [("–", ""), *((column, column) for column in rows.columns)]
+        updates.append(gr.Dropdown(choices, value=columns.get(roles[at], ""), label=label, visible=True))
+    return updates
+
+
+def columns_of(form: str, chosen: tuple[str, ...]) -> dict[str, str]:
+    """Role -> column, for the recipe; roles that no column was chosen for are left out."""
+    return {role: column for role, column in zip(FORMS[form][1], chosen, strict=False) if column}
+
+
+def preview_of(rows: Table) -> Markup:
+    lines = [[shortened(row.get(column)) for column in rows.columns] for row in rows.rows[:SHOWN_ROWS]]
+    more = len(rows.rows) - len(lines)
+    count = f"{format.plural(len(rows.rows), 'row')}{f', the first {len(lines)} shown' if more > 0 else ''}"
+    dropped = Markup("")
+    if rows.dropped_rows:
+        reasons = join(fill("<li>{reason}</li>", reason=reason) for reason in rows.dropped[:SHOWN_DROPPED])
+        head = notice(f"{format.plural(rows.dropped_rows, 'row')} cannot be used and will be left out:")
+        dropped = fill('{head}<ul class="notes">{reasons}</ul>', head=head, reasons=reasons)
+    return fill('<p class="hint">{count}</p>{table}{dropped}', count=count, table=table(rows.columns, lines), dropped=dropped)
+
+
+def shortened(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"

@@ -1,0 +1,100 @@
+"""Step 2: the recipe. A field of the form is a field of the recipe, by the same name, with the same default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from adapter_ui.domain import Precision
+from adapter_ui.training.recipe import FIELD_HELP, Recipe
+from adapter_ui.ui.page import INSTANT, Page
+from adapter_ui.ui.state import Selection
+
+FIRST_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
+DEFAULTS = {name: field.default for name, field in Recipe.model_fields.items()}
+
+
+def recipe_step(page: Page) -> tuple[dict[str, gr.Component], gr.Button]:
+    """Build the step; gives the fields by their names in the recipe and the button that goes on."""
+    with gr.Row():
+        name = gr.Textbox("", label="Name", placeholder="what you will call it", max_length=100, elem_id="recipe-name")
+        base = gr.Textbox(FIRST_BASE, label="Base model", max_length=200, elem_id="recipe-base")
+    proceed = gr.Textbox(
+        "",
+        label="Adapter to train further (optional)",
+        info="Its rank, alpha and targets are kept.",
+        placeholder="none",
+        max_length=400,
+        elem_id="recipe-adapter",
+    )
+    take = gr.Button("Take the selected adapter", size="sm", elem_id="recipe-take")
+    with gr.Row():
+        rank = number("r", "Rank", precision=0)
+        alpha = number("lora_alpha", "Alpha")
+        rate = number("learning_rate", "Learning rate")
+        epochs = number("num_train_epochs", "Epochs")
+    fields = {
+        "name": name,
+        "base_model": base,
+        "adapter": proceed,
+        "r": rank,
+        "lora_alpha": alpha,
+        "learning_rate": rate,
+        "num_train_epochs": epochs,
+        **more_fields(),
+    }
+    onward = gr.Button("Check it", variant="primary", elem_id="recipe-next")
+    take.click(taken, page.selected, [proceed, base], **INSTANT)
+    return fields, onward
+
+
+def more_fields() -> dict[str, gr.Component]:
+    """What few people change, folded away."""
+    fields: dict[str, gr.Component] = {}
+    with gr.Accordion("More", open=False, elem_id="recipe-more"):
+        with gr.Row():
+            fields["lora_dropout"] = number("lora_dropout", "Dropout")
+            fields["bias"] = choice("bias", "Bias", ["none", "all", "lora_only"])
+            fields["use_rslora"] = gr.Checkbox(DEFAULTS["use_rslora"], label="rsLoRA", info=FIELD_HELP["use_rslora"], min_width=150)
+        fields["target_modules"] = gr.Textbox(
+            "", label="Target modules", info=FIELD_HELP["target_modules"], placeholder="q_proj, v_proj, or all-linear", max_length=4000
+        )
+        with gr.Row():
+            fields["max_steps"] = number("max_steps", "Most steps", precision=0)
+            fields["per_device_train_batch_size"] = number("per_device_train_batch_size", "Batch", precision=0)
+            fields["gradient_accumulation_steps"] = number("gradient_accumulation_steps", "Accumulate", precision=0)
+            fields["max_length"] = number("max_length", "Longest row", precision=0)
+        with gr.Row():
+            fields["lr_scheduler_type"] = choice("lr_scheduler_type", "Schedule", ["linear", "cosine", "constant", "constant_with_warmup"])
+            fields["warmup_ratio"] = number("warmup_ratio", "Warm-up")
+            fields["weight_decay"] = number("weight_decay", "Weight decay")
+            fields["validation_fraction"] = number("validation_fraction", "Validation share")
+        with gr.Row():
+            fields["precision"] = choice("precision", "Precision", [precision.value for precision in Precision])
+            fields["seed"] = number("seed", "Seed", precision=0)
+    return fields
+
+
+def number(field: str, label: str, precision: int | None = None) -> gr.Number:
+    return gr.Number(
+        DEFAULTS[field], label=label, info=FIELD_HELP[field], precision=precision, min_width=140, elem_id=f"recipe-{field.replace('_', '-')}"
+    )
+
+
+def choice(field: str, label: str, choices: list[str]) -> gr.Dropdown:
+    value = DEFAULTS[field]
+    return gr.Dropdown(choices, value=str(value), label=label, info=FIELD_HELP[field], min_width=140, elem_id=f"recipe-{field.replace('_', '-')}")
+
+
+def taken(selected: Selection) -> tuple[Any, Any]:
+    """The selected adapter and its base, in the fields for them."""
+    return (selected.ref, selected.base) if selected.ref else (gr.skip(), gr.skip())
+
+
+def recipe_of(names: list[str], values: list[Any], task: str, columns: dict[str, str]) -> dict[str, Any]:
+    """The recipe as the service takes it; what was left empty is left out, so that its default holds."""
+    filled = {name: value for name, value in zip(names, values, strict=True) if value not in ("", None)}
+    if filled.get("adapter"):
+        filled.pop("base_model", None)
+    return {**filled, "task_type": task, "columns": columns}

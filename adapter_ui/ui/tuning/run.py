@@ -1,0 +1,105 @@
+"""Step 4: a run as it moves, and the list of all runs. Only reads: a reload, or a restart of the app, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from markupsafe import Markup
+
+from adapter_ui.domain import Level, RunStatus
+from adapter_ui.ui import format
+from adapter_ui.ui.markup import badge, empty, fill, join, meter, notice, stats
+from adapter_ui.ui.plots import loss_plot
+from adapter_ui.ui.run_states import STATE_BADGES
+
+NO_RUN = empty("No run yet", "Start one from the check, or choose one from the list.")
+NO_RUNS = Markup('<p class="hint">No runs yet.</p>')
+
+
+def run_view(status: RunStatus) -> Markup:
+    """Progress, figures, loss and samples of one run."""
+    return fill(
+        '<article class="run">{head}{progress}{figures}{plot}{samples}</article>',
+        head=run_head(status),
+        progress=run_progress(status),
+        figures=run_figures(status),
+        plot=loss_plot(status.history, status.total_steps),
+        samples=samples_view(status.samples),
+    )
+
+
+def run_head(status: RunStatus) -> Markup:
+    problem = notice(status.error, Level.BLOCKER) if status.error else Markup("")
+    return fill(
+        '<header><h3>{name}</h3><p class="hint">on {base} · {message}</p>{problem}</header>',
+        name=status.name or status.run_id,
+        base=format.short_name(status.base_model)[1] or status.recipe.get("adapter", ""),
+        message=status.message or status.state.value,
+        problem=problem,
+    )
+
+
+def run_progress(status: RunStatus) -> Markup:
+    if status.state.ended:
+        return Markup("")
+    total = status.total_steps
+    left = f"about {format.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    text = f"step {status.step:,} of {total:,}" if total else status.message or status.state.value
+    bar = meter(status.step / total if total else 1.0, text, "progress" if total and status.step else "moving")
+    return fill(
+        '<div class="progress"><div class="progress-line"><span>{text}</span><span class="figure">{left}</span></div>{bar}</div>',
+        text=text,
+        left=left,
+        bar=bar,
+    )
+
+
+def run_figures(status: RunStatus) -> Markup:
+    latest: dict[str, float] = {}
+    for row in status.history:
+        latest.update(row)
+    pairs = [("state", status.state.value), ("step", f"{status.step:,} of {status.total_steps:,}" if status.total_steps else format.UNKNOWN)]
+    if "loss" in latest:
+        pairs.append(("loss", f"{latest['loss']:.3f}"))
+    if "eval_loss" in latest:
+        pairs.append(("validation loss", f"{latest['eval_loss']:.3f}"))
+    if "tokens_per_second" in latest:
+        pairs.append(("tokens per second", f"{latest['tokens_per_second']:.0f}"))
+    if status.seconds is not None:
+        pairs.append(("time", format.duration(status.seconds)))
+    return stats(pairs)
+
+
+def samples_view(samples: Iterable[Mapping[str, str]]) -> Markup:
+    """The same prompts before and after, beside what the data wanted."""
+    blocks = join(
+        fill(
+            '<div class="sample"><p class="sample-prompt">{prompt}</p><div class="sample-answers">{answers}</div></div>',
+            prompt=sample["prompt"],
+            answers=join(
+                fill("<div><h4>{title}</h4><p>{text}</p></div>", title=title, text=sample[key])
+                for key, title in (("before", "Before"), ("after", "After"), ("expected", "In the data"))
+                if sample.get(key)
+            ),
+        )
+        for sample in samples
+    )
+    return fill('<section class="samples" aria-label="Samples">{blocks}</section>', blocks=blocks) if blocks else Markup("")
+
+
+def runs_list(runs: Iterable[RunStatus], shown: str) -> Markup:
+    """All runs as buttons, newest first; the one in view is marked."""
+    rows = join(
+        fill(
+            '<button type="button" class="run-row" data-run="{run_id}" aria-pressed="{pressed}"><span class="name">{name}</span>'
+            '{badge}<span class="below">{detail}</span>{bar}</button>',
+            run_id=run.run_id,
+            pressed="true" if run.run_id == shown else "false",
+            name=run.name or run.run_id,
+            badge=badge(run.state.value, STATE_BADGES[run.state]),
+            detail=" · ".join(filter(None, (format.short_name(run.base_model)[1], format.day(run.created)))),
+            bar=meter(run.step / run.total_steps, f"step {run.step}", "progress") if run.total_steps and not run.state.ended else "",
+        )
+        for run in runs
+    )
+    return fill('<nav class="runs" aria-label="Runs">{rows}</nav>', rows=rows) if rows else NO_RUNS
