@@ -74,8 +74,7 @@ class Provision:
 
     def base_for(self, profile: AdapterProfile, base_model: str) -> BaseFacts:
         """The facts of the base to load on; what forbids a load is refused here, before any download."""
-        about_base = {"base_missing", "base_gated", "base_is_local_path", "base_unknown"}
-        blockers = [item for item in profile.blockers if not (base_model and item.code in about_base)]
+        blockers = [item for item in profile.blockers if not (base_model and item.code.startswith("base_"))]
         if blockers:
             raise UnsupportedAdapter(blockers[0].message)
         if base_model and not is_hub_id(base_model):

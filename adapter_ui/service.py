@@ -14,8 +14,6 @@ from typing import Any
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.config import AdapterConfig
 from adapter_ui.catalog.explain import Explanation, explain
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.explain import Explanation, explain
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.domain import (
     AdapterProfile,
@@ -46,7 +44,7 @@ from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, guess_columns, to_examples
-from adapter_ui.training.figures import Figures, measure
+from adapter_ui.training.measuring import measure
 from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.runs import Runs
@@ -97,10 +95,6 @@ class AdapterService:
     def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
         """The profile's config in words, field by field; empty when it could not be read."""
         return explain(AdapterConfig.model_validate(dict(profile.config))) if profile.config else ()
-
-    def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
-        """The fields of the adapter's config, each with its meaning and its effect here."""
-        return explain(AdapterConfig.model_validate(profile.config)) if profile.config else ()
 
     # ---- load
 
@@ -228,9 +222,7 @@ class AdapterService:
 
         Tokens and trainable parameters are counted by a short child process once the base is on this machine.
         """
-        parsed, examples = self.read_recipe(recipe, data)
-        here = self.provision.already_here(parsed)
-        return self.preflight(parsed, examples, measure(parsed, examples, here) if here else None)
+        return self.preflight(*self.read_recipe(recipe, data))
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
         """Start a run and give its id. Raises InvalidRecipe or DoesNotFit when it cannot start."""
@@ -239,7 +231,9 @@ class AdapterService:
             raise DoesNotFit(refusal)
         return self.run_table.start(parsed, examples)
 
-    def preflight(self, recipe: Recipe, examples: Examples, figures: Figures | None = None) -> Preflight:
+    def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
+        here = self.provision.already_here(recipe)
+        figures = measure(recipe, examples, here) if here else None
         facts = self.catalog.base_facts(self.provision.base_of(recipe))
         return check(recipe, examples, facts, machine_memory().available, figures)
 

@@ -7,12 +7,16 @@ and `GRADIO_SERVER_NAME` and `GRADIO_SERVER_PORT` are read by Gradio itself. Our
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
 
+PACKAGE_PARENT = Path(__file__).resolve().parents[1]
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|COOKIE|PRIVATE", re.IGNORECASE)
 TRUE_WORDS = {"1", "on", "yes", "true"}
 
 
@@ -85,11 +89,13 @@ def prepare_environment() -> None:
 
 
 def child_environment(**extra: str) -> dict[str, str]:
-    """The environment of a child that works with models: offline, without any token, code or kernel from the
-    Hub.
+    """The environment of a child process: the package importable, no secrets, no network for the Hub's
+    client, no kernels from there, and no more threads than this container may use.
     """
-    kept = {name: value for name, value in os.environ.items() if "TOKEN" not in name and "SECRET" not in name}
+    kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+    path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), kept.get("PYTHONPATH", "")]))
     return {
+        **thread_limit(CPU_QUOTA),
         **kept,
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -99,5 +105,14 @@ def child_environment(**extra: str) -> dict[str, str]:
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": path,
         **extra,
     }
+
+
+def thread_limit(quota: Path) -> dict[str, str]:
+    """As many threads as the container may use: torch counts the machine's cores, and would be throttled."""
+    if not quota.is_file():
+        return {}
+    limit, period = quota.read_text().split()
+    return {} if limit == "max" else {"OMP_NUM_THREADS": str(max(1, int(limit) // int(period)))}

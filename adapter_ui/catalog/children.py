@@ -11,7 +11,6 @@ from adapter_ui.catalog.shared_work import SharedWork
 from adapter_ui.domain import Progress
 from adapter_ui.errors import BaseUnavailable
 
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 POLL_SECONDS = 0.1
 SILENCE_SECONDS = 120.0
 END_SECONDS = 5.0
@@ -34,7 +33,6 @@ def run_child(
     with log.open("wb") as output:
         child = subprocess.Popen(
             command,
-            cwd=PACKAGE_PARENT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision
 
 CONTEXT_TOKENS = 2048
-ADAPTER_BYTES = 4
+# The engine gives an adapter the dtype of its base's layers; quantized layers take it in fp32.
+ADAPTER_BYTES = {precision: 4 for precision in Precision} | {Precision.BF16: 2, Precision.FP16: 2}
 FOUR_BIT_BYTES = 0.5 + 4 / 64
 MARGIN_BYTES = 256 * 2**20
 MARGIN_SHARE = 0.1
@@ -23,8 +24,7 @@ LARGEST_FIRST = (Precision.FP32, Precision.BF16, Precision.FP16, Precision.INT8,
 def estimate_memory(base: BaseFacts, adapter_parameters: int | None) -> dict[Precision, MemoryEstimate]:
     """An estimate for each precision, in bytes; empty when the base's parameters are not known.
 
-    PEFT holds adapters in float32 unless told otherwise, so that is what is counted. The margin stands for
-    activations and for what libraries keep.
+    The margin stands for activations and for what libraries keep.
     """
     if not base.parameters:
         return {}
@@ -33,7 +33,7 @@ def estimate_memory(base: BaseFacts, adapter_parameters: int | None) -> dict[Pre
         weights = weights_memory(base, base.parameters, precision)
         estimates[precision] = MemoryEstimate(
             weights=weights,
-            adapter=(adapter_parameters or 0) * ADAPTER_BYTES,
+            adapter=(adapter_parameters or 0) * ADAPTER_BYTES[precision],
             kv_cache=cache_memory(base, weights, precision),
             margin=MARGIN_BYTES + int(weights * MARGIN_SHARE),
         )

@@ -18,7 +18,6 @@ from adapter_ui.engine import protocol
 from adapter_ui.errors import ModelFailure
 from adapter_ui.settings import child_environment
 
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 LINE_BOUND = 32 * 1024 * 1024
 CLOSE_SECONDS = 2.0
 
@@ -34,7 +33,6 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                cwd=PACKAGE_PARENT,
                 env=child_environment(),
             )
         self.events: queue.SimpleQueue[tuple[int, protocol.Event] | None] = queue.SimpleQueue()

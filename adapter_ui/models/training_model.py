@@ -95,14 +95,18 @@ def target_modules(recipe: Recipe, model: PreTrainedModel) -> list[str] | str | 
 
 
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
-    """The adapter in its folder on the base, made trainable in fp32; its rank, alpha and targets are kept."""
+    """The adapter in its folder on the base, made trainable; its rank, alpha and targets are kept.
+
+    Its LoRA matrices become fp32, as PEFT has them in a new adapter; a head stays in the base's dtype, which is what
+    it is fed with.
+    """
     peft_model, _ = attach(model, adapter, ADAPTER_NAME)
     config = peft_model.peft_config[ADAPTER_NAME]
     refuse_other_adapter(config, recipe)
     config.inference_mode = False
     peft_model.set_adapter(ADAPTER_NAME)
-    for parameter in peft_model.parameters():
-        if parameter.requires_grad:
+    for name, parameter in peft_model.named_parameters():
+        if parameter.requires_grad and "lora_" in name:
             parameter.data = parameter.data.float()
     return peft_model
 

@@ -16,22 +16,10 @@ from pathlib import Path
 
 import psutil
 
+from adapter_ui.settings import child_environment
 from adapter_ui.training.run_folder import RunFolder, read_json, without_local_names, write_json
 
-PACKAGE_PARENT = Path(__file__).resolve().parents[2]
-SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|CREDENTIAL|COOKIE|PRIVATE", re.IGNORECASE)
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 SAME_START_SECONDS = 2.0
-TRAINER_SETTINGS = {
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DISABLE_SAFETENSORS_CONVERSION": "1",
-    "USE_HUB_KERNELS": "0",
-    "TOKENIZERS_PARALLELISM": "false",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "PYTHONUNBUFFERED": "1",
-}
 ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b")
 
 
@@ -93,27 +81,12 @@ def start_trainer(folder: RunFolder) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "adapter_ui.models.train", str(folder.path)],
             cwd=folder.path,
-            env=trainer_environment(),
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
         )
-
-
-def trainer_environment() -> dict[str, str]:
-    """This process's environment without its secrets, with the package importable and no network."""
-    kept = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
-    path = os.pathsep.join(filter(None, [str(PACKAGE_PARENT), kept.get("PYTHONPATH", "")]))
-    return {**thread_limit(CPU_QUOTA), **kept, **TRAINER_SETTINGS, "PYTHONPATH": path}
-
-
-def thread_limit(quota: Path) -> dict[str, str]:
-    """As many threads as the container may use: torch counts the machine's cores, and would be throttled."""
-    if not quota.is_file():
-        return {}
-    limit, period = quota.read_text().split()
-    return {} if limit == "max" else {"OMP_NUM_THREADS": str(max(1, int(limit) // int(period)))}
 
 
 def cause_of_death(folder: RunFolder, returncode: int | None) -> str:

@@ -21,6 +21,8 @@ from adapter_ui.training.run_status import read_status
 from adapter_ui.training.supervisor import Prepare, Supervisor
 
 MAX_WAITING = 20
+EXIT_SECONDS = 10.0
+POLL_SECONDS = 0.1
 
 
 class Runs:
@@ -88,8 +90,14 @@ class Runs:
         return self.status(run_id)
 
     def delete(self, run_id: str) -> None:
-        """Remove a run with its adapter. Raises UnknownRun, and InvalidInput for one that has not ended."""
+        """Remove a run with its adapter. Raises UnknownRun, and InvalidInput for one that has not ended.
+
+        A run says that it has ended a moment before its process is gone; that moment is waited for.
+        """
         run = self._run(run_id)
+        deadline = time.monotonic() + EXIT_SECONDS
+        while read_status(run).state.ended and run.process.exists() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
         with self._supervisor.lock:
             if not read_status(run).state.ended or run.process.exists():
                 raise InvalidInput(f"The run {run_id} has not ended; stop it before you delete it.", "run_id")

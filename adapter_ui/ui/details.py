@@ -37,13 +37,22 @@ def heading(profile: AdapterProfile) -> Markup:
         marks.append(badge("base gated", "warning", "The base's files need an accepted licence"))
     return fill(
         '<header class="detail-head" data-ref="{ref}"><p class="owner">{owner}</p><h2>{name}</h2>'
-        '<p class="on-base">on <code>{base}</code></p><p class="badges">{marks}</p></header>{findings}',
+        '<p class="on-base">on <code>{base}</code></p><p class="badges">{marks}{copies}</p></header>{findings}',
         ref=str(profile.ref),
+        copies=copy_buttons(str(profile.ref)),
         owner=owner or f"{profile.ref.source.value} adapter",
         name=name,
         base=base or "an unnamed base",
         marks=join(marks),
         findings=findings(profile.findings),
+    )
+
+
+def copy_buttons(ref: str) -> Markup:
+    """Buttons that the page's script copies from: the ref itself, and an address of this page that shows it."""
+    return join(
+        fill('<button type="button" class="copy" data-copy="{what}" data-text="{ref}">{label}</button>', what=what, ref=ref, label=label)
+        for what, label in (("ref", "Copy name"), ("link", "Copy link"))
     )
 
 
@@ -100,8 +109,7 @@ def precision_choices(profile: AdapterProfile, choices: Iterable[PrecisionChoice
     """One line a precision: its predicted memory against what is free. A radio group; the page's script reads it."""
     choices = tuple(choices)
     available = profile.available_bytes
-    totals = [estimate.total for estimate in profile.memory.values()]
-    full = max([*totals, available or 0], default=0) or 1
+    full = max((estimate.total for estimate in profile.memory.values()), default=1)
     rows = join(precision_row(profile, choice, chosen, full) for choice in choices)
     free = f"{format.size(available)} free on this machine; {REASON_OF_TOTAL}" if available is not None else ""
     return fill(

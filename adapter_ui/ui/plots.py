@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from adapter_ui.ui.markup import fill, join
 
-WIDTH, HEIGHT = 720, 240
+WIDTH, HEIGHT = 940, 260
 LEFT, RIGHT, TOP, BOTTOM = 44, 12, 12, 26
 SMOOTHING = 0.8
 MOST_POINTS = 400

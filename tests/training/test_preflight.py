@@ -14,7 +14,8 @@ from adapter_ui.domain import BaseFacts
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
-from adapter_ui.training.figures import Figures, measure
+from adapter_ui.training.figures import Figures
+from adapter_ui.training.measuring import measure
 from adapter_ui.training.preflight import check
 from adapter_ui.training.run_folder import PreparedBase
 from tests.training.conftest import BASE_ID, pirate_rows, recipe

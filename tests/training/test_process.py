@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adapter_ui.training.process import ProcessMark, cause_of_death, thread_limit
+from adapter_ui.settings import thread_limit
+from adapter_ui.training.process import ProcessMark, cause_of_death
 from adapter_ui.training.run_folder import RunFolder, without_local_names
 
 TRACEBACK = """Loading weights: 100%

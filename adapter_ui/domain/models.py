@@ -1,0 +1,102 @@
+"""Models in memory: precisions, what they need and what they took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+MODEL_CLASS_OF_TASK = {
+    "CAUSAL_LM": "AutoModelForCausalLM",
+    "SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM",
+    "SEQ_CLS": "AutoModelForSequenceClassification",
+    "TOKEN_CLS": "AutoModelForTokenClassification",
+    "QUESTION_ANS": "AutoModelForQuestionAnswering",
+    "FEATURE_EXTRACTION": "AutoModel",
+}
+
+
+class Precision(StrEnum):
+    """How the base's weights are held in memory. int8, nf4 and fp4 are bitsandbytes'."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    INT8 = "int8"
+    NF4 = "nf4"
+    FP4 = "fp4"
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """A precision that this machine can load in, and why it is (or is not) the one to start with."""
+
+    precision: Precision
+    label: str
+    reason: str
+    default: bool = False
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Predicted memory of one precision, term by term, in bytes."""
+
+    weights: int
+    adapter: int
+    kv_cache: int
+    margin: int
+    activations: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.adapter + self.kv_cache + self.margin + self.activations
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Memory of the machine this app runs on: a GPU's where there is one, else RAM under its cgroup limit."""
+
+    device: str
+    total: int
+    available: int
+    worker: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of long work. `done` and `total` are bytes unless `unit` says otherwise."""
+
+    stage: str
+    message: str
+    done: int | None = None
+    total: int | None = None
+    unit: str = "bytes"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What a load did: predicted beside measured memory, and the share of the file that was applied."""
+
+    adapter: str
+    base: str
+    precision: Precision
+    model_class: str
+    device: str
+    predicted_bytes: int
+    measured_bytes: int
+    seconds: float
+    keys_in_file: int
+    keys_applied: int
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadedBase:
+    """A base in the worker's memory with the adapters on it."""
+
+    base: str
+    precision: Precision
+    model_class: str
+    task_type: str | None
+    device: str
+    measured_bytes: int
+    adapters: tuple[str, ...] = ()

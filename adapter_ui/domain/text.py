@@ -1,0 +1,117 @@
+"""Trying a model: conversations, how to decode, and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapter_ui.errors import InvalidInput
+
+TEXT_BOUND = 200_000
+
+
+def check_number(field: str, value: float, low: float, high: float) -> None:
+    """Raise InvalidInput unless `value` is a number from `low` to `high`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        raise InvalidInput(f"{field} must be a number from {low:g} to {high:g}, not {value!r}.", field=field)
+
+
+@dataclass(frozen=True)
+class GenerationOptions:
+    """How to decode. temperature 0 is greedy; `seed` None draws a fresh one; `raw` skips the chat
+    template.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.7
+    top_p: float = 0.95
+    top_k: int = 50
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    raw: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("max_new_tokens", self.max_new_tokens, 1, 8192)
+        check_number("temperature", self.temperature, 0, 5)
+        check_number("top_p", self.top_p, 0.01, 1)
+        check_number("top_k", self.top_k, 0, 1000)
+        check_number("repetition_penalty", self.repetition_penalty, 0.5, 3)
+        if self.seed is not None:
+            check_number("seed", self.seed, 0, 2**32 - 1)
+        if len(self.stop) > 8 or any(len(text) > 200 for text in self.stop):
+            raise InvalidInput("stop takes at most 8 strings of at most 200 characters.", field="stop")
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """One turn: role is system, user or assistant."""
+
+    role: str
+    content: str
+
+    def __post_init__(self) -> None:
+        if self.role not in ("system", "user", "assistant"):
+            raise InvalidInput(f"“{self.role[:20]}” is no role; use system, user or assistant.", field="role")
+        if len(self.content) > TEXT_BOUND:
+            raise InvalidInput(
+                f"A message has at most {TEXT_BOUND:,} characters; shorten it.", field="prompt"
+            )
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The text so far. The last one has `done` set and the reason: stop, length or cancelled."""
+
+    text: str
+    tokens: int = 0
+    prompt_tokens: int = 0
+    seconds: float = 0.0
+    first_token_seconds: float | None = None
+    done: bool = False
+    reason: str | None = None
+    seed: int | None = None
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Decoding speed after the first token, which also pays for reading the prompt."""
+        if self.first_token_seconds is None or self.tokens < 2 or self.seconds <= self.first_token_seconds:
+            return None
+        return (self.tokens - 1) / (self.seconds - self.first_token_seconds)
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A labelled span; `start` and `end` are character offsets in the text."""
+
+    text: str
+    label: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer of a model that is not a plain text generator; which fields are set depends on the task.
+
+    SEQ_CLS: labels. TOKEN_CLS: entities. QUESTION_ANS: answer, start, end, score. FEATURE_EXTRACTION:
+    embedding, pooling. CAUSAL_LM and SEQ_2_SEQ_LM: text.
+    """
+
+    task_type: str
+    labels: tuple[LabelScore, ...] = ()
+    entities: tuple[Entity, ...] = ()
+    answer: str | None = None
+    start: int | None = None
+    end: int | None = None
+    score: float | None = None
+    embedding: tuple[float, ...] = ()
+    pooling: str | None = None
+    text: str | None = None
+    seconds: float = 0.0

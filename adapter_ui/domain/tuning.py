@@ -1,0 +1,86 @@
+"""Fine-tuning: data tables, what a run would need, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from adapter_ui.domain.models import MemoryEstimate
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of a data file as they were read: column names, rows of text values, and what was dropped and why.
+
+    `places` says for each row where it came from: "line 7", or "row 7" of a JSON list. `dropped_rows` counts
+    all dropped rows; `dropped` explains the first of them.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...]
+    dropped: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    dropped_rows: int = 0
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What is known of a fine-tune before it starts. `refusal` is set when it cannot start.
+
+    `longest` and `tokens` are token counts after the chat template; `cut` counts rows longer than max_length.
+    """
+
+    recipe: Mapping[str, Any]
+    rows: int
+    validation_rows: int
+    tokens: int | None
+    longest: int | None
+    cut: int
+    steps: int
+    trainable_parameters: int | None
+    adapter_bytes: int | None
+    memory: MemoryEstimate | None
+    available_bytes: int
+    warnings: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+class RunState(StrEnum):
+    """The life of a fine-tuning run."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SAVING = "saving"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (RunState.QUEUED, RunState.RUNNING, RunState.SAVING)
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate,
+    …
+    """
+
+    run_id: str
+    state: RunState
+    name: str = ""
+    message: str = ""
+    base_model: str = ""
+    step: int = 0
+    total_steps: int | None = None
+    history: tuple[Mapping[str, float], ...] = ()
+    samples: tuple[Mapping[str, str], ...] = ()
+    eta_seconds: float | None = None
+    seconds: float | None = None
+    created: str | None = None
+    adapter: str | None = None
+    error: str | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
