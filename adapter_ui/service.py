@@ -113,8 +113,8 @@ class AdapterService:
         Raises DoesNotFit before anything starts when memory is too small, naming the largest precision that
         fits.
         """
-        spec = yield from self.model(adapter, precision, base_model, model_class)
-        for event in self.engine.stream(protocol.Load(spec), silence_seconds=LOAD_SILENCE_SECONDS):
+        spec = yield from self.look_up(adapter, precision, base_model, model_class)
+        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS):
             if isinstance(event, (Progress, LoadReport)):
                 yield event
 
@@ -136,25 +136,49 @@ class AdapterService:
         return replace(machine_memory(), worker=self.engine.process_memory())
 
     def model(
+        self, adapter: str, precision: Precision, base_model: str = ""
+    ) -> Generator[Progress, None, protocol.ModelSpec]:
+        """What to ask the engine for; an adapter in memory answers as it was last loaded, with no look-up."""
+        known = self.specs.get((AdapterRef.parse(adapter), precision)) if adapter else None
+        if known and base_model in ("", known.base) and known.base in self.in_memory(precision):
+            return known
+        return (yield from self.look_up(adapter, precision, base_model))
+
+    def look_up(
         self, adapter: str, precision: Precision, base_model: str = "", model_class: str = ""
     ) -> Generator[Progress, None, protocol.ModelSpec]:
-        """What to ask the engine for; nothing is looked up again while it is in memory."""
-        in_memory = {entry.base for entry in self.engine.loaded() if entry.precision is precision}
-        if not adapter:
+        here = self.in_memory(precision)
+        if adapter:
             return (
-                yield from self.provision.base_alone(
-                    base_model, precision, model_class=model_class, in_memory=in_memory
+                yield from self.provision.adapter_on_base(
+                    AdapterRef.parse(adapter),
+                    precision,
+                    base_model=base_model,
+                    model_class=model_class,
+                    in_memory=here,
                 )
             )
-        ref = AdapterRef.parse(adapter)
-        known = self.specs.get((ref, precision))
-        if known and known.base in in_memory and base_model in ("", known.base) and not model_class:
-            return known
-        spec = yield from self.provision.adapter_on_base(
-            ref, precision, base_model=base_model, model_class=model_class, in_memory=in_memory
+        return (
+            yield from self.provision.base_alone(
+                base_model, precision, model_class=model_class, in_memory=here
+            )
         )
-        self.specs[ref, precision] = spec
-        return spec
+
+    def in_memory(self, precision: Precision) -> set[str]:
+        return {entry.base for entry in self.engine.loaded() if entry.precision is precision}
+
+    def ask(
+        self,
+        request: protocol.Load | protocol.Generate | protocol.Predict,
+        silence_seconds: float,
+        *,
+        remember: bool = True,
+    ) -> Iterator[protocol.Event]:
+        """The engine's events. Only what proved to load is remembered: the rest would fail again."""
+        for event in self.engine.stream(request, silence_seconds=silence_seconds):
+            if remember and isinstance(event, LoadReport) and request.spec.adapter:
+                self.specs[AdapterRef.parse(request.spec.adapter), request.spec.precision] = request.spec
+            yield event
 
     # ---- try
 
@@ -178,7 +202,7 @@ class AdapterService:
             raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
         spec = yield from self.model(adapter, precision, base_model)
         request = protocol.Generate(spec, tuple(messages), options, strength)
-        for event in self.engine.stream(request, silence_seconds=ANSWER_SILENCE_SECONDS):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember=not base_model):
             if isinstance(event, (Progress, Generation)):
                 yield event
 
@@ -195,13 +219,13 @@ class AdapterService:
             yield from self.write(spec, text)
             return
         request = protocol.Predict(spec, text, text_pair)
-        for event in self.engine.stream(request, silence_seconds=ANSWER_SILENCE_SECONDS):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
             if isinstance(event, (Progress, Prediction)):
                 yield event
 
     def write(self, spec: protocol.ModelSpec, text: str) -> Iterator[Progress | Prediction]:
         request = protocol.Generate(spec, (ChatMessage("user", text),), GenerationOptions(temperature=0))
-        for event in self.engine.stream(request, silence_seconds=ANSWER_SILENCE_SECONDS):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
             if isinstance(event, Progress):
                 yield event
             elif isinstance(event, Generation) and event.done:

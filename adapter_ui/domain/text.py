@@ -12,7 +12,8 @@ TEXT_BOUND = 200_000
 def check_number(field: str, value: float, low: float, high: float) -> None:
     """Raise InvalidInput unless `value` is a number from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise InvalidInput(f"{field} must be a number from {low:g} to {high:g}, not {value!r}.", field=field)
+        given = f"{value!r:.40}"
+        raise InvalidInput(f"{field} must be a number from {low:,} to {high:,}, not {given}.", field=field)
 
 
 @dataclass(frozen=True)

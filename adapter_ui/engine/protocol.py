@@ -13,6 +13,7 @@ from functools import cache
 from typing import Protocol
 
 import pydantic
+from pydantic_core import PydanticSerializationError
 
 from adapter_ui.domain import (
     ChatMessage,
@@ -24,7 +25,9 @@ from adapter_ui.domain import (
     Prediction,
     Progress,
 )
-from adapter_ui.errors import AdapterUIError, ModelFailure
+from adapter_ui.errors import AdapterUIError, InvalidInput, ModelFailure
+
+HALF_CHARACTER = "The text holds half of a character (a lone surrogate); delete it and try again."
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,12 @@ def adapter_for(kind: str) -> pydantic.TypeAdapter:
 
 
 def encode(request_id: int, message: Request | Event) -> bytes:
-    """One line of JSON with its newline."""
+    """One line of JSON with its newline. Raises InvalidInput for text that UTF-8 cannot hold."""
     kind = type(message).__name__
-    body = adapter_for(kind).dump_json(message)
+    try:
+        body = adapter_for(kind).dump_json(message)
+    except PydanticSerializationError as error:
+        raise InvalidInput(HALF_CHARACTER) from error
     return b'{"id":%d,"kind":"%s","body":%s}\n' % (request_id, kind.encode(), body)
 
 

@@ -49,9 +49,13 @@ class WorkerProcess:
         self.events.put(None)
 
     def send(self, request_id: int, request: protocol.Request) -> None:
-        """Write one request; a worker that is gone shows in `events`, not here."""
+        """Write one request; a worker that is gone shows in `events`, not here.
+
+        Raises InvalidInput when the request cannot be written down.
+        """
+        line = protocol.encode(request_id, request)
         try:
-            self.process.stdin.write(protocol.encode(request_id, request))
+            self.process.stdin.write(line)
             self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
             self.process.kill()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +63,10 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
     config = read_adapter_config(folder, model)
     tensors = read_tensors(folder)
     peft_model = add_empty_adapter(model, config, name)
-    try:
+    with ExitStack() as undo:
+        undo.callback(peft_model.delete_adapter, name)
         attached = fill(peft_model, tensors, name)
-    except BadAdapter:
-        peft_model.delete_adapter(name)
-        raise
+        undo.pop_all()
     peft_model.eval()
     return peft_model, attached
 
@@ -82,7 +81,7 @@ def add_empty_adapter(model: torch.nn.Module, config: PeftConfig, name: str) -> 
             return model
         wrapper = MODEL_TYPE_TO_PEFT_MODEL_MAPPING.get(config.task_type, PeftModel)
         return wrapper(model, config, adapter_name=name, autocast_adapter_dtype=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, NotImplementedError) as error:
         raise BadAdapter(f"PEFT cannot put this adapter on this base: {first_line(error)}") from error
 
 
@@ -102,7 +101,12 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
                 "this base; "
                 "the adapter was made for another base."
             )
-    set_peft_model_state_dict(model, applied, adapter_name=name)
+    try:
+        set_peft_model_state_dict(model, applied, adapter_name=name)
+    except KeyError as error:
+        raise BadAdapter(
+            f"{WEIGHTS_FILE} lacks {error.args[0]}, which the config asks for; try another revision."
+        ) from error
     notices = []
     if missing := len(expected.keys() - applied.keys()):
         notices.append(
@@ -122,12 +126,17 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
             f"{WEIGHTS_FILE} cannot be read ({error}); load the adapter again to download it afresh."
         ) from error
     for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if tensor.is_floating_point() and not torch.isfinite(comparable(tensor)).all():
             raise BadAdapter(
                 f"{key} holds values that are not finite, so every answer would be noise; try another "
                 "revision."
             )
     return tensors
+
+
+def comparable(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor as it is, but 8-bit floats, which torch only stores and converts, in bf16."""
+    return tensor.bfloat16() if tensor.itemsize == 1 else tensor
 
 
 def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
@@ -171,7 +180,7 @@ def first_line(error: Exception) -> str:
 def read_json(folder: Path) -> dict[str, Any]:
     try:
         raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BadAdapter(f"{CONFIG_FILE} cannot be read: {error}.") from error
     if not isinstance(raw, dict):
         raise BadAdapter(f"{CONFIG_FILE} is not a JSON object.")
@@ -200,12 +209,14 @@ def matching_modules(model: torch.nn.Module, pattern: str) -> list[str]:
 def sharing_key(folder: Path, adapter: str) -> str:
     """Adapters with equal keys can share one base in memory.
 
-    PEFT puts adapters of one method side by side, but not of two; and trained biases are written into the
-    base itself, so that such an adapter needs a copy of its own.
+    PEFT puts adapters of one method side by side, but not of two. Trained biases are written into the base
+    itself, and beside trained tokens PEFT can attach no adapter without them: such an adapter needs a copy
+    of its own.
     """
     raw = read_json(folder)
     trains_biases = raw.get("bias", "none") not in ("none", None, False)
-    return adapter if trains_biases else str(raw.get("peft_type"))
+    trains_tokens = bool(raw.get("trainable_token_indices"))
+    return adapter if trains_biases or trains_tokens else str(raw.get("peft_type"))
 
 
 def labels_of(folder: Path) -> tuple[str, ...]:
@@ -217,7 +228,10 @@ def labels_of(folder: Path) -> tuple[str, ...]:
     count = head_rows(folder)
     names_file = folder / LABELS_FILE
     if names_file.is_file():
-        names = json.loads(names_file.read_text(encoding="utf-8"))
+        try:
+            names = json.loads(names_file.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise BadAdapter(f"{LABELS_FILE} cannot be read: {error}.") from error
         if isinstance(names, list) and len(names) == count:
             return tuple(str(name)[:120] for name in names)
     return tuple(f"LABEL_{index}" for index in range(count))

@@ -20,6 +20,7 @@ from adapter_ui.models.loading import LoadedModel
 
 EMIT_SECONDS = 0.04
 TEMPLATE_BOUND = 64_000
+GREEDY_BELOW = 1e-6  # logits divided by less than this overflow
 
 
 def generate(
@@ -60,7 +61,7 @@ def generate(
 
 def sampling(options: GenerationOptions) -> dict[str, float | int | bool]:
     """Our own fixed list of decoding options; a base's generation_config.json decides none of them."""
-    if options.temperature == 0:
+    if options.temperature < GREEDY_BELOW:
         return {"do_sample": False, "num_beams": 1, "repetition_penalty": options.repetition_penalty,
                 "temperature": 1.0, "top_p": 1.0, "top_k": 50}  # fmt: skip
     return {

@@ -77,7 +77,9 @@ def load_base(
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
-    model, info = class_named(model_class).from_pretrained(
+    found = class_named(model_class)
+    refuse_class_of_others(found, config)
+    model, info = found.from_pretrained(
         folder,
         config=config,
         dtype=DTYPES.get(precision, torch.bfloat16),
@@ -142,6 +144,20 @@ def class_named(name: str) -> type:
             field="model_class",
         )
     return found
+
+
+def refuse_class_of_others(found: type, config: PretrainedConfig) -> None:
+    """A class of another family would fail somewhere in its own code."""
+    if issubclass(found, PreTrainedModel):
+        fits = found.config_class is not None and isinstance(config, found.config_class)
+    else:
+        fits = type(config) in found._model_mapping
+    if not fits:
+        raise InvalidInput(
+            f"{found.__name__} is no class for a base of type {config.model_type}; leave model_class empty "
+            "for the class of the adapter's task.",
+            field="model_class",
+        )
 
 
 def quantization(precision: Precision) -> BitsAndBytesConfig | None:

@@ -85,8 +85,10 @@ class Worker:
     def load(self, request_id: int, spec: protocol.ModelSpec) -> None:
         what = f"{spec.adapter} on {spec.base}" if spec.adapter else spec.base
         self.send(request_id, Progress("load", f"Loading {what} in {spec.precision.value}"))
-        report = self.pool.load(spec)
-        self.send(request_id, protocol.Loaded(self.pool.contents()))
+        try:
+            report = self.pool.load(spec)
+        finally:  # a base stays in memory when its adapter cannot be attached
+            self.send(request_id, protocol.Loaded(self.pool.contents()))
         self.send(request_id, report)
 
     def generate(self, request_id: int, request: protocol.Generate) -> None:
@@ -116,7 +118,7 @@ class Worker:
 
 def in_words(error: Exception) -> ModelFailure:
     """One sentence for what a model raised."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
         return ModelFailure(
             "There was not enough memory to do this; unload what you do not need or choose a smaller "
             "precision."

@@ -149,9 +149,10 @@ class Api:
                 repetition_penalty=number(repetition_penalty, "repetition_penalty"),
                 seed=None if seed is None else whole(seed, "seed"),
                 stop=strings(stop, "stop"),
-                raw=bool(raw),
+                raw=boolean(raw, "raw"),
             )
-            system_turn = [ChatMessage("system", checked_text(system, "system"))] if system else []
+            system = checked_text(system, "system")
+            system_turn = [ChatMessage("system", system)] if system else []
             events = self.service.generate(
                 checked_text(adapter, "adapter"),
                 [*system_turn, ChatMessage("user", checked_text(prompt, "prompt"))],
@@ -160,9 +161,12 @@ class Api:
                 strength=number(strength, "strength"),
                 base_model=checked_text(base_model, "base_model"),
             )
+            text = ""
             for event in events:
                 if isinstance(event, Generation):
-                    yield event.text
+                    text = event.text
+                # Also while it waits or loads: Gradio stops a stream whose reader is gone between two items.
+                yield text
 
     def predict(
         self, adapter: str, text: str = "", text_pair: str = "", precision: str = DEFAULT
@@ -207,7 +211,7 @@ class Api:
 
     def precision(self, name: str) -> Precision:
         """The named precision; this machine's default for ""."""
-        if name == DEFAULT:
+        if checked_text(name, "precision") == DEFAULT:
             return self.service.default_precision()
         if name not in set(Precision):
             names = ", ".join(precision.value for precision in Precision)
@@ -227,11 +231,14 @@ def checked_text(value: object, field: str) -> str:
         raise InvalidInput(f"{field} must be a string.", field=field)
     if len(value) > TEXT_BOUND:
         raise InvalidInput(f"{field} has at most {TEXT_BOUND:,} characters.", field=field)
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidInput(f"{field} holds half of a character (a lone surrogate); delete it.", field=field)
     return value
 
 
 def number(value: object, field: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
         raise InvalidInput(f"{field} must be a number.", field=field)
     return value
 
@@ -241,6 +248,12 @@ def whole(value: object, field: str) -> int:
     if number(value, field) != int(value):
         raise InvalidInput(f"{field} must be a whole number.", field=field)
     return int(value)
+
+
+def boolean(value: object, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{field} must be true or false.", field=field)
+    return value
 
 
 def strings(value: object, field: str) -> tuple[str, ...]:

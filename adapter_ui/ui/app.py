@@ -1,4 +1,4 @@
-"""The page: the bar, the tabs, and how they are launched. Knows which tab stands where and nothing of what they do."""
+"""The page: the bar, the tabs, and how they are launched. Knows where a tab stands and not what it does."""
 
 from __future__ import annotations
 
@@ -20,24 +20,41 @@ from adapter_ui.ui.theme import page_theme
 
 HERE = Path(__file__).parent
 STYLES = ("page.css", "browse.css", "work.css")
-TABS = {"browse": ("Browse", browse_tab), "generate": ("Generate", generate_tab), "finetune": ("Fine-tune", finetune_tab), "library": ("Library", library_tab)}
+TABS = {
+    "browse": ("Browse", browse_tab),
+    "generate": ("Generate", generate_tab),
+    "finetune": ("Fine-tune", finetune_tab),
+    "library": ("Library", library_tab),
+}
 HOUR = 3600
+# Fixed, because what a browser keeps has to be readable after a restart; it protects nothing.
+STORED = {"storage_key": "adapter-ui-conversations", "secret": "adapter-ui-conversations"}
 
 
 def build_page(service: AdapterService) -> gr.Blocks:
     """The whole page over one service."""
-    with gr.Blocks(title="Adapter UI", fill_width=True, analytics_enabled=False, delete_cache=(HOUR, HOUR)) as demo:
+    with gr.Blocks(
+        title="Adapter UI", fill_width=True, analytics_enabled=False, delete_cache=(HOUR, HOUR)
+    ) as demo:
         asked, selected = gr.State(""), gr.State(Selection())
         precision = gr.State(service.default_precision().value)
+        # not inside a tab, where it would only be read once that tab is shown
+        kept = gr.BrowserState({}, **STORED)
         tabs = gr.Tabs(elem_id="tabs", render=False)
-        page = Page(asked, selected, precision, tabs, demo.load)
+        page = Page(asked, selected, precision, kept, tabs, demo.load)
         bar(service, page)
         tabs.render()
         with tabs:
             for name, (label, build) in TABS.items():
                 with gr.Tab(label, id=name, elem_id=f"tab-{name}") as tab:
                     build(service, page)
-                tab.select(None, None, None, js=f"() => adapterUI.remember(['tab'], ['{name}'])", api_visibility="private")
+                tab.select(
+                    None,
+                    None,
+                    None,
+                    js=f"() => adapterUI.remember(['tab'], ['{name}'])",
+                    api_visibility="private",
+                )
         restored = demo.load(restore, None, [asked, tabs], **SETS_STATE)
         restored.then(None, None, None, js="() => adapterUI.ready()", api_visibility="private")
         public_api(service)

@@ -1,4 +1,4 @@
-"""The thin bar on top of every tab: the selected adapter, what is loaded, memory in use, and the dark toggle."""
+"""The thin bar on top of every tab: the selected adapter, what is loaded, memory, and the dark toggle."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ from adapter_ui.ui.state import Selection
 
 TICK_SECONDS = 3.0
 LOGO = Markup(
-    '<svg class="logo" viewBox="0 0 24 24" aria-hidden="true"><rect x="3" y="3" width="18" height="18" rx="5"/>'
+    '<svg class="logo" viewBox="0 0 24 24" aria-hidden="true"><rect x="3" y="3" width="18" height="18" '
+    'rx="5"/>'
     '<path d="M7.5 16.5L12 7.5l4.5 9M9.2 13.2h5.6"/></svg>'
 )
-MOON = Markup('<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M10 2.5a7.5 7.5 0 1 0 0 15z"/><circle cx="10" cy="10" r="7.5"/></svg>')
+MOON = Markup(
+    '<svg viewBox="0 0 20 20" aria-hidden="true"><path d="M10 2.5a7.5 7.5 0 1 0 0 15z"/><circle cx="10" '
+    'cy="10" r="7.5"/></svg>'
+)
 
 
 class MemorySampler:
@@ -46,7 +50,9 @@ class MemorySampler:
 def bar(service: AdapterService, page: Page) -> None:
     """Build the bar where it is called."""
     sampler = MemorySampler(service)
-    area = html(partial(render_bar, sampler, Selection()), elem_id="bar", js_on_load="adapterUI.bar(element, watch)")
+    area = html(
+        partial(render_bar, sampler, Selection()), elem_id="bar", js_on_load="adapterUI.bar(element, watch)"
+    )
     render = partial(render_bar, sampler)
     gr.Timer(TICK_SECONDS).tick(render, page.selected, area, **INSTANT)
     page.selected.change(render, page.selected, area, **INSTANT)
@@ -56,10 +62,12 @@ def render_bar(sampler: MemorySampler, selected: Selection) -> Markup:
     with shown_to_user():
         memory, loaded = sampler.read()
         return fill(
-            '<div class="bar"><span class="brand">{logo}<b>Adapter UI</b></span>'
-            '<span class="bar-selected" data-ref="{ref}">{selected}</span><span class="bar-loaded">{loaded}</span>'
+            '<div class="top-bar"><span class="brand">{logo}<b>Adapter UI</b></span>'
+            '<span class="bar-selected" data-ref="{ref}">{selected}</span><span class="bar-loaded">'
+            "{loaded}</span>"
             '<span class="bar-memory">{memory}</span>'
-            '<button type="button" class="dark-toggle" data-action="dark" aria-label="Switch between light and dark" title="Light or dark">{moon}</button></div>',
+            '<button type="button" class="dark-toggle" data-action="dark" aria-label="Switch between '
+            'light and dark" title="Light or dark">{moon}</button></div>',
             logo=LOGO,
             ref=selected.ref,
             selected=selected_chip(selected),
@@ -72,7 +80,9 @@ def render_bar(sampler: MemorySampler, selected: Selection) -> Markup:
 def selected_chip(selected: Selection) -> Markup:
     if not selected.ref:
         return Markup('<span class="muted">no adapter selected</span>')
-    return fill('<span class="chip" title="Selected adapter {ref}"><i class="dot"></i>{ref}</span>', ref=selected.ref)
+    return fill(
+        '<span class="chip" title="Selected adapter {ref}"><i class="dot"></i>{ref}</span>', ref=selected.ref
+    )
 
 
 def loaded_chip(loaded: tuple[LoadedBase, ...]) -> Markup:
@@ -80,7 +90,8 @@ def loaded_chip(loaded: tuple[LoadedBase, ...]) -> Markup:
         return Markup('<span class="muted">nothing loaded</span>')
     return join(
         fill(
-            '<span class="chip chip-quiet" title="{base} on {device}: {adapters}">{name} · {precision}{count}</span>',
+            '<span class="chip chip-quiet" title="{base} on {device}: {adapters}">{name} · '
+            "{precision}{count}</span>",
             base=one.base,
             device=one.device,
             adapters=", ".join(one.adapters) or "no adapters",
@@ -98,7 +109,8 @@ def memory_chip(memory: MemoryUse) -> Markup:
     worker = f", {format.size(memory.worker)} by models" if memory.worker else ""
     share = used / memory.total if memory.total else 0
     return fill(
-        '<span class="memory" title="{text} of memory in use{worker}">{bar}<span class="figure">{text}</span></span>',
+        '<span class="memory" title="{text} of memory in use{worker}">{bar}<span class="figure">'
+        "{text}</span></span>",
         text=text,
         worker=worker,
         bar=meter(share, f"{text} of memory in use", "over" if share > 0.9 else "accent"),

@@ -1,4 +1,4 @@
-"""A model card as HTML that is safe to show: raw HTML left out, images turned into their text, links made plain.
+"""A model card as HTML that is safe to show: raw HTML left out, images as their text, links made plain.
 
 A card is a stranger's text. Nothing in it may run, load from elsewhere or look like a part of this page.
 """
@@ -35,5 +35,7 @@ class CardRenderer(RendererHTML):
 def render_card(text: str) -> Markup:
     """The card's Markdown as HTML; empty when there is none."""
     # html=True so that raw HTML is recognised, and then left out by the renderer, instead of shown as text
-    parser = MarkdownIt("commonmark", {"html": True, "linkify": False}, renderer_cls=CardRenderer).enable("table")
+    parser = MarkdownIt("commonmark", {"html": True, "linkify": False}, renderer_cls=CardRenderer).enable(
+        "table"
+    )
     return Markup(parser.render(text[:LONGEST_CARD]))

@@ -23,19 +23,24 @@ from adapter_ui.ui.sampling import options_of, sampling_controls
 from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, Conversation, Selection, keep, recall
 
 ARMS = {"Adapter": (ADAPTER_ARM,), "Base": (BASE_ARM,), "Side by side": (ADAPTER_ARM, BASE_ARM)}
-EXAMPLES = ("What is the capital of France?", "Explain gravity to a child in two sentences.", "Write a short poem about the sea.", "Give me three tips for a good night's sleep.")
+EXAMPLES = (
+    "What is the capital of France?",
+    "Explain gravity to a child in two sentences.",
+    "Write a short poem about the sea.",
+    "Give me three tips for a good night's sleep.",
+)
 REDRAW_SECONDS = 0.08
-# The key only keeps the text from lying about in plain sight; it has to outlive this process, so it cannot be random.
-STORED = {"storage_key": "adapter-ui-conversations", "secret": "adapter-ui-conversations"}
 
 
 def chat(service: AdapterService, page: Page) -> None:
     """Build the conversation; it follows `page.selected` and `page.precision`."""
-    conversation, kept = gr.State(Conversation()), gr.BrowserState({}, **STORED)
+    conversation, kept = gr.State(Conversation()), page.kept
     with gr.Row(equal_height=False, elem_id="generate"):
         with gr.Column(scale=16, min_width=320, elem_id="chat-column"):
             with gr.Row(elem_id="chats", equal_height=False):
-                columns, chats, figures = zip(*(chat_column(arm) for arm in (ADAPTER_ARM, BASE_ARM)), strict=True)
+                columns, chats, figures = zip(
+                    *(chat_column(arm) for arm in (ADAPTER_ARM, BASE_ARM)), strict=True
+                )
             status = html(elem_id="generate-status")
             question = gr.Textbox(
                 "",
@@ -49,7 +54,9 @@ def chat(service: AdapterService, page: Page) -> None:
             )
             with gr.Row(elem_id="chat-buttons"):
                 send = gr.Button("Send", variant="primary", size="md", min_width=90, elem_id="send")
-                stop = gr.Button("Stop", variant="stop", size="md", min_width=90, visible=False, elem_id="stop")
+                stop = gr.Button(
+                    "Stop", variant="stop", size="md", min_width=90, visible=False, elem_id="stop"
+                )
                 again = gr.Button("Regenerate", size="md", min_width=90, elem_id="regenerate")
                 clear = gr.Button("Clear", size="md", min_width=70, elem_id="clear")
         with gr.Column(scale=6, min_width=280, elem_id="controls"):
@@ -61,24 +68,40 @@ def chat(service: AdapterService, page: Page) -> None:
     settings = [arm, strength, system, *sampling]
     inputs = [page.selected, page.precision, conversation, *settings]
     stream = {"show_progress": "hidden", **MODEL}
-    asked = gr.on([send.click, question.submit], ask, [conversation, question], [conversation, question, *chats], **QUIET)
+    asked = [conversation, question, *chats]
+    asking = [
+        gr.on([send.click, question.submit], ask, [conversation, question], asked, **QUIET),
+        *(
+            one.example_select(example, None, question, **INSTANT).then(
+                ask, [conversation, question], asked, **QUIET
+            )
+            for one in chats
+        ),
+    ]
     answers = [
-        asked.success(partial(answer, service), inputs, outputs, **stream),
+        *(one.success(partial(answer, service), inputs, outputs, **stream) for one in asking),
         again.click(partial(answer_again, service), inputs, outputs, **stream),
     ]
+    rested = [kept, status, send, stop]
     for answering in answers:
-        answering.then(keep_and_rest, [kept, conversation], [kept, status, send, stop], **INSTANT)
-    stop.click(keep_and_rest, [kept, conversation], [kept, status, send, stop], cancels=answers, **INSTANT)
+        answering.then(keep_and_rest, [kept, conversation], rested, **INSTANT)
+    stop.click(keep_and_rest, [kept, conversation], rested, cancels=answers, **INSTANT)
     shown = [conversation, *chats, *figures]
-    gr.on([clear.click, *(one.clear for one in chats)], cleared, [kept, conversation], [kept, *shown], cancels=answers, **INSTANT)
+    gr.on(
+        [clear.click, *(one.clear for one in chats)],
+        cleared,
+        conversation,
+        shown,
+        cancels=answers,
+        **INSTANT,
+    ).then(keep_and_rest, [kept, conversation], rested, **INSTANT)
     page.selected.change(follow, [page.selected, conversation, kept], shown, **INSTANT)
-    arm.change(lambda choice: [gr.Column(visible=one in ARMS[choice]) for one in (ADAPTER_ARM, BASE_ARM)], arm, list(columns), **INSTANT)
-    for shown_chat in chats:
-        shown_chat.example_select(example, None, question, **INSTANT).then(
-            ask, [conversation, question], [conversation, question, *chats], **QUIET
-        ).success(partial(answer, service), inputs, outputs, **stream).then(
-            keep_and_rest, [kept, conversation], [kept, status, send, stop], **INSTANT
-        )
+    arm.change(
+        lambda choice: [gr.Column(visible=one in ARMS[choice]) for one in (ADAPTER_ARM, BASE_ARM)],
+        arm,
+        list(columns),
+        **INSTANT,
+    )
 
 
 def chat_column(arm: str) -> tuple[gr.Column, gr.Chatbot, gr.HTML]:
@@ -100,8 +123,18 @@ def chat_column(arm: str) -> tuple[gr.Column, gr.Chatbot, gr.HTML]:
 
 def arm_controls() -> tuple[gr.Radio, gr.Slider, gr.Textbox]:
     arm = gr.Radio(list(ARMS), value="Adapter", label="Answer with", elem_id="arm", elem_classes="segmented")
-    strength = gr.Slider(0, 2, 1, step=0.05, label="Strength", info="1 is the adapter as trained, 0 is its base.", elem_id="strength")
-    system = gr.Textbox("", label="System prompt", lines=3, placeholder="none", max_length=20_000, elem_id="system")
+    strength = gr.Slider(
+        0,
+        2,
+        1,
+        step=0.05,
+        label="Strength",
+        info="1 is the adapter as trained, 0 is its base.",
+        elem_id="strength",
+    )
+    system = gr.Textbox(
+        "", label="System prompt", lines=3, placeholder="none", max_length=20_000, elem_id="system"
+    )
     return arm, strength, system
 
 
@@ -128,9 +161,12 @@ def answer(
     with shown_to_user():
         options = options_of(*sampling)
         figures = {ADAPTER_ARM: Markup(""), BASE_ARM: Markup("")}
+        yield drawn(conversation, figures, Progress("start", "Starting"))
         for arm in ARMS[choice]:
             last = None
-            for event in thinned(arm_events(service, selected, precision, conversation, arm, strength, system, options)):
+            for event in thinned(
+                arm_events(service, selected, precision, conversation, arm, strength, system, options)
+            ):
                 if isinstance(event, Generation):
                     conversation, last = conversation.answer(arm, event.text), event
                     figures[arm] = figures_of(event)
@@ -158,7 +194,9 @@ def arm_events(
     )
 
 
-def answer_again(service: AdapterService, selected: Selection, precision: str, conversation: Conversation, *settings: Any) -> Iterator[list[Any]]:
+def answer_again(
+    service: AdapterService, selected: Selection, precision: str, conversation: Conversation, *settings: Any
+) -> Iterator[list[Any]]:
     with shown_to_user():
         if not conversation.turns:
             raise InvalidInput("There is no answer yet to write anew; ask something first.", field="prompt")
@@ -180,7 +218,14 @@ def drawn(conversation: Conversation, figures: dict[str, Markup], event: Progres
     """The outputs of one step, in the order of `outputs`."""
     status = progress(event) if isinstance(event, Progress) else ""
     chats = [conversation.for_page(arm) for arm in (ADAPTER_ARM, BASE_ARM)]
-    return [conversation, *chats, *figures.values(), status, gr.Button(visible=False), gr.Button(visible=True)]
+    return [
+        conversation,
+        *chats,
+        *figures.values(),
+        status,
+        gr.Button(visible=False),
+        gr.Button(visible=True),
+    ]
 
 
 def figures_of(event: Generation) -> Markup:
@@ -190,7 +235,9 @@ def figures_of(event: Generation) -> Markup:
     parts = [
         format.plural(event.tokens, "token"),
         f"{speed:.1f} tok/s" if speed else "",
-        f"first token {format.duration(event.first_token_seconds)}" if event.first_token_seconds is not None else "",
+        f"first token {format.duration(event.first_token_seconds)}"
+        if event.first_token_seconds is not None
+        else "",
         f"prompt {format.plural(event.prompt_tokens, 'token')}" if event.done else "",
         f"seed {event.seed}" if event.done and event.seed is not None else "",
         reasons.get(event.reason or "", ""),
@@ -202,9 +249,8 @@ def keep_and_rest(kept: object, conversation: Conversation) -> list[Any]:
     return [keep(kept, conversation), "", gr.Button(visible=True), gr.Button(visible=False)]
 
 
-def cleared(kept: object, conversation: Conversation) -> list[Any]:
-    empty = Conversation(conversation.ref)
-    return [keep(kept, empty), empty, [], [], "", ""]
+def cleared(conversation: Conversation) -> list[Any]:
+    return [Conversation(conversation.ref), [], [], "", ""]
 
 
 def follow(selected: Selection, conversation: Conversation, kept: object) -> list[Any]:

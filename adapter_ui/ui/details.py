@@ -20,7 +20,8 @@ MOST_ROWS = 200
 
 REASON_OF_TOTAL = "weights, adapter, a 2k-token cache and a margin are counted."
 NOTHING_SELECTED = empty(
-    "Select an adapter", "Its sizes, its findings and whether it fits this machine appear here before anything is downloaded."
+    "Select an adapter",
+    "Its sizes, its findings and whether it fits this machine appear here before anything is downloaded.",
 )
 
 
@@ -32,12 +33,15 @@ def heading(profile: AdapterProfile) -> Markup:
     if profile.rank:
         marks.append(badge(f"r = {profile.rank}", "plain", "rank"))
     if profile.task_type:
-        marks.append(badge(TASK_NAMES.get(profile.task_type, profile.task_type.lower()), "task", profile.task_type))
+        marks.append(
+            badge(TASK_NAMES.get(profile.task_type, profile.task_type.lower()), "task", profile.task_type)
+        )
     if profile.base and profile.base.gated:
         marks.append(badge("base gated", "warning", "The base's files need an accepted licence"))
     return fill(
         '<header class="detail-head" data-ref="{ref}"><p class="owner">{owner}</p><h2>{name}</h2>'
-        '<p class="on-base">on <code>{base}</code></p><p class="badges">{marks}{copies}</p></header>{findings}',
+        '<p class="on-base">on <code>{base}</code></p><p class="badges">{marks}{copies}</p></header>'
+        "{findings}",
         ref=str(profile.ref),
         copies=copy_buttons(str(profile.ref)),
         owner=owner or f"{profile.ref.source.value} adapter",
@@ -49,9 +53,14 @@ def heading(profile: AdapterProfile) -> Markup:
 
 
 def copy_buttons(ref: str) -> Markup:
-    """Buttons that the page's script copies from: the ref itself, and an address of this page that shows it."""
+    """Buttons that the page's script copies from: the ref, and an address of this page that shows it."""
     return join(
-        fill('<button type="button" class="copy" data-copy="{what}" data-text="{ref}">{label}</button>', what=what, ref=ref, label=label)
+        fill(
+            '<button type="button" class="copy" data-copy="{what}" data-text="{ref}">{label}</button>',
+            what=what,
+            ref=ref,
+            label=label,
+        )
         for what, label in (("ref", "Copy name"), ("link", "Copy link"))
     )
 
@@ -74,7 +83,12 @@ def failed(ref: str, message: str) -> Markup:
 
 def heading_only(ref: str) -> Markup:
     owner, name = format.short_name(ref)
-    return fill('<header class="detail-head" data-ref="{ref}"><p class="owner">{owner}</p><h2>{name}</h2></header>', ref=ref, owner=owner, name=name)
+    return fill(
+        '<header class="detail-head" data-ref="{ref}"><p class="owner">{owner}</p><h2>{name}</h2></header>',
+        ref=ref,
+        owner=owner,
+        name=name,
+    )
 
 
 def scale(profile: AdapterProfile) -> Markup:
@@ -83,7 +97,12 @@ def scale(profile: AdapterProfile) -> Markup:
     if not profile.size_bytes:
         return Markup("")
     if not base:
-        return stats([("adapter size", format.size(profile.size_bytes)), ("parameters", format.parameters(profile.parameters))])
+        return stats(
+            [
+                ("adapter size", format.size(profile.size_bytes)),
+                ("parameters", format.parameters(profile.parameters)),
+            ]
+        )
     ratio = profile.size_bytes / base
     rows = join(
         fill(
@@ -106,12 +125,14 @@ def scale(profile: AdapterProfile) -> Markup:
 
 
 def precision_choices(profile: AdapterProfile, choices: Iterable[PrecisionChoice], chosen: str) -> Markup:
-    """One line a precision: its predicted memory against what is free. A radio group; the page's script reads it."""
+    """One line a precision, as a radio group: its predicted memory against what is free."""
     choices = tuple(choices)
     available = profile.available_bytes
     full = max((estimate.total for estimate in profile.memory.values()), default=1)
     rows = join(precision_row(profile, choice, chosen, full) for choice in choices)
-    free = f"{format.size(available)} free on this machine; {REASON_OF_TOTAL}" if available is not None else ""
+    free = (
+        f"{format.size(available)} free on this machine; {REASON_OF_TOTAL}" if available is not None else ""
+    )
     return fill(
         '<div class="precisions" role="radiogroup" aria-label="Precision">{rows}</div>'
         '<p class="hint">{free}</p>',
@@ -125,10 +146,19 @@ def precision_row(profile: AdapterProfile, choice: PrecisionChoice, chosen: str,
     available = profile.available_bytes
     fits = estimate is None or available is None or estimate.total <= available
     verdict = "" if estimate is None or available is None else "fits" if fits else "too big"
-    bar = meter(estimate.total / full, f"{format.size(estimate.total)} {verdict}", "fit" if fits else "over") if estimate else Markup('<span class="meter"></span>')
-    free = Markup(f'<i class="free" style="left:{100 * available / full:.2f}%"></i>') if available and available < full else ""
+    bar = (
+        meter(estimate.total / full, f"{format.size(estimate.total)} {verdict}", "fit" if fits else "over")
+        if estimate
+        else Markup('<span class="meter"></span>')
+    )
+    free = (
+        Markup(f'<i class="free" style="left:{100 * available / full:.2f}%"></i>')
+        if available and available < full
+        else ""
+    )
     return fill(
-        '<label class="precision {state}" title="{label}"><input type="radio" name="precision" value="{value}"{checked}>'
+        '<label class="precision {state}" title="{label}"><input type="radio" name="precision" '
+        'value="{value}"{checked}>'
         '<span class="precision-name">{value}</span><span class="precision-bar">{bar}{free}</span>'
         '<span class="figure">{size}</span><span class="verdict">{verdict}</span></label>',
         state="" if fits else "unfit",
@@ -146,7 +176,8 @@ def load_report(report: LoadReport) -> Markup:
     """Predicted beside measured, and how much of the file was applied."""
     whole = report.keys_applied == report.keys_in_file
     head = notice(
-        f"Loaded on {report.device} in {format.duration(report.seconds)}, {report.precision.value}, {report.model_class}.",
+        f"Loaded on {report.device} in {format.duration(report.seconds)}, {report.precision.value}, "
+        f"{report.model_class}.",
         Level.GOOD if whole else Level.WARNING,
     )
     figures = stats(
@@ -205,8 +236,14 @@ def layers_of(modules: Iterable[ModuleInfo]) -> str:
 
 def files_table(profile: AdapterProfile) -> Markup:
     rows = [(fill("<code>{name}</code>", name=name), format.size(size)) for name, size in profile.files]
-    commit = fill('<p class="hint">Commit <code>{commit}</code></p>', commit=profile.commit[:12]) if profile.commit else ""
-    return fill("{files}{commit}", files=table(("File", "Size"), rows[:MOST_ROWS], numbers=(1,)), commit=commit)
+    commit = (
+        fill('<p class="hint">Commit <code>{commit}</code></p>', commit=profile.commit[:12])
+        if profile.commit
+        else ""
+    )
+    return fill(
+        "{files}{commit}", files=table(("File", "Size"), rows[:MOST_ROWS], numbers=(1,)), commit=commit
+    )
 
 
 def reason(choices: Iterable[PrecisionChoice], chosen: str) -> Markup:
@@ -215,4 +252,9 @@ def reason(choices: Iterable[PrecisionChoice], chosen: str) -> Markup:
     if found is None:
         return Markup("")
     default = "This machine's default: " if found.default else ""
-    return fill('<p class="hint">{default}{label}, {reason}.</p>', default=default, label=found.label, reason=found.reason.rstrip("."))
+    return fill(
+        '<p class="hint">{default}{label}, {reason}.</p>',
+        default=default,
+        label=found.label,
+        reason=found.reason.rstrip("."),
+    )

@@ -1,7 +1,7 @@
-"""What the page shows when something goes wrong: one table from the type of an error to a title and a duration.
+"""What the page shows when something goes wrong: from the type of an error to a title and a duration.
 
-The sentence is the error's own. Cancelled shows nothing; what nobody foresaw is logged under a number that the user
-sees. Handlers wrap their work in `shown_to_user()` and catch nothing themselves.
+The sentence is the error's own. Cancelled shows nothing; what nobody foresaw is logged under a number that
+the user sees. Handlers wrap their work in `shown_to_user()` and catch nothing themselves.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ SHOWN_AS: dict[type[AdapterUIError], tuple[str, float]] = {
 
 
 def title_of(error: AdapterUIError) -> tuple[str, float]:
-    """The title and the seconds on screen: of the error's own type, else of its nearest parent in the table."""
+    """The title and the seconds on screen, by the error's own type or its nearest parent in the table."""
     return next(SHOWN_AS[kind] for kind in type(error).__mro__ if kind in SHOWN_AS)
 
 
@@ -78,7 +78,8 @@ def shown_to_user() -> Iterator[None]:
         number = secrets.token_hex(4)
         log.exception("Unexpected error %s", number)
         raise gr.Error(
-            f"Something unexpected happened; try again, and if it stays, report number {number} from the log.",
+            f"Something unexpected happened; try again, and if it stays, report number {number} from "
+            f"the log.",
             duration=LONG,
             title="Unexpected error",
             print_exception=False,

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from adapter_ui.catalog.snippet import write_snippet
-from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, LoadReport, Precision
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, LoadReport, Precision, Progress
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import details
 from adapter_ui.ui.card import render_card
@@ -36,7 +36,9 @@ def inspector(service: AdapterService, page: Page) -> None:
         report = html(elem_id="load-status")
         precisions = html(elem_id="precisions", js_on_load=WATCH_PRECISIONS)
         with gr.Accordion("Advanced", open=False, elem_id="load-advanced"):
-            base = gr.Textbox("", label="Base model", placeholder="the adapter's own", max_length=200, elem_id="load-base")
+            base = gr.Textbox(
+                "", label="Base model", placeholder="the adapter's own", max_length=200, elem_id="load-base"
+            )
             model_class = gr.Dropdown(
                 ["", *dict.fromkeys(MODEL_CLASS_OF_TASK.values())],
                 label="Model class",
@@ -47,7 +49,19 @@ def inspector(service: AdapterService, page: Page) -> None:
             )
         scale = html(elem_id="detail-scale")
         parts = detail_tabs()
-    filled = [page.selected, profile, head, retry, body, load_button, reason, report, precisions, scale, *parts[:-1]]
+    filled = [
+        page.selected,
+        profile,
+        head,
+        retry,
+        body,
+        load_button,
+        reason,
+        report,
+        precisions,
+        scale,
+        *parts[:-1],
+    ]
     inspected = gr.on(
         [page.asked.change, retry.click],
         partial(inspect, service),
@@ -69,14 +83,14 @@ def inspector(service: AdapterService, page: Page) -> None:
         show_progress="hidden",
         **MODEL,
     )
-    loading.failure(lambda: (gr.Button(visible=True), gr.Button(visible=False), ""), None, [load_button, cancel, report], **INSTANT)
+    loading.failure(not_loaded, None, [load_button, cancel, report], **INSTANT)
     cancel.click(not_loaded, None, [load_button, cancel, report], cancels=[loading], **INSTANT)
     try_button.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)
     parts[-1].input(code, [profile, parts[-1]], parts[-2], **INSTANT)
 
 
 def detail_tabs() -> list[gr.Component]:
-    """Config, modules, files, card and code, in the order in which `inspect` fills them; the code's choice is last."""
+    """Config, modules, files, card and code in the order of `inspect`; the choice of code is last."""
     with gr.Tabs(elem_id="detail-tabs"):
         with gr.Tab("Config"):
             config = html(elem_id="detail-config")
@@ -87,7 +101,9 @@ def detail_tabs() -> list[gr.Component]:
         with gr.Tab("Card"):
             card = html(elem_id="detail-card")
         with gr.Tab("Code"):
-            choice = gr.Radio(list(CODE_FOR), value="Plain", show_label=False, container=False, elem_id="code-choice")
+            choice = gr.Radio(
+                list(CODE_FOR), value="Plain", show_label=False, container=False, elem_id="code-choice"
+            )
             snippet = gr.Code(language="python", interactive=False, show_label=False, elem_id="detail-code")
     return [config, modules, files, card, snippet, choice]
 
@@ -95,7 +111,14 @@ def detail_tabs() -> list[gr.Component]:
 def inspect(service: AdapterService, ref: str, precision: str) -> Iterator[list[Any]]:
     """The outputs in the order of `filled`: first a head with what is known at once, then everything."""
     if not ref:
-        yield [Selection(), None, details.NOTHING_SELECTED, gr.skip(), gr.Column(visible=False), *[gr.skip()] * 10]
+        yield [
+            Selection(),
+            None,
+            details.NOTHING_SELECTED,
+            gr.skip(),
+            gr.Column(visible=False),
+            *[gr.skip()] * 10,
+        ]
         return
     with shown_to_user():
         yield [gr.skip(), gr.skip(), details.waiting(ref), gr.Button(visible=False), *[gr.skip()] * 11]
@@ -123,7 +146,11 @@ def inspect(service: AdapterService, ref: str, precision: str) -> Iterator[list[
 
 def card_of(profile: AdapterProfile) -> str:
     card = render_card(profile.card)
-    return f'<article class="card prose">{card}</article>' if card else empty("No card", "The author wrote no model card.")
+    return (
+        f'<article class="card prose">{card}</article>'
+        if card
+        else empty("No card", "The author wrote no model card.")
+    )
 
 
 def code(profile: AdapterProfile | None, choice: str) -> str:
@@ -143,14 +170,20 @@ def not_inspected(ref: str) -> tuple[Any, Any, Any]:
 def choose_precision(service: AdapterService, asked: str) -> tuple[str, Any, str]:
     """The radio group's new value; what is not a precision of this machine is not taken."""
     choices = service.precisions()
-    chosen = next((choice.precision.value for choice in choices if choice.precision == asked), choices[0].precision.value)
+    chosen = next(
+        (choice.precision.value for choice in choices if choice.precision == asked),
+        choices[0].precision.value,
+    )
     return chosen, gr.Button(f"Load in {chosen}"), details.reason(choices, chosen)
 
 
-def load(service: AdapterService, selected: Selection, precision: str, base: str, model_class: str) -> Iterator[tuple[Any, Any, str]]:
+def load(
+    service: AdapterService, selected: Selection, precision: str, base: str, model_class: str
+) -> Iterator[tuple[Any, Any, str]]:
     """Load with progress; closing the stream stops it."""
     shown, hidden = gr.Button(visible=True), gr.Button(visible=False)
     with shown_to_user():
+        yield hidden, shown, progress(Progress("start", "Starting"))
         events = service.load(
             selected.ref, Precision(precision), base_model=base.strip(), model_class=model_class
         )
@@ -162,4 +195,8 @@ def load(service: AdapterService, selected: Selection, precision: str, base: str
 
 
 def not_loaded() -> tuple[Any, Any, str]:
-    return gr.Button(visible=True), gr.Button(visible=False), '<p class="hint">Loading was stopped.</p>'
+    return (
+        gr.Button(visible=True),
+        gr.Button(visible=False),
+        '<p class="hint">Stopped: nothing was loaded.</p>',
+    )

@@ -1,7 +1,8 @@
-"""Small pieces of HTML that several parts of the page share. Everything put into a template is escaped by `fill`.
+"""Small pieces of HTML that several parts of the page share. What goes into a template is escaped by `fill`.
 
-Pages hand these to `gr.HTML` through its plain `${value}` template. Its `{{…}}` templates are not used: they escape
-HTML, but their output is then run as a JavaScript template literal, where `${…}` in a stranger's text would be code.
+They are given to `gr.HTML` through its plain `${value}` template. Its `{{…}}` templates are not used: they
+escape HTML, but their output is then run as a JavaScript template literal, where `${…}` in a stranger's text
+would be code.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def join(parts: Iterable[Markup]) -> Markup:
 
 
 def badge(text: str, kind: str = "plain", title: str = "") -> Markup:
-    return fill('<span class="badge badge-{kind}" title="{title}">{text}</span>', kind=kind, text=text, title=title)
+    return fill(
+        '<span class="badge badge-{kind}" title="{title}">{text}</span>', kind=kind, text=text, title=title
+    )
 
 
 def icon(level: Level) -> Markup:
@@ -57,7 +60,12 @@ def findings(items: Iterable[Finding]) -> Markup:
     """What decides first: blockers, then warnings, then what is good, then notes."""
     order = (Level.BLOCKER, Level.WARNING, Level.GOOD, Level.INFO)
     rows = join(
-        fill('<li class="finding finding-{level}">{icon}<span>{text}</span></li>', level=one.level.value, icon=icon(one.level), text=one.message)
+        fill(
+            '<li class="finding finding-{level}">{icon}<span>{text}</span></li>',
+            level=one.level.value,
+            icon=icon(one.level),
+            text=one.message,
+        )
         for one in sorted(items, key=lambda one: order.index(one.level))
     )
     return fill('<ul class="findings">{rows}</ul>', rows=rows) if rows else Markup("")
@@ -73,14 +81,17 @@ def notice(text: str, level: Level = Level.WARNING) -> Markup:
 
 
 def empty(title: str, hint: str) -> Markup:
-    return fill('<div class="empty"><p class="empty-title">{title}</p><p>{hint}</p></div>', title=title, hint=hint)
+    return fill(
+        '<div class="empty"><p class="empty-title">{title}</p><p>{hint}</p></div>', title=title, hint=hint
+    )
 
 
 def meter(share: float, label: str, kind: str = "plain") -> Markup:
     """A bar that is `share` of one full; `label` is what a screen reader says."""
     percent = f"{max(0.0, min(1.0, share)) * 100:.2f}"
     return fill(
-        '<span class="meter meter-{kind}" role="img" aria-label="{label}"><span style="width:{percent}%"></span></span>',
+        '<span class="meter meter-{kind}" role="img" aria-label="{label}"><span '
+        'style="width:{percent}%"></span></span>',
         percent=percent,
         label=label,
         kind=kind,
@@ -95,9 +106,14 @@ def progress(step: Progress) -> Markup:
         figure = f"{format.size(step.done)} of {format.size(step.total)}"
     elif known:
         figure = f"{step.done:,} of {step.total:,} {step.unit}"
-    bar = meter((step.done or 0) / step.total if known else 1.0, figure or step.message, "progress" if known else "moving")
+    bar = meter(
+        (step.done or 0) / step.total if known else 1.0,
+        figure or step.message,
+        "progress" if known else "moving",
+    )
     return fill(
-        '<div class="progress" role="status"><div class="progress-line"><span>{message}</span><span class="figure">{figure}</span></div>{bar}</div>',
+        '<div class="step" role="status"><div class="step-line"><span>{message}</span><span '
+        'class="figure">{figure}</span></div>{bar}</div>',
         message=step.message,
         figure=figure,
         bar=bar,
@@ -106,23 +122,33 @@ def progress(step: Progress) -> Markup:
 
 def stats(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Figures with their names under them, in one row that wraps."""
-    cells = join(fill("<div><dd>{value}</dd><dt>{name}</dt></div>", name=name, value=value) for name, value in pairs)
+    cells = join(
+        fill("<div><dd>{value}</dd><dt>{name}</dt></div>", name=name, value=value) for name, value in pairs
+    )
     return fill('<dl class="stats">{cells}</dl>', cells=cells)
 
 
-def table(headers: Iterable[str], rows: Iterable[Iterable[object]], *, numbers: Iterable[int] = (), kind: str = "") -> Markup:
+def table(
+    headers: Iterable[str], rows: Iterable[Iterable[object]], *, numbers: Iterable[int] = (), kind: str = ""
+) -> Markup:
     """A plain table; the columns in `numbers` stand to the right."""
     right = set(numbers)
 
     def line(tag: str, cells: Iterable[object]) -> Markup:
         return join(
-            fill("<{tag}{style}>{cell}</{tag}>", tag=Markup(tag), style=Markup(' class="number"' if at in right else ""), cell=cell)
+            fill(
+                "<{tag}{style}>{cell}</{tag}>",
+                tag=Markup(tag),
+                style=Markup(' class="number"' if at in right else ""),
+                cell=cell,
+            )
             for at, cell in enumerate(cells)
         )
 
     body = join(fill("<tr>{cells}</tr>", cells=line("td", row)) for row in rows)
     return fill(
-        '<div class="table-scroll"><table class="plain-table {kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        '<div class="table-scroll"><table class="plain-table {kind}"><thead><tr>{head}</tr></thead>'
+        "<tbody>{body}</tbody></table></div>",
         head=line("th", headers),
         body=body,
         kind=kind,

@@ -2,6 +2,7 @@
    Nothing here knows what the server does; names and texts from there are only ever read, never made into markup. */
 window.adapterUI = (() => {
   const THEME = "adapter-ui-theme";
+  const NAMES = ["q", "base", "task", "method", "source", "sort", "adapter", "tab"];
 
   /* ---- theme: the visitor's choice, else the system's; kept over reloads */
   const chosenTheme = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
@@ -27,6 +28,8 @@ window.adapterUI = (() => {
       const usual = value === "" || (name === "sort" && value === "trending") || (name === "tab" && value === "browse");
       if (usual) address.searchParams.delete(name); else address.searchParams.set(name, value);
     });
+    const order = [...address.searchParams].sort(([one], [other]) => NAMES.indexOf(one) - NAMES.indexOf(other));
+    address.search = new URLSearchParams(order);
     history.replaceState(history.state, "", address);
     return [];
   };
@@ -118,6 +121,10 @@ window.adapterUI = (() => {
     const button = event.target.closest?.("[data-action=dark], [data-copy]");
     if (button?.dataset.action === "dark") toggleTheme();
     else if (button) copy(button);
+  });
+  document.addEventListener("paste", (event) => {
+    const field = event.target.closest?.("#data-text textarea");
+    if (field) setTimeout(() => field.blur(), 50);  // pasted rows are read when the field is left
   });
   const visible = (selector) => {
     const element = document.querySelector(selector);

@@ -1,4 +1,4 @@
-"""What the tabs share: the selected adapter, the chosen precision, the tab in front, and the page's load event."""
+"""What the tabs share: the selected adapter, the precision, the tab in front, and how events are run."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any
 
 import gradio as gr
 
-LOOK_UP: dict[str, Any] = {"concurrency_limit": 16, "concurrency_id": "page-look-ups", "api_visibility": "private"}
+LOOK_UP: dict[str, Any] = {
+    "concurrency_limit": 16,
+    "concurrency_id": "page-look-ups",
+    "api_visibility": "private",
+}
 """Events that only look something up."""
 MODEL: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "page-models", "api_visibility": "private"}
 """Events that use a model; the service decides what really runs at once."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 INSTANT: dict[str, Any] = {"queue": False, **QUIET}
-"""Events that answer within milliseconds: not queued, no overlay. They must not set a gr.State that others listen to:
-only queued events tell the browser that a state has changed."""
+"""Events that answer within milliseconds: not queued, no overlay. They must not set a gr.State that others
+listen to: only queued events tell the browser that a state has changed."""
 SETS_STATE: dict[str, Any] = {**LOOK_UP, **QUIET}
 """Events that answer at once and set a gr.State that others listen to."""
 
@@ -29,11 +33,13 @@ def html(value: Any = "", **options: Any) -> gr.HTML:
 class Page:
     """`asked` is the ref that somebody wants to see; `selected` the Selection that came of it.
 
-    `precision` holds a Precision's value. `load` registers what happens when the page opens.
+    `precision` holds a Precision's value, `kept` the conversations that the visitor's browser keeps. `load`
+    registers what happens when the page opens.
     """
 
     asked: gr.State
     selected: gr.State
     precision: gr.State
+    kept: gr.BrowserState
     tabs: gr.Tabs
     load: Callable[..., Any]

@@ -1,5 +1,7 @@
-"""The loss of a run as an SVG line plot. Drawn here, because its colours are the page's own variables: it follows
-light and dark at once, needs no library in the browser and does not flicker when it grows.
+"""The loss of a run as an SVG line plot.
+
+Drawn here, because its colours are the page's own variables: it follows light and dark at once, needs no
+library in the browser and does not flicker when it grows.
 """
 
 from __future__ import annotations
@@ -25,11 +27,14 @@ def loss_plot(history: Iterable[Mapping[str, float]], total_steps: int | None) -
     values = [value for _, value in (*training, *validation)]
     if not values:
         return Markup('<div class="plot plot-empty">The loss appears here with the first step.</div>')
-    last = max(total_steps or 0, training[-1][0] if training else 0, validation[-1][0] if validation else 0, 1)
+    last = max(
+        total_steps or 0, training[-1][0] if training else 0, validation[-1][0] if validation else 0, 1
+    )
     low, high = nice_range(min(values), max(values))
     place = placer(last, low, high)
     return fill(
-        '<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{grid}{raw}{mean}{dots}</svg>',
+        '<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
+        "{grid}{raw}{mean}{dots}</svg>",
         width=WIDTH,
         height=HEIGHT,
         label=f"Loss, now {values[-1]:.3f}",
@@ -84,7 +89,8 @@ def grid(low: float, high: float, last: float, place) -> Markup:
     marks = [low + at * step for at in range(round((high - low) / step) + 1)]
     rules = join(
         fill(
-            '<line class="plot-rule" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/><text x="{text}" y="{down}" text-anchor="end">{value}</text>',
+            '<line class="plot-rule" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/><text x="{text}" '
+            'y="{down}" text-anchor="end">{value}</text>',
             left=LEFT,
             right=WIDTH - RIGHT,
             y=place(0, mark)[1],
@@ -95,8 +101,18 @@ def grid(low: float, high: float, last: float, place) -> Markup:
         for mark in marks
     )
     steps = join(
-        fill('<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>', x=place(at, low)[0], y=HEIGHT - 6, anchor=anchor, text=text)
-        for at, anchor, text in ((0, "start", "0"), (last / 2, "middle", f"{last / 2:g}"), (last, "end", f"step {last:g}"))
+        fill(
+            '<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>',
+            x=place(at, low)[0],
+            y=HEIGHT - 6,
+            anchor=anchor,
+            text=text,
+        )
+        for at, anchor, text in (
+            (0, "start", "0"),
+            (last / 2, "middle", f"{last / 2:g}"),
+            (last, "end", f"step {last:g}"),
+        )
     )
     return rules + steps
 
@@ -109,4 +125,9 @@ def line(points: Points, place, kind: str) -> Markup:
 def dot(point: tuple[float, float], place) -> Markup:
     x, y = place(*point)
     title = f"validation at step {point[0]:g}: {point[1]:.4g}"
-    return fill('<circle class="plot-dot" cx="{x}" cy="{y}" r="4"><title>{title}</title></circle>', x=x, y=y, title=title)
+    return fill(
+        '<circle class="plot-dot" cx="{x}" cy="{y}" r="4"><title>{title}</title></circle>',
+        x=x,
+        y=y,
+        title=title,
+    )

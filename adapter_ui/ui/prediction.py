@@ -22,7 +22,12 @@ FORMS = {
     # task: the names of its two texts ("" hides the second) and an example of each
     "SEQ_CLS": ("Text", "Second text (only for pairs)", "I loved every minute of it.", ""),
     "TOKEN_CLS": ("Text", "", "Ada Lovelace met Charles Babbage in London.", ""),
-    "QUESTION_ANS": ("Question", "Context", "Where does it flow?", "The Seine flows through Paris to the sea."),
+    "QUESTION_ANS": (
+        "Question",
+        "Context",
+        "Where does it flow?",
+        "The Seine flows through Paris to the sea.",
+    ),
     "FEATURE_EXTRACTION": ("Text", "", "A sentence to embed.", ""),
 }
 WAITING = empty("No answer yet", "Write a text and press Run; the model is loaded first when it is not.")
@@ -33,7 +38,9 @@ def prediction(service: AdapterService, page: Page) -> None:
     with gr.Row(equal_height=False, elem_id="predict"):
         with gr.Column(scale=1, min_width=320):
             text = gr.Textbox("", label="Text", lines=4, max_length=20_000, elem_id="predict-text")
-            pair = gr.Textbox("", label="Second text", lines=3, max_length=20_000, visible=False, elem_id="predict-pair")
+            pair = gr.Textbox(
+                "", label="Second text", lines=3, max_length=20_000, visible=False, elem_id="predict-pair"
+            )
             with gr.Row():
                 run = gr.Button("Run", variant="primary", min_width=90, elem_id="predict-run")
                 stop = gr.Button("Stop", variant="stop", min_width=90, visible=False, elem_id="predict-stop")
@@ -42,12 +49,22 @@ def prediction(service: AdapterService, page: Page) -> None:
             result = html(WAITING, elem_id="predict-result")
     outputs = [result, run, stop]
     running = gr.on(
-        [run.click, text.submit], partial(predict, service), [page.selected, page.precision, text, pair], outputs, show_progress="hidden", **MODEL
+        [run.click, text.submit],
+        partial(predict, service),
+        [page.selected, page.precision, text, pair],
+        outputs,
+        show_progress="hidden",
+        **MODEL,
     )
     running.failure(at_rest, None, outputs, **INSTANT)
     stop.click(at_rest, None, outputs, cancels=[running], **INSTANT)
     page.selected.change(shown_form, page.selected, [text, pair, result], **INSTANT)
-    example.click(lambda selected: FORMS.get(selected.task_type, FORMS["SEQ_CLS"])[2:], page.selected, [text, pair], **INSTANT)
+    example.click(
+        lambda selected: FORMS.get(selected.task_type, FORMS["SEQ_CLS"])[2:],
+        page.selected,
+        [text, pair],
+        **INSTANT,
+    )
 
 
 def shown_form(selected: Selection) -> list[Any]:
@@ -59,8 +76,11 @@ def at_rest() -> list[Any]:
     return [WAITING, gr.Button(visible=True), gr.Button(visible=False)]
 
 
-def predict(service: AdapterService, selected: Selection, precision: str, text: str, pair: str) -> Iterator[list[Any]]:
+def predict(
+    service: AdapterService, selected: Selection, precision: str, text: str, pair: str
+) -> Iterator[list[Any]]:
     with shown_to_user():
+        yield [progress(Progress("start", "Starting")), gr.Button(visible=False), gr.Button(visible=True)]
         for event in service.predict(selected.ref, text, pair, Precision(precision)):
             if isinstance(event, Progress):
                 yield [progress(event), gr.Button(visible=False), gr.Button(visible=True)]
@@ -71,7 +91,11 @@ def predict(service: AdapterService, selected: Selection, precision: str, text: 
 def shown(answer: Prediction, text: str, pair: str) -> Markup:
     """The answer in the way of its task, and the time it took."""
     body = VIEWS.get(answer.task_type, text_view)(answer, text, pair)
-    return fill('<div class="prediction">{body}<p class="figures">{time}</p></div>', body=body, time=format.duration(answer.seconds))
+    return fill(
+        '<div class="prediction">{body}<p class="figures">{time}</p></div>',
+        body=body,
+        time=format.duration(answer.seconds),
+    )
 
 
 def label_view(answer: Prediction, text: str, pair: str) -> Markup:
@@ -89,7 +113,9 @@ def label_view(answer: Prediction, text: str, pair: str) -> Markup:
 def entity_view(answer: Prediction, text: str, pair: str) -> Markup:
     """The text with its spans marked; overlapping ones are marked once."""
     spans = [(one.start, one.end, one.label, one.score) for one in answer.entities]
-    return marked(text, spans) if spans else empty("Nothing found", "The model marked no entity in this text.")
+    return (
+        marked(text, spans) if spans else empty("Nothing found", "The model marked no entity in this text.")
+    )
 
 
 def answer_view(answer: Prediction, text: str, pair: str) -> Markup:
@@ -105,7 +131,12 @@ def marked(text: str, spans: list[tuple[int, int, str, float]]) -> Markup:
             continue
         parts.append(fill("{text}", text=text[at:start]))
         parts.append(
-            fill('<mark title="{score}">{text}<b>{label}</b></mark>', score=f"{score:.3f}", text=text[start:end], label=label)
+            fill(
+                '<mark title="{score}">{text}<b>{label}</b></mark>',
+                score=f"{score:.3f}",
+                text=text[start:end],
+                label=label,
+            )
         )
         at = end
     return fill('<p class="marked">{parts}{rest}</p>', parts=join(parts), rest=text[at:])
@@ -113,7 +144,9 @@ def marked(text: str, spans: list[tuple[int, int, str, float]]) -> Markup:
 
 def embedding_view(answer: Prediction, text: str, pair: str) -> Markup:
     first = ", ".join(f"{value:.4f}" for value in answer.embedding[:16])
-    figures = stats([("dimensions", f"{len(answer.embedding):,}"), ("pooling", answer.pooling or format.UNKNOWN)])
+    figures = stats(
+        [("dimensions", f"{len(answer.embedding):,}"), ("pooling", answer.pooling or format.UNKNOWN)]
+    )
     return fill('{figures}<pre class="vector">[{first}, …]</pre>', figures=figures, first=first)
 
 

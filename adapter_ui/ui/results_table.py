@@ -1,4 +1,4 @@
-"""The table of search results as HTML: rows at once, details as they come. Knows rows, not where they came from."""
+"""The table of search results as HTML: rows at once, details as they come. Knows not where they come from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ HEADERS = (
     ("likes number", "Likes"),
     ("updated number", "Updated"),
 )
-METHOD_NAMES = {"LORA": "LoRA", "IA3": "IA³", "LOHA": "LoHa", "LOKR": "LoKr", "ADALORA": "AdaLoRA", "DORA": "DoRA"}
+METHOD_NAMES = {
+    "LORA": "LoRA",
+    "IA3": "IA³",
+    "LOHA": "LoHa",
+    "LOKR": "LoKr",
+    "ADALORA": "AdaLoRA",
+    "DORA": "DoRA",
+}
 SOURCE_NAMES = {Source.STARTER: "starter set", Source.RUN: "your run", Source.FOLDER: "local folder"}
 PENDING = Markup('<span class="pending" aria-label="loading"></span>')
 
@@ -29,10 +36,13 @@ PENDING = Markup('<span class="pending" aria-label="loading"></span>')
 def results_table(rows: Sequence[AdapterSummary], complete: Collection[str] = ()) -> Markup:
     """All rows. What is unknown of a row that is not in `complete` is shown as on its way."""
     largest = max((row.size_bytes or 0 for row in rows), default=0)
-    head = join(fill('<th scope="col" class="{kind}">{name}</th>', kind=kind, name=name) for kind, name in HEADERS)
+    head = join(
+        fill('<th scope="col" class="{kind}">{name}</th>', kind=kind, name=name) for kind, name in HEADERS
+    )
     body = join(result_row(row, str(row.ref) in complete, largest) for row in rows)
     return fill(
-        '<table class="results" role="grid" aria-label="Adapters"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>',
+        '<table class="results" role="grid" aria-label="Adapters"><thead><tr>{head}</tr></thead><tbody>'
+        "{body}</tbody></table>",
         head=head,
         body=body,
     )
@@ -45,12 +55,15 @@ def result_row(row: AdapterSummary, complete: bool, largest: int) -> Markup:
     return fill(
         '<tr data-ref="{ref}" tabindex="-1" aria-selected="false">'
         '<td class="adapter">{name}</td><td class="base">{base}</td><td class="method">{method}</td>'
-        '<td class="rank number">{rank}</td><td class="size number">{size}</td><td class="base-size number">{base_size}</td>'
+        '<td class="rank number">{rank}</td><td class="size number">{size}</td><td class="base-size '
+        'number">{base_size}</td>'
         '<td class="downloads number">{downloads}</td><td class="likes number">{likes}</td>'
         '<td class="updated number">{updated}</td></tr>',
         ref=str(row.ref),
         name=name_cell(row),
-        base=two_lines(*reversed(format.short_name(row.base_model))) if row.base_model else known(None, format.UNKNOWN),
+        base=two_lines(*reversed(format.short_name(row.base_model)))
+        if row.base_model
+        else known(None, format.UNKNOWN),
         method=known(row.method, method_name(row.method)),
         rank=known(row.rank, str(row.rank) if row.rank else format.UNKNOWN),
         size=size_cell(row, largest) if row.size_bytes else known(None, format.UNKNOWN),
@@ -71,7 +84,8 @@ def name_cell(row: AdapterSummary) -> Markup:
     if row.ref.source is not Source.HUB:
         marks.append(badge(row.ref.source.value, "local"))
     return fill(
-        '<span class="name" title="{ref}">{name}</span><span class="below"><span class="owner">{below}</span>{marks}</span>',
+        '<span class="name" title="{ref}">{name}</span><span class="below"><span class="owner">'
+        "{below}</span>{marks}</span>",
         ref=str(row.ref),
         name=row.title or name,
         below=" · ".join(filter(None, below)),
@@ -80,8 +94,12 @@ def name_cell(row: AdapterSummary) -> Markup:
 
 
 def two_lines(first: str, second: str) -> Markup:
-    return fill('<span class="name" title="{whole}">{first}</span><span class="below">{second}</span>',
-                whole=f"{second}/{first}" if second else first, first=first, second=second)
+    return fill(
+        '<span class="name" title="{whole}">{first}</span><span class="below">{second}</span>',
+        whole=f"{second}/{first}" if second else first,
+        first=first,
+        second=second,
+    )
 
 
 def size_cell(row: AdapterSummary, largest: int) -> Markup:
@@ -89,7 +107,8 @@ def size_cell(row: AdapterSummary, largest: int) -> Markup:
     size = row.size_bytes or 0
     share = format.share(size / row.base_size_bytes) if row.base_size_bytes else ""
     return fill(
-        '<span class="bar" style="width:{percent:.1f}%"></span><span class="name">{size}</span><span class="below">{share}</span>',
+        '<span class="size-bar" style="width:{percent:.1f}%"></span><span class="name">{size}</span><span '
+        'class="below">{share}</span>',
         percent=100 * size / largest if largest else 0,
         size=format.size(size),
         share=share,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapter_ui.domain import AdapterProfile, AdapterSummary, ChatMessage, SearchPage
+from adapter_ui.domain import AdapterProfile, AdapterSummary, ChatMessage, SearchPage, Source
 
 ADAPTER_ARM, BASE_ARM = "adapter", "base"
 MOST_TURNS = 60
@@ -37,7 +37,7 @@ class Selection:
 
 @dataclass
 class Results:
-    """The rows on screen. A number is drawn for each search, and what comes late under an old one is refused."""
+    """The rows on screen. Each search draws a number, and what comes late under an old one is refused."""
 
     number: int = 0
     rows: list[AdapterSummary] = field(default_factory=list)
@@ -71,6 +71,10 @@ class Results:
         """No more details will come: what is still unknown stays so."""
         if number == self.number:
             self.complete = {str(row.ref) for row in self.rows}
+
+    def lacks_run(self, ref: str) -> bool:
+        """Whether `ref` is a run that ended after these rows were searched."""
+        return ref.startswith(f"{Source.RUN}:") and all(str(row.ref) != ref for row in self.rows)
 
     @property
     def waiting(self) -> list[AdapterSummary]:
@@ -111,7 +115,7 @@ class Conversation:
         return [*messages, *(ChatMessage(one["role"], one["content"]) for one in self.for_page(arm))]
 
     def for_page(self, arm: str) -> list[dict[str, str]]:
-        """Messages as a chat shows them. Questions that this arm was never asked are left out, but for the last."""
+        """Messages as a chat shows them; questions that this arm was never asked count only when last."""
         messages: list[dict[str, str]] = []
         for turn in self.turns:
             if arm in turn.answers or turn is self.turns[-1]:
@@ -123,14 +127,18 @@ class Conversation:
 
 def keep(kept: object, conversation: Conversation) -> dict[str, Any]:
     """What the browser keeps: the turns of the adapters talked to last, by their refs."""
-    others = {ref: turns for ref, turns in kept.items() if ref != conversation.ref} if isinstance(kept, dict) else {}
+    others = (
+        {ref: turns for ref, turns in kept.items() if ref != conversation.ref}
+        if isinstance(kept, dict)
+        else {}
+    )
     turns = [{"question": turn.question, "answers": dict(turn.answers)} for turn in conversation.turns]
     newest = [*others.items(), *([(conversation.ref, turns)] if turns else [])]
     return dict(newest[-MOST_CONVERSATIONS:])
 
 
 def recall(kept: object, ref: str) -> Conversation:
-    """The conversation with this adapter that the browser kept; what is no turn is left out, for anyone can write there."""
+    """The conversation that the browser kept; what is no turn is left out, for anyone can write there."""
     items = kept.get(ref) if isinstance(kept, dict) else None
     turns = (read_turn(item) for item in (items if isinstance(items, list) else [])[-MOST_TURNS:])
     return Conversation(ref, tuple(turn for turn in turns if turn))

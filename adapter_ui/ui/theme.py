@@ -1,11 +1,19 @@
-"""The look: indigo on slate, system fonts, light and dark. Sizes and colours only; layout is in the style sheets."""
+"""The look: indigo on slate, system fonts, light and dark. Layout is in the style sheets."""
 
 from __future__ import annotations
 
 import gradio as gr
 from gradio.themes.utils import colors, sizes
 
-SYSTEM_FONT = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
+SYSTEM_FONT = (
+    "ui-sans-serif",
+    "system-ui",
+    "-apple-system",
+    "Segoe UI",
+    "Roboto",
+    "Helvetica Neue",
+    "sans-serif",
+)
 MONOSPACE = ("ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")
 
 TEXT = sizes.Size(

@@ -1,4 +1,4 @@
-"""Believable adapters for the fake service: rows and profiles, with one of each thing that can be said of one."""
+"""Believable adapters for the fake service: rows and profiles, with one of each thing there is to say."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ BASES = {
         "FacebookAI/roberta-base", parameters=124_697_433, size_bytes=498_818_054, dtype="float32", layers=12
     ),
 }
-HOSTILE = '<img src=x onerror="window.hacked=1">${window.hacked=1}{{constructor}}`</div><script>window.hacked=1</script>'
+HOSTILE = (
+    '<img src=x onerror="window.hacked=1">${window.hacked=1}{{constructor}}`</div>'
+    "<script>window.hacked=1</script>"
+)
 CARD = f"""---
 base_model: {SMOL}
 ---
@@ -77,19 +80,40 @@ def row(name: str, base: str, **more: object) -> AdapterSummary:
     return AdapterSummary(AdapterRef.parse(name), base_model=base, **{**defaults, **more})
 
 
-NAMES = ("sql-coder", "support-tone", "haiku", "json-strict", "legal-summary", "math-steps", "story-teller", "triage")
+NAMES = (
+    "sql-coder",
+    "support-tone",
+    "haiku",
+    "json-strict",
+    "legal-summary",
+    "math-steps",
+    "story-teller",
+    "triage",
+)
 ROWS = (
     row("starter:pirate", SMOL, title="Pirate talk", downloads=None, likes=None),
     row("starter:formal", SMOL, title="Formal answers", downloads=None, likes=None),
     row("acme/roberta-sentiment", "FacebookAI/roberta-base", task_type="SEQ_CLS", downloads=48_211, likes=97),
     row("acme/roberta-entities", "FacebookAI/roberta-base", task_type="TOKEN_CLS", downloads=9_812, likes=31),
     row("icml2026-7516/ThinkSafe-Qwen3-0.6B", "Qwen/Qwen3-0.6B", downloads=1_204, likes=12),
-    row("meta-fans/llama-3.1-8b-instruct-lora", "meta-llama/Llama-3.1-8B", downloads=1_761_332, likes=2_310, gated=True),
+    row(
+        "meta-fans/llama-3.1-8b-instruct-lora",
+        "meta-llama/Llama-3.1-8B",
+        downloads=1_761_332,
+        likes=2_310,
+        gated=True,
+    ),
     row("someone/empty-adapter", SMOL, downloads=3, likes=0),
     row("broken/pickle-only", "Qwen/Qwen3-0.6B", task_type=None, downloads=17, likes=0),
     row("evil/hostile-card", HOSTILE, title=HOSTILE, downloads=1, likes=0),
-    *(row(f"team-{number % 5}/{name}-{number}", list(BASES)[number % 3], downloads=7 ** (number % 8) + number)
-      for number, name in enumerate(NAMES * 5)),
+    *(
+        row(
+            f"team-{number % 5}/{name}-{number}",
+            list(BASES)[number % 3],
+            downloads=7 ** (number % 8) + number,
+        )
+        for number, name in enumerate(NAMES * 5)
+    ),
 )
 METHODS = ("LORA", "LORA", "LORA", "IA3", "LORA", "PROMPT_TUNING", "LORA", "LOHA")
 FILES = (
@@ -130,19 +154,41 @@ def findings_of(summary: AdapterSummary) -> tuple[Finding, ...]:
     name = summary.ref.name
     if name == "someone/empty-adapter":
         return (
-            Finding(Level.WARNING, "changes_nothing", "Every B matrix is zero: this adapter changes nothing."),
+            Finding(
+                Level.WARNING, "changes_nothing", "Every B matrix is zero: this adapter changes nothing."
+            ),
             Finding(Level.GOOD, "safetensors", "The weights are safetensors and match the config."),
         )
     if name == "broken/pickle-only":
-        return (Finding(Level.BLOCKER, "pickle", "The weights are a pickle file, which can run code; ask the author for safetensors."),)
+        return (
+            Finding(
+                Level.BLOCKER,
+                "pickle",
+                "The weights are a pickle file, which can run code; ask the author for safetensors.",
+            ),
+        )
     if summary.gated:
         return (
-            Finding(Level.BLOCKER, "gated", "The files need an accepted licence: accept it on the Hub and set HF_TOKEN."),
-            Finding(Level.WARNING, "memory", "In bf16 it needs 16.3 GB and this machine has 9.4 GB free; nf4 fits."),
+            Finding(
+                Level.BLOCKER,
+                "gated",
+                "The files need an accepted licence: accept it on the Hub and set HF_TOKEN.",
+            ),
+            Finding(
+                Level.WARNING,
+                "memory",
+                "In bf16 it needs 16.3 GB and this machine has 9.4 GB free; nf4 fits.",
+            ),
         )
     return (
-        Finding(Level.GOOD, "matches", "All 120 tensors match the config: rank 8 on q_proj and v_proj of 30 layers."),
-        Finding(Level.INFO, "no_license", "The card names no licence; ask the author before you publish with it."),
+        Finding(
+            Level.GOOD,
+            "matches",
+            "All 120 tensors match the config: rank 8 on q_proj and v_proj of 30 layers.",
+        ),
+        Finding(
+            Level.INFO, "no_license", "The card names no licence; ask the author before you publish with it."
+        ),
     )
 
 
@@ -152,7 +198,9 @@ def profile_of(summary: AdapterSummary, *, changed: bool = False) -> AdapterProf
     base = BASES.get(summary.base_model or "")
     size = known.get("size_bytes")
     modules = tuple(
-        ModuleInfo(f"model.layers.{layer}.self_attn.{kind}", kind, layer, rank, 9_216 if kind == "q_proj" else 6_144)
+        ModuleInfo(
+            f"model.layers.{layer}.self_attn.{kind}", kind, layer, rank, 9_216 if kind == "q_proj" else 6_144
+        )
         for layer in range(30)
         for kind in ("q_proj", "v_proj")
     )
@@ -182,6 +230,7 @@ def profile_of(summary: AdapterSummary, *, changed: bool = False) -> AdapterProf
         findings=findings_of(summary),
         memory=memory_of(base, size) if base and size else {},
         available_bytes=9_400 * MB,
-        snippet=f'from peft import AutoPeftModelForCausalLM\n\nmodel = AutoPeftModelForCausalLM.from_pretrained("{summary.ref}")\n',
+        snippet=f"from peft import AutoPeftModelForCausalLM\n\nmodel = "
+        f'AutoPeftModelForCausalLM.from_pretrained("{summary.ref}")\n',
         card=HOSTILE if "hostile" in summary.ref.name else CARD,
     )

@@ -45,7 +45,9 @@ from adapter_ui.training.recipe import Recipe, total_steps
 from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.ui.fake_data import BASES, MB, ROWS, SMOL, details, profile_of
 
-ANSWER = "Arrr! Paris it be, matey, the grandest port in all o' **France**. Hoist the colours and mind the *Seine*!"
+ANSWER = (
+    "Arrr! Paris it be, matey, the grandest port in all o' **France**. Hoist the colours, mind the *Seine*!"
+)
 PLAIN = "The capital of France is Paris. It lies on the river Seine."
 
 
@@ -68,7 +70,9 @@ class FakeService:
         start = int(query.cursor or 0)
         page = tuple(wanted[start : start + query.limit])
         following = str(start + query.limit) if start + query.limit < len(wanted) else None
-        notice = "The Hub cannot be reached; these are the adapters on this machine." if self.unreachable else None
+        notice = (
+            "The Hub cannot be reached; these are the adapters on this machine." if self.unreachable else None
+        )
         return SearchPage(page, following, notice)
 
     def matches(self, row: AdapterSummary, query: SearchQuery) -> bool:
@@ -76,7 +80,11 @@ class FakeService:
         if self.unreachable and row.ref.source == "hub":
             return False
         text = f"{row.ref} {row.title}".lower()
-        filters = ((query.base_model, row.base_model), (query.task_type, row.task_type), (query.source, row.ref.source))
+        filters = (
+            (query.base_model, row.base_model),
+            (query.task_type, row.task_type),
+            (query.source, row.ref.source),
+        )
         return all(word in text for word in words) and all(not want or want == have for want, have in filters)
 
     def fill(self, adapters: Sequence[AdapterSummary]) -> Iterator[AdapterSummary]:
@@ -94,7 +102,12 @@ class FakeService:
 
     def precisions(self) -> tuple[PrecisionChoice, ...]:
         return (
-            PrecisionChoice(Precision.BF16, "bf16", "This processor computes in bf16: half the memory of fp32 at the same answers.", True),
+            PrecisionChoice(
+                Precision.BF16,
+                "bf16",
+                "This processor computes in bf16: half the memory of fp32 at the same answers.",
+                True,
+            ),
             PrecisionChoice(Precision.FP32, "fp32", "Exact, and twice the memory of bf16."),
             PrecisionChoice(Precision.INT8, "int8", "8-bit weights: less memory, slower."),
             PrecisionChoice(Precision.NF4, "nf4", "4-bit weights: least memory, answers differ a little."),
@@ -106,9 +119,14 @@ class FakeService:
     def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
         return explain(AdapterConfig.model_validate(dict(profile.config)))
 
-    def load(self, adapter: str, precision: Precision, *, base_model: str = "", model_class: str = "") -> Iterator[Progress | LoadReport]:
+    def load(
+        self, adapter: str, precision: Precision, *, base_model: str = "", model_class: str = ""
+    ) -> Iterator[Progress | LoadReport]:
         if adapter == "meta-fans/llama-3.1-8b-instruct-lora":
-            raise GatedRepo("The files need an accepted licence; accept it on the Hub, then start this app with your HF_TOKEN.")
+            raise GatedRepo(
+                "The files need an accepted licence; accept it on the Hub, then start this app with "
+                "your HF_TOKEN."
+            )
         if adapter == "team-4/too-big":
             raise DoesNotFit("It needs 32 GB in fp32 and 9.4 GB are free; nf4 would fit.", "nf4")
         try:
@@ -121,14 +139,28 @@ class FakeService:
             self.closed_streams += 1
         base = base_model or self.inspect(adapter).base.id
         self.remember(base, precision, adapter)
-        yield LoadReport(adapter, base, precision, model_class or "AutoModelForCausalLM", "cpu", 310 * MB, 298 * MB, 3.2, 120, 120, ())
+        yield LoadReport(
+            adapter,
+            base,
+            precision,
+            model_class or "AutoModelForCausalLM",
+            "cpu",
+            310 * MB,
+            298 * MB,
+            3.2,
+            120,
+            120,
+            (),
+        )
 
     def remember(self, base: str, precision: Precision, adapter: str) -> None:
         known = next((one for one in self.in_memory if (one.base, one.precision) == (base, precision)), None)
         adapters = dict.fromkeys((*(known.adapters if known else ()), *((adapter,) if adapter else ())))
         if known:
             self.in_memory.remove(known)
-        self.in_memory.append(LoadedBase(base, precision, "AutoModelForCausalLM", "CAUSAL_LM", "cpu", 298 * MB, tuple(adapters)))
+        self.in_memory.append(
+            LoadedBase(base, precision, "AutoModelForCausalLM", "CAUSAL_LM", "cpu", 298 * MB, tuple(adapters))
+        )
 
     def loaded(self) -> tuple[LoadedBase, ...]:
         return tuple(self.in_memory)
@@ -137,7 +169,9 @@ class FakeService:
         self.in_memory = [one for one in self.in_memory if (one.base, one.precision) != (base, precision)]
 
     def memory(self) -> MemoryUse:
-        return MemoryUse("cpu", 15_600 * MB, 9_400 * MB - sum(one.measured_bytes for one in self.in_memory), 298 * MB)
+        return MemoryUse(
+            "cpu", 15_600 * MB, 9_400 * MB - sum(one.measured_bytes for one in self.in_memory), 298 * MB
+        )
 
     def generate(
         self,
@@ -149,10 +183,22 @@ class FakeService:
         strength: float = 1.0,
         base_model: str = "",
     ) -> Iterator[Progress | Generation]:
-        self.asked.append({"adapter": adapter, "messages": tuple(messages), "options": options, "strength": strength, "base_model": base_model})
+        self.asked.append(
+            {
+                "adapter": adapter,
+                "messages": tuple(messages),
+                "options": options,
+                "strength": strength,
+                "base_model": base_model,
+            }
+        )
         base = base_model or (self.inspect(adapter).base or BASES[SMOL]).id
         if not any(one.base == base for one in self.in_memory):
-            yield from (event for event in self.load(adapter, precision, base_model=base) if isinstance(event, Progress))
+            yield from (
+                event
+                for event in self.load(adapter, precision, base_model=base)
+                if isinstance(event, Progress)
+            )
             self.remember(base, precision, adapter)
         words = (ANSWER if adapter and strength else PLAIN).split(" ")
         try:
@@ -160,18 +206,29 @@ class FakeService:
                 time.sleep(self.pause)
                 done = count == len(words)
                 yield Generation(
-                    " ".join(words[:count]), count, 36, 0.4 + count * 0.05, 0.4, done, "stop" if done else None, options.seed or 7
+                    " ".join(words[:count]),
+                    count,
+                    36,
+                    0.4 + count * 0.05,
+                    0.4,
+                    done,
+                    "stop" if done else None,
+                    options.seed or 7,
                 )
         finally:
             self.closed_streams += 1
 
-    def predict(self, adapter: str, text: str, text_pair: str, precision: Precision) -> Iterator[Progress | Prediction]:
+    def predict(
+        self, adapter: str, text: str, text_pair: str, precision: Precision
+    ) -> Iterator[Progress | Prediction]:
         yield Progress("load", "Loading the base", 120 * MB, 499 * MB)
         time.sleep(self.pause * 4)
         task = self.inspect(adapter).task_type
         if task == "TOKEN_CLS":
             words = [word for word in text.split() if word[:1].isupper()]
-            spans = tuple(Entity(word, "PER", text.index(word), text.index(word) + len(word), 0.97) for word in words)
+            spans = tuple(
+                Entity(word, "PER", text.index(word), text.index(word) + len(word), 0.97) for word in words
+            )
             yield Prediction(task, entities=spans, seconds=0.1)
             return
         scores = (LabelScore("positive", 0.91), LabelScore("neutral", 0.07), LabelScore("negative", 0.02))
@@ -189,7 +246,18 @@ class FakeService:
         memory = MemoryEstimate(269 * MB, 8 * MB, 300 * MB, 120 * MB)
         warnings = ("30 rows are few: expect a change of style, not new knowledge.",)
         return Preflight(
-            parsed.to_json(), rows, 0, rows * 41, 96, 0, total_steps(parsed, rows), 460_800, 1_848_872, memory, 9_400 * MB, warnings
+            parsed.to_json(),
+            rows,
+            0,
+            rows * 41,
+            96,
+            0,
+            total_steps(parsed, rows),
+            460_800,
+            1_848_872,
+            memory,
+            9_400 * MB,
+            warnings,
         )
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
@@ -197,7 +265,15 @@ class FakeService:
         name = str(recipe.get("name") or "Pirate talk")
         base = str(recipe.get("base_model") or SMOL)
         self.tuned[run_id] = RunStatus(
-            run_id, RunState.QUEUED, name, "Waiting", base, 0, 48, created="2026-11-23T21:40:00Z", recipe=dict(recipe)
+            run_id,
+            RunState.QUEUED,
+            name,
+            "Waiting",
+            base,
+            0,
+            48,
+            created="2026-11-23T21:40:00Z",
+            recipe=dict(recipe),
         )
         return run_id
 
@@ -225,11 +301,21 @@ class FakeService:
 def advanced(status: RunStatus) -> RunStatus:
     step = min(status.step + 4, 48)
     history = tuple(
-        {"step": at, "loss": 0.6 + 2.4 * math.exp(-at / 14) + 0.12 * math.sin(at * 1.7), "learning_rate": 2e-4, "tokens_per_second": 188.0}
+        {
+            "step": at,
+            "loss": 0.6 + 2.4 * math.exp(-at / 14) + 0.12 * math.sin(at * 1.7),
+            "learning_rate": 2e-4,
+            "tokens_per_second": 188.0,
+        }
         for at in range(1, step + 1)
     )
     done = step == 48
-    sample = {"prompt": "What is the capital of France?", "expected": "Arrr, Paris!", "before": PLAIN, "after": ANSWER if done else ""}
+    sample = {
+        "prompt": "What is the capital of France?",
+        "expected": "Arrr, Paris!",
+        "before": PLAIN,
+        "after": ANSWER if done else "",
+    }
     return replace(
         status,
         state=RunState.DONE if done else RunState.RUNNING,

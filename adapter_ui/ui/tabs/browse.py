@@ -19,17 +19,43 @@ from adapter_ui.ui.inspector import inspector
 from adapter_ui.ui.markup import empty, notice
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.results_table import method_name, results_table
-from adapter_ui.ui.state import Results
+from adapter_ui.ui.state import Results, Selection
 
 REDRAW_SECONDS = 0.2
 PAGE_ROWS = 30
 TASKS = [("Any task", ""), *((task, task) for task in PIPELINE_TAGS)]
-COMMON_METHODS = ("LORA", "IA3", "ADALORA", "LOHA", "LOKR", "VERA", "OFT", "PROMPT_TUNING", "PREFIX_TUNING", "P_TUNING")
-SOURCES = [("Everywhere", ""), ("The Hub", Source.HUB.value), ("Starter set", Source.STARTER.value), ("My runs", Source.RUN.value), ("Local folder", Source.FOLDER.value)]
-SORT_NAMES = {"trending": "Trending", "downloads": "Most downloads", "likes": "Most likes", "updated": "Last updated", "created": "Newest"}
+COMMON_METHODS = (
+    "LORA",
+    "IA3",
+    "ADALORA",
+    "LOHA",
+    "LOKR",
+    "VERA",
+    "OFT",
+    "PROMPT_TUNING",
+    "PREFIX_TUNING",
+    "P_TUNING",
+)
+SOURCES = [
+    ("Everywhere", ""),
+    ("The Hub", Source.HUB.value),
+    ("Starter set", Source.STARTER.value),
+    ("My runs", Source.RUN.value),
+    ("Local folder", Source.FOLDER.value),
+]
+SORT_NAMES = {
+    "trending": "Trending",
+    "downloads": "Most downloads",
+    "likes": "Most likes",
+    "updated": "Last updated",
+    "created": "Newest",
+}
 WATCH_ROWS = "adapterUI.results(element, (ref) => trigger('pick', {ref}), watch)"
 REMEMBER = "(...values) => adapterUI.remember(['q', 'base', 'task', 'method', 'source', 'sort'], values)"
-NO_MATCH = empty("No adapter matches", "Use fewer words, or take a filter away. A full name such as org/name finds one adapter.")
+NO_MATCH = empty(
+    "No adapter matches",
+    "Use fewer words, or take a filter away. A full name such as org/name finds one adapter.",
+)
 WAITING = empty("Searching …", "The rows appear at once, their sizes as they are read.")
 
 
@@ -49,17 +75,20 @@ def browse_tab(service: AdapterService, page: Page) -> None:
     found = [table, notice_row, notice_text, more]
     look_up = {**LOOK_UP, "show_progress": "hidden"}
     inputs = [results, *filters]
-    query, choices = filters[0], filters[1:]
+    query, base, *choices = filters
     restored = page.load(restore_filters, None, filters, **INSTANT)
-    triggers = [query.input, query.submit, retry.click, *(choice.input for choice in choices)]
+    # a textbox reports input at key presses only, not when text is pasted or deleted; change reports all
+    chosen = [query.change, base.submit, base.blur, *(choice.input for choice in choices)]
+    triggers = [*chosen, query.submit, retry.click]
     searches = [
         restored.then(partial(search, service), inputs, found, **look_up),
         gr.on(triggers, partial(search, service), inputs, found, trigger_mode="always_last", **look_up),
         more.click(partial(search_more, service), inputs, found, **look_up),
+        page.selected.change(partial(search_new_run, service), [page.selected, *inputs], found, **look_up),
     ]
     for searched in searches:
         searched.success(partial(fill, service), results, table, **look_up)
-    gr.on([query.input, *(choice.input for choice in choices)], None, filters, None, js=REMEMBER, api_visibility="private")
+    gr.on(chosen, None, filters, None, js=REMEMBER, api_visibility="private")
     table.pick(pick, None, page.asked, **SETS_STATE)
 
 
@@ -75,27 +104,60 @@ def filter_row() -> list[gr.Component]:
         html_attributes=gr.InputHTMLAttributes(spellcheck=False, autocorrect="off"),
     )
     with gr.Row(elem_id="filters"):
-        base = gr.Textbox("", label="Base model", placeholder="any, or org/name", max_length=200, min_width=150, scale=3, elem_id="filter-base")
+        base = gr.Textbox(
+            "",
+            label="Base model",
+            placeholder="any, or org/name",
+            max_length=200,
+            min_width=150,
+            scale=3,
+            elem_id="filter-base",
+        )
         task = gr.Dropdown(TASKS, value="", label="Task", min_width=110, scale=2, elem_id="filter-task")
-        methods = [("Any method", ""), *((method_name(name), name) for name in COMMON_METHODS if name in METHODS)]
-        method = gr.Dropdown(methods, value="", label="Method", min_width=110, scale=2, elem_id="filter-method")
-        source = gr.Dropdown(SOURCES, value="", label="Source", min_width=110, scale=2, elem_id="filter-source")
+        methods = [
+            ("Any method", ""),
+            *((method_name(name), name) for name in COMMON_METHODS if name in METHODS),
+        ]
+        method = gr.Dropdown(
+            methods, value="", label="Method", min_width=110, scale=2, elem_id="filter-method"
+        )
+        source = gr.Dropdown(
+            SOURCES, value="", label="Source", min_width=110, scale=2, elem_id="filter-source"
+        )
         sorts = [(SORT_NAMES.get(name, name), name) for name in SORTS]
-        sort = gr.Dropdown(sorts, value="trending", label="Sort", min_width=110, scale=2, elem_id="filter-sort")
+        sort = gr.Dropdown(
+            sorts, value="trending", label="Sort", min_width=110, scale=2, elem_id="filter-sort"
+        )
     return [query, base, task, method, source, sort]
 
 
 def restore_filters(request: gr.Request) -> list[str]:
     """The filters that the page's address names; a choice that does not exist is left out."""
     asked = request.query_params
-    allowed = {"task": dict(TASKS).values(), "method": METHODS, "source": dict(SOURCES).values(), "sort": SORTS}
-    chosen = [asked.get(name, "") if asked.get(name, "") in values else "" for name, values in allowed.items()]
+    allowed = {
+        "task": dict(TASKS).values(),
+        "method": METHODS,
+        "source": dict(SOURCES).values(),
+        "sort": SORTS,
+    }
+    chosen = [
+        asked.get(name, "") if asked.get(name, "") in values else "" for name, values in allowed.items()
+    ]
     return [asked.get("q", "")[:200], asked.get("base", "")[:200], *chosen[:3], chosen[3] or "trending"]
 
 
-def query_of(query: str, base: str, task: str, method: str, source: str, sort: str, cursor: str = "") -> SearchQuery:
+def query_of(
+    query: str, base: str, task: str, method: str, source: str, sort: str, cursor: str = ""
+) -> SearchQuery:
     return SearchQuery(
-        text=query, base_model=base.strip(), task_type=task, method=method, source=source, sort=sort, limit=PAGE_ROWS, cursor=cursor
+        text=query,
+        base_model=base.strip(),
+        task_type=task,
+        method=method,
+        source=source,
+        sort=sort,
+        limit=PAGE_ROWS,
+        cursor=cursor,
     )
 
 
@@ -105,6 +167,13 @@ def search(service: AdapterService, results: Results, *filters: str) -> list[Any
         number = results.begin()
         page = service.search(query_of(*filters))
         return shown_page(results, page) if results.accept(number, page) else [gr.skip()] * 4
+
+
+def search_new_run(
+    service: AdapterService, selected: Selection, results: Results, *filters: str
+) -> list[Any]:
+    """Search again when the selected adapter is a run that the rows on screen do not know yet."""
+    return search(service, results, *filters) if results.lacks_run(selected.ref) else [gr.skip()] * 4
 
 
 def search_more(service: AdapterService, results: Results, *filters: str) -> list[Any]:
@@ -124,6 +193,7 @@ def shown_page(results: Results, page: SearchPage) -> list[Any]:
 def fill(service: AdapterService, results: Results) -> Iterator[Any]:
     """Redraw the table as details arrive, some times a second; ends when another search has begun."""
     number, drawn = results.number, time.monotonic()
+    yield gr.skip()  # a generator that ends without a yield would blank its outputs
     with shown_to_user(), closing(service.fill(results.waiting)) as rows:
         for row in rows:
             if not results.fill(number, row):

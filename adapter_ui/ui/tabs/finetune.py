@@ -1,4 +1,4 @@
-"""The Fine-tune tab: data, recipe, check and run, as four steps that can be revisited, beside the list of runs."""
+"""The Fine-tune tab: data, recipe, check and run as four steps that can be revisited, beside all runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
                 fields, to_check = recipe_step(page)
             with gr.Tab("3  Check", id="check") as check_tab:
                 report = html(NOT_CHECKED, elem_id="check-report")
-                start = gr.Button("Start fine-tuning", variant="primary", interactive=False, elem_id="start-run")
+                start = gr.Button(
+                    "Start fine-tuning", variant="primary", interactive=False, elem_id="start-run"
+                )
             with gr.Tab("4  Run", id="run"):
                 view = html(NO_RUN, elem_id="run-view")
                 with gr.Row(elem_id="run-buttons"):
@@ -46,19 +48,39 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     seen_runs = [runs, view, stop, try_it, browse, shown, seen]
     to_recipe.click(lambda: gr.Tabs(selected="recipe"), None, steps, **INSTANT)
     to_check.click(lambda: gr.Tabs(selected="check"), None, steps, **INSTANT)
-    checked = gr.on([check_tab.select, to_check.click], partial(check, service, names), job, [report, start], trigger_mode="always_last", show_progress="minimal", **LOOK_UP)
+    checked = gr.on(
+        [check_tab.select, to_check.click],
+        partial(check, service, names),
+        job,
+        [report, start],
+        trigger_mode="always_last",
+        show_progress="minimal",
+        **LOOK_UP,
+    )
     checked.failure(lambda: (NOT_CHECKED, gr.Button(interactive=False)), None, [report, start], **INSTANT)
     refresh = partial(refreshed, service)
-    start.click(partial(begin, service, names), job, [shown, steps, start], show_progress="minimal", **LOOK_UP).success(refresh, [shown, seen], seen_runs, **INSTANT)
+    start.click(
+        partial(begin, service, names), job, [shown, steps, start], show_progress="minimal", **LOOK_UP
+    ).success(refresh, [shown, seen], seen_runs, **INSTANT)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
 
+    page.load(partial(first_step, service), None, steps, **INSTANT)
     runs.pick(choose, None, [shown, steps], **INSTANT).then(refresh, [shown, seen], seen_runs, **INSTANT)
     gr.Timer(TICK_SECONDS).tick(refresh, [shown, seen], seen_runs, **INSTANT)
-    stop.click(partial(stop_run, service), shown, None, show_progress="hidden", **LOOK_UP).then(refresh, [shown, seen], seen_runs, **INSTANT)
+    stop.click(partial(stop_run, service), shown, None, show_progress="hidden", **LOOK_UP).then(
+        refresh, [shown, seen], seen_runs, **INSTANT
+    )
     for button, tab in ((try_it, "generate"), (browse, "browse")):
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
+
+
+def first_step(service: AdapterService) -> Any:
+    """A page that is opened while a run is going shows the run."""
+    with shown_to_user():
+        going = any(not run.state.ended for run in service.runs())
+        return gr.Tabs(selected="run") if going else gr.skip()
 
 
 def job_of(names: list[str], values: tuple[Any, ...]) -> tuple[dict[str, Any], Any]:
@@ -88,7 +110,10 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
     """The list and the run in view; nothing at all when nothing has moved since the page last looked."""
     with shown_to_user():
         every = service.runs()
-        signature = (shown, *((run.run_id, run.state.value, run.step, len(run.samples), run.message) for run in every))
+        signature = (
+            shown,
+            *((run.run_id, run.state.value, run.step, len(run.samples), run.message) for run in every),
+        )
         if signature == seen:
             return [gr.skip()] * 7
         current = next((run for run in every if run.run_id == shown), None) or live(every)

@@ -1,4 +1,4 @@
-"""The Generate tab: try the selected adapter, beside its base where wanted. What a task needs is shown, nothing else."""
+"""The Generate tab: try the selected adapter. What its task needs is shown, nothing else."""
 
 from __future__ import annotations
 

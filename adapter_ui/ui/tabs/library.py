@@ -85,7 +85,8 @@ def run_rows(runs: Iterable[RunStatus]) -> Markup:
             library_row(
                 run.name or run.run_id,
                 [badge(run.state.value, STATE_BADGES[run.state])],
-                f"{format.short_name(run.base_model)[1]} · {format.day(run.created)} · {run.error or run.message}",
+                f"{format.short_name(run.base_model)[1]} · {format.day(run.created)} · "
+                f"{run.error or run.message}",
                 f"{run.step:,} steps",
                 run_actions(run),
             )
@@ -121,11 +122,17 @@ def library_row(
 ) -> Markup:
     """A name with badges, a line under it, a figure, and buttons as (action, value, label)."""
     buttons = join(
-        fill('<button type="button" class="copy" data-act="{name}" data-value="{value}">{label}</button>', name=name, value=value, label=label)
+        fill(
+            '<button type="button" class="copy" data-act="{name}" data-value="{value}">{label}</button>',
+            name=name,
+            value=value,
+            label=label,
+        )
         for name, value, label in actions
     )
     return fill(
-        '<li class="library-row"><div><span class="name">{title}</span> {badges}<span class="below">{detail}</span></div>'
+        '<li class="library-row"><div><span class="name">{title}</span> {badges}<span class="below">'
+        "{detail}</span></div>"
         '<span class="figure">{figure}</span><span class="actions">{buttons}</span></li>',
         title=title,
         badges=join(badges),

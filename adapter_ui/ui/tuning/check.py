@@ -14,7 +14,9 @@ NOT_CHECKED = empty("Not checked yet", "Give rows and a recipe first; the check 
 def check_report(found: Preflight) -> Markup:
     """The verdict first, then rows, tokens, steps and memory, then warnings."""
     verdict = notice(found.refusal, Level.BLOCKER) if found.refusal else notice("Ready to start.", Level.GOOD)
-    rows = format.plural(found.rows, "row") + (f" and {found.validation_rows} to validate" if found.validation_rows else "")
+    rows = format.plural(found.rows, "row") + (
+        f" and {found.validation_rows} to validate" if found.validation_rows else ""
+    )
     figures = stats(
         [
             ("rows", rows.removesuffix(" rows").removesuffix(" row")),
@@ -28,7 +30,7 @@ def check_report(found: Preflight) -> Markup:
     )
     warnings = join(notice(text) for text in found.warnings)
     return fill(
-        '<div class="check">{verdict}{figures}{memory}{warnings}</div>',
+        '<div class="preflight">{verdict}{figures}{memory}{warnings}</div>',
         verdict=verdict,
         figures=figures,
         memory=memory_line(found),
@@ -42,7 +44,7 @@ def memory_line(found: Preflight) -> Markup:
     need, free = found.memory.total, found.available_bytes
     text = f"Training needs about {format.size(need)}; {format.size(free)} are free."
     return fill(
-        '<div class="check-memory"><span>{text}</span>{bar}</div>',
+        '<div class="preflight-memory"><span>{text}</span>{bar}</div>',
         text=text,
         bar=meter(need / free if free else 1, text, "fit" if need <= free else "over"),
     )

@@ -37,7 +37,7 @@ NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example."
 
 @dataclass(frozen=True)
 class DataStep:
-    """What the other steps read: the pasted text, the uploaded file, the form of a row, the column of each role."""
+    """What the other steps read: pasted text, uploaded file, the form of a row, a column for each role."""
 
     text: gr.Textbox
     file: gr.File
@@ -58,24 +58,38 @@ def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
                 label="Rows",
                 lines=9,
                 max_lines=9,
-                placeholder='CSV with a header, a JSON list, or one JSON object a line:\n{"prompt": "…", "completion": "…"}',
+                placeholder="CSV with a header, a JSON list, or one JSON object a "
+                'line:\n{"prompt": "…", "completion": "…"}',
                 max_length=MOST_TEXT,
                 elem_id="data-text",
             )
         with gr.Column(scale=2, min_width=240):
-            file = gr.File(label="or a CSV, TSV, JSON or JSONL file", file_types=[".csv", ".tsv", ".json", ".jsonl", ".txt"], height=150, elem_id="data-file")
+            file = gr.File(
+                label="or a CSV, TSV, JSON or JSONL file",
+                file_types=[".csv", ".tsv", ".json", ".jsonl", ".txt"],
+                height=150,
+                elem_id="data-file",
+            )
             example = gr.Button("Take the example: 30 rows of pirate talk", size="sm", elem_id="data-example")
     preview = html(NO_ROWS, elem_id="data-preview")
-    form = gr.Radio(list(FORMS), value="Prompt and answer", label="A row is", visible=False, elem_id="data-form")
+    form = gr.Radio(
+        list(FORMS), value="Prompt and answer", label="A row is", visible=False, elem_id="data-form"
+    )
     with gr.Row(visible=False, elem_id="data-columns") as columns:
-        slots = tuple(gr.Dropdown([], label="", min_width=120, visible=False, elem_id=f"column-{at}") for at in range(SLOTS))
+        slots = tuple(
+            gr.Dropdown([], label="", min_width=120, visible=False, elem_id=f"column-{at}")
+            for at in range(SLOTS)
+        )
     onward = gr.Button("Continue to the recipe", variant="primary", elem_id="data-next")
     step = DataStep(text, file, form, slots)
     read = partial(shown_table, service)
     outputs = [preview, form, columns, *slots]
     reading = {**LOOK_UP, "show_progress": "hidden", "trigger_mode": "always_last"}
-    gr.on([text.input, file.upload, file.clear], read, [text, file], outputs, **reading)
-    example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(read, [text, file], outputs, **reading)
+    # not at each key, for half a row is no row; the page's script leaves the field after a paste
+    gr.on([text.blur, file.upload, file.clear], read, [text, file], outputs, **reading)
+    example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(
+        read, [text, file], outputs, **reading
+    )
     form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
     return step, onward
 
@@ -88,11 +102,21 @@ def source_of(text: str, file: str | None) -> str | Path:
 def shown_table(service: AdapterService, text: str, file: str | None) -> list[Any]:
     """The first rows, the guessed form, and a choice of column for each role."""
     if not text.strip() and not file:
-        return [NO_ROWS, gr.Radio(visible=False), gr.Row(visible=False), *[gr.Dropdown(visible=False)] * SLOTS]
+        return [
+            NO_ROWS,
+            gr.Radio(visible=False),
+            gr.Row(visible=False),
+            *[gr.Dropdown(visible=False)] * SLOTS,
+        ]
     with shown_to_user():
         rows = service.read_table(source_of(text, file))
         form, columns = guess_form(rows)
-        return [preview_of(rows), gr.Radio(value=form, visible=True), gr.Row(visible=True), *slot_updates(rows, form, columns)]
+        return [
+            preview_of(rows),
+            gr.Radio(value=form, visible=True),
+            gr.Row(visible=True),
+            *slot_updates(rows, form, columns),
+        ]
 
 
 def shown_slots(service: AdapterService, text: str, file: str | None, form: str) -> list[gr.Dropdown]:
@@ -102,7 +126,7 @@ def shown_slots(service: AdapterService, text: str, file: str | None, form: str)
 
 
 def guess_form(rows: Table) -> tuple[str, dict[str, str]]:
-    """The form of a row and its columns by their names: text alone counts last, for labels lie beside texts too."""
+    """The form of a row and its columns, by name. Plain text counts last: labels stand beside texts too."""
     causal = guess_columns(rows, "CAUSAL_LM")
     if "messages" in causal:
         return "Conversations", causal
@@ -141,7 +165,12 @@ def preview_of(rows: Table) -> Markup:
         reasons = join(fill("<li>{reason}</li>", reason=reason) for reason in rows.dropped[:SHOWN_DROPPED])
         head = notice(f"{format.plural(rows.dropped_rows, 'row')} cannot be used and will be left out:")
         dropped = fill('{head}<ul class="notes">{reasons}</ul>', head=head, reasons=reasons)
-    return fill('<p class="hint">{count}</p>{table}{dropped}', count=count, table=table(rows.columns, lines), dropped=dropped)
+    return fill(
+        '<p class="hint">{count}</p>{table}{dropped}',
+        count=count,
+        table=table(rows.columns, lines),
+        dropped=dropped,
+    )
 
 
 def shortened(value: object) -> str:

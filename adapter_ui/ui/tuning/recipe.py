@@ -1,4 +1,4 @@
-"""Step 2: the recipe. A field of the form is a field of the recipe, by the same name, with the same default."""
+"""Step 2: the recipe. A field of the form is a field of the recipe, by its name, with its default."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ DEFAULTS = {name: field.default for name, field in Recipe.model_fields.items()}
 def recipe_step(page: Page) -> tuple[dict[str, gr.Component], gr.Button]:
     """Build the step; gives the fields by their names in the recipe and the button that goes on."""
     with gr.Row():
-        name = gr.Textbox("", label="Name", placeholder="what you will call it", max_length=100, elem_id="recipe-name")
+        name = gr.Textbox(
+            "", label="Name", placeholder="what you will call it", max_length=100, elem_id="recipe-name"
+        )
         base = gr.Textbox(FIRST_BASE, label="Base model", max_length=200, elem_id="recipe-base")
     proceed = gr.Textbox(
         "",
@@ -56,35 +58,61 @@ def more_fields() -> dict[str, gr.Component]:
         with gr.Row():
             fields["lora_dropout"] = number("lora_dropout", "Dropout")
             fields["bias"] = choice("bias", "Bias", ["none", "all", "lora_only"])
-            fields["use_rslora"] = gr.Checkbox(DEFAULTS["use_rslora"], label="rsLoRA", info=FIELD_HELP["use_rslora"], min_width=150)
+            fields["use_rslora"] = gr.Checkbox(
+                DEFAULTS["use_rslora"], label="rsLoRA", info=FIELD_HELP["use_rslora"], min_width=150
+            )
         fields["target_modules"] = gr.Textbox(
-            "", label="Target modules", info=FIELD_HELP["target_modules"], placeholder="q_proj, v_proj, or all-linear", max_length=4000
+            "",
+            label="Target modules",
+            info=FIELD_HELP["target_modules"],
+            placeholder="q_proj, v_proj, or all-linear",
+            max_length=4000,
         )
         with gr.Row():
             fields["max_steps"] = number("max_steps", "Most steps", precision=0)
-            fields["per_device_train_batch_size"] = number("per_device_train_batch_size", "Batch", precision=0)
-            fields["gradient_accumulation_steps"] = number("gradient_accumulation_steps", "Accumulate", precision=0)
+            fields["per_device_train_batch_size"] = number(
+                "per_device_train_batch_size", "Batch", precision=0
+            )
+            fields["gradient_accumulation_steps"] = number(
+                "gradient_accumulation_steps", "Accumulate", precision=0
+            )
             fields["max_length"] = number("max_length", "Longest row", precision=0)
         with gr.Row():
-            fields["lr_scheduler_type"] = choice("lr_scheduler_type", "Schedule", ["linear", "cosine", "constant", "constant_with_warmup"])
+            fields["lr_scheduler_type"] = choice(
+                "lr_scheduler_type", "Schedule", ["linear", "cosine", "constant", "constant_with_warmup"]
+            )
             fields["warmup_ratio"] = number("warmup_ratio", "Warm-up")
             fields["weight_decay"] = number("weight_decay", "Weight decay")
             fields["validation_fraction"] = number("validation_fraction", "Validation share")
         with gr.Row():
-            fields["precision"] = choice("precision", "Precision", [precision.value for precision in Precision])
+            fields["precision"] = choice(
+                "precision", "Precision", [precision.value for precision in Precision]
+            )
             fields["seed"] = number("seed", "Seed", precision=0)
     return fields
 
 
 def number(field: str, label: str, precision: int | None = None) -> gr.Number:
     return gr.Number(
-        DEFAULTS[field], label=label, info=FIELD_HELP[field], precision=precision, min_width=140, elem_id=f"recipe-{field.replace('_', '-')}"
+        DEFAULTS[field],
+        label=label,
+        info=FIELD_HELP[field],
+        precision=precision,
+        min_width=140,
+        elem_id=f"recipe-{field.replace('_', '-')}",
     )
 
 
 def choice(field: str, label: str, choices: list[str]) -> gr.Dropdown:
     value = DEFAULTS[field]
-    return gr.Dropdown(choices, value=str(value), label=label, info=FIELD_HELP[field], min_width=140, elem_id=f"recipe-{field.replace('_', '-')}")
+    return gr.Dropdown(
+        choices,
+        value=str(value),
+        label=label,
+        info=FIELD_HELP[field],
+        min_width=140,
+        elem_id=f"recipe-{field.replace('_', '-')}",
+    )
 
 
 def taken(selected: Selection) -> tuple[Any, Any]:

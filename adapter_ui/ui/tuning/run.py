@@ -1,4 +1,4 @@
-"""Step 4: a run as it moves, and the list of all runs. Only reads: a reload, or a restart of the app, changes nothing."""
+"""Step 4: a run as it moves, and the list of all runs. Only reads: a reload changes nothing."""
 
 from __future__ import annotations
 
@@ -45,9 +45,12 @@ def run_progress(status: RunStatus) -> Markup:
     total = status.total_steps
     left = f"about {format.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
     text = f"step {status.step:,} of {total:,}" if total else status.message or status.state.value
-    bar = meter(status.step / total if total else 1.0, text, "progress" if total and status.step else "moving")
+    bar = meter(
+        status.step / total if total else 1.0, text, "progress" if total and status.step else "moving"
+    )
     return fill(
-        '<div class="progress"><div class="progress-line"><span>{text}</span><span class="figure">{left}</span></div>{bar}</div>',
+        '<div class="step"><div class="step-line"><span>{text}</span><span class="figure">'
+        "{left}</span></div>{bar}</div>",
         text=text,
         left=left,
         bar=bar,
@@ -58,7 +61,10 @@ def run_figures(status: RunStatus) -> Markup:
     latest: dict[str, float] = {}
     for row in status.history:
         latest.update(row)
-    pairs = [("state", status.state.value), ("step", f"{status.step:,} of {status.total_steps:,}" if status.total_steps else format.UNKNOWN)]
+    pairs = [
+        ("state", status.state.value),
+        ("step", f"{status.step:,} of {status.total_steps:,}" if status.total_steps else format.UNKNOWN),
+    ]
     if "loss" in latest:
         pairs.append(("loss", f"{latest['loss']:.3f}"))
     if "eval_loss" in latest:
@@ -74,7 +80,8 @@ def samples_view(samples: Iterable[Mapping[str, str]]) -> Markup:
     """The same prompts before and after, beside what the data wanted."""
     blocks = join(
         fill(
-            '<div class="sample"><p class="sample-prompt">{prompt}</p><div class="sample-answers">{answers}</div></div>',
+            '<div class="sample"><p class="sample-prompt">{prompt}</p><div class="sample-answers">'
+            "{answers}</div></div>",
             prompt=sample["prompt"],
             answers=join(
                 fill("<div><h4>{title}</h4><p>{text}</p></div>", title=title, text=sample[key])
@@ -84,21 +91,28 @@ def samples_view(samples: Iterable[Mapping[str, str]]) -> Markup:
         )
         for sample in samples
     )
-    return fill('<section class="samples" aria-label="Samples">{blocks}</section>', blocks=blocks) if blocks else Markup("")
+    return (
+        fill('<section class="samples" aria-label="Samples">{blocks}</section>', blocks=blocks)
+        if blocks
+        else Markup("")
+    )
 
 
 def runs_list(runs: Iterable[RunStatus], shown: str) -> Markup:
     """All runs as buttons, newest first; the one in view is marked."""
     rows = join(
         fill(
-            '<button type="button" class="run-row" data-run="{run_id}" aria-pressed="{pressed}"><span class="name">{name}</span>'
+            '<button type="button" class="run-row" data-run="{run_id}" aria-pressed="{pressed}"><span '
+            'class="name">{name}</span>'
             '{badge}<span class="below">{detail}</span>{bar}</button>',
             run_id=run.run_id,
             pressed="true" if run.run_id == shown else "false",
             name=run.name or run.run_id,
             badge=badge(run.state.value, STATE_BADGES[run.state]),
             detail=" · ".join(filter(None, (format.short_name(run.base_model)[1], format.day(run.created)))),
-            bar=meter(run.step / run.total_steps, f"step {run.step}", "progress") if run.total_steps and not run.state.ended else "",
+            bar=meter(run.step / run.total_steps, f"step {run.step}", "progress")
+            if run.total_steps and not run.state.ended
+            else "",
         )
         for run in runs
     )

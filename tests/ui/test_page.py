@@ -1,0 +1,209 @@
+"""The page in a real browser, over the fake service: what a person clicks, types, reloads and sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from adapter_ui.ui.app import build_page, launch_options, queue_options
+from tests.ui.fake_service import FakeService
+
+pytestmark = pytest.mark.slow
+expect.set_options(timeout=20_000)
+CHROMIUM = {
+    "executable_path": "/usr/bin/chromium",
+    "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+}
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    demo = build_page(FakeService(pause=0.12))
+    demo.queue(**queue_options())
+    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
+    yield url.rstrip("/")
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A fresh visitor; the test fails when the page's scripts do, or ask another machine for anything."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
+    context.set_default_timeout(20_000)
+    problems: list[str] = []
+    context.on("request", lambda request: problems.append(request.url) if is_foreign(request.url) else None)
+    page = context.new_page()
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def is_foreign(url: str) -> bool:
+    return not url.startswith(("http://127.0.0.1", "http://localhost", "data:", "blob:"))
+
+
+def open_page(page: Page, url: str) -> None:
+    page.goto(url)
+    expect(page.locator("#results tr[data-ref]").first).to_be_attached()
+
+
+def test_searching_as_you_type_narrows_the_rows_and_survives_a_reload(page: Page, address: str) -> None:
+    open_page(page, address)
+    page.locator("#search textarea").press_sequentially("sentiment", delay=20)
+    expect(page.locator("#results tr[data-ref]")).to_have_count(1)
+    page.locator("tr[data-ref='acme/roberta-sentiment']").click()
+    expect(page.locator("#detail-head h2")).to_have_text("roberta-sentiment")
+    page.get_by_role("tab", name="Generate").click()
+    expect(page.locator("#predict-text")).to_be_visible()
+    expect(page).to_have_url(f"{address}/?q=sentiment&adapter=acme%2Froberta-sentiment&tab=generate")
+    page.reload()
+    expect(page.locator("#predict-text")).to_be_visible()
+    page.get_by_role("tab", name="Browse").click()
+    expect(page.locator("#results tr[data-ref]")).to_have_count(1)
+    expect(page.locator("tr[aria-selected='true']")).to_have_attribute("data-ref", "acme/roberta-sentiment")
+
+
+def test_the_keyboard_alone_finds_and_selects(page: Page, address: str) -> None:
+    open_page(page, address)
+    page.keyboard.press("/")
+    expect(page.locator("#search textarea")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("tr[aria-selected='true']")).to_have_attribute("data-ref", "starter:formal")
+    expect(page.locator("#detail-head h2")).to_have_text("formal")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    expect(page.locator("#detail-head h2")).to_have_text("pirate")
+
+
+def test_a_hostile_adapter_stays_text(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?adapter=evil/hostile-card")
+    expect(page.locator("#detail-head h2")).to_have_text("hostile-card")
+    page.locator("#detail-tabs").get_by_role("tab", name="Card").click()
+    expect(page.locator("#detail-card .card")).to_be_visible()
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("#detail img, #results img").count() == 0
+
+
+def test_loading_can_be_cancelled_and_reports_what_it_did(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?adapter=team-1/support-tone-1")
+    page.locator("#load-button").click()
+    expect(page.locator("#load-status .step")).to_be_visible()
+    page.locator("#load-cancel").click()
+    expect(page.locator("#load-status")).to_contain_text("Stopped")
+    page.locator("#precisions input[value=nf4]").check()
+    expect(page.locator("#load-button")).to_have_text("Load in nf4")
+    page.locator("#load-button").click()
+    expect(page.locator("#load-status")).to_contain_text("120 of 120")
+    expect(page.locator("#bar")).to_contain_text("nf4")
+
+
+def test_an_error_is_one_sentence_and_the_button_comes_back(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?adapter=someone/unknown")
+    expect(page.locator("#load-button")).to_be_visible()
+    open_page(page, f"{address}/?adapter=nobody/unreachable")
+    expect(page.get_by_test_id("toast-body")).to_contain_text(
+        "The Hub cannot be reached; check the connection"
+    )
+    expect(page.locator("#detail-retry")).to_be_visible()
+
+
+def test_an_answer_streams_stops_and_survives_a_reload(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?adapter=starter:pirate&tab=generate")
+    question = page.locator("#question textarea")
+    question.fill("What is the capital of France?")
+    question.press("Enter")
+    expect(page.locator("#stats-adapter")).to_contain_text("tok/s")
+    expect(page.locator("#chat-adapter")).to_contain_text("mind the Seine!")
+    expect(page.locator("#send")).to_be_visible()
+    question.fill("And of Italy?")
+    question.press("Enter")
+    expect(page.locator("#stop")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#send")).to_be_visible()
+    page.reload()
+    expect(page.locator("#chat-adapter")).to_contain_text("And of Italy?")
+
+
+def test_side_by_side_shows_the_base_in_a_second_column(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?adapter=starter:formal&tab=generate")
+    page.get_by_label("Side by side").check()
+    page.locator("#question textarea").fill("What is the capital of France?")
+    page.locator("#send").click()
+    expect(page.locator("#chat-base")).to_contain_text("The capital of France is Paris.")
+    expect(page.locator("#chat-adapter")).to_contain_text("mind the Seine!")
+
+
+def test_from_example_rows_to_a_tuned_adapter(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?tab=finetune")
+    page.locator("#data-example").click()
+    expect(page.locator("#data-preview")).to_contain_text("30 rows")
+    page.locator("#data-next").click()
+    page.locator("#recipe-next").click()
+    expect(page.locator("#check-report")).to_contain_text("Ready to start.")
+    page.locator("#start-run").click()
+    expect(page.locator("#run-view .plot-mean")).to_be_visible()
+    page.reload()
+    expect(page.locator("#runs [data-run]").first).to_be_visible()
+    page.locator("#runs [data-run]").first.click()
+    expect(page.locator("#run-try")).to_be_visible(timeout=40_000)
+    page.locator("#run-try").click()
+    expect(page.locator("#bar")).to_contain_text("run:run0001")
+    expect(page.locator("#question")).to_be_visible()
+
+
+def test_the_chosen_theme_is_kept(page: Page, address: str) -> None:
+    open_page(page, address)
+    expect(page.locator("body")).not_to_have_class("dark")
+    page.get_by_role("button", name="Switch between light and dark").click()
+    expect(page.locator("body")).to_have_class("dark")
+    page.reload()
+    expect(page.locator("body")).to_have_class("dark")
+
+
+@pytest.mark.parametrize("tab", ["browse", "generate", "finetune", "library"])
+def test_a_narrow_screen_never_scrolls_sideways(page: Page, address: str, tab: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_page(page, f"{address}/?adapter=starter:pirate&tab={tab}")
+    expect(page.locator("#bar")).to_contain_text("starter:pirate")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_deleting_and_pasting_search_as_typing_does(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?q=sentiment")
+    expect(page.locator("#results tr[data-ref]")).to_have_count(1)
+    page.locator("#search textarea").press("ControlOrMeta+a")
+    page.locator("#search textarea").press("Delete")
+    expect(page.locator("#results tr[data-ref]")).to_have_count(30)
+    page.locator("#search textarea").fill("entities")
+    expect(page.locator("#results tr[data-ref]")).to_have_count(1)
+
+
+def test_a_filter_narrows_the_rows_and_is_in_the_address(page: Page, address: str) -> None:
+    open_page(page, address)
+    page.locator("#filter-task input").click()
+    page.get_by_role("option", name="TOKEN_CLS").click()
+    expect(page.locator("#results tr[data-ref]")).to_have_count(1)
+    expect(page).to_have_url(f"{address}/?task=TOKEN_CLS")
+
+
+def test_pasted_rows_are_shown_at_once(page: Page, address: str) -> None:
+    open_page(page, f"{address}/?tab=finetune")
+    page.locator("#data-text textarea").evaluate(
+        "field => { field.focus();"
+        " document.execCommand('insertText', false, 'text,label\\nfine,good\\nbad,poor');"
+        " field.dispatchEvent(new ClipboardEvent('paste', {bubbles: true})); }"
+    )
+    expect(page.locator("#data-preview")).to_contain_text("2 rows")
+    expect(page.get_by_label("Text and label")).to_be_checked()
