@@ -26,7 +26,11 @@ knows about Gradio; `adapter_ui.ui.errors` turns these into what the page and th
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
+
+LOCAL_PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+ -]+/)+")
+TOKEN = re.compile(r"hf_\w+|Bearer \S+")
 
 
 class AdapterUIError(Exception):
@@ -121,3 +125,8 @@ class Cancelled(AdapterUIError):
 
 class UnknownRun(AdapterUIError):
     code = "unknown_run"
+
+
+def without_local_names(message: str) -> str:
+    """A message for people, without this machine's paths and without tokens."""
+    return TOKEN.sub("…", LOCAL_PATH.sub("…/", message))

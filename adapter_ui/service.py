@@ -33,6 +33,7 @@ from adapter_ui.domain import (
     RunStatus,
     SearchPage,
     SearchQuery,
+    Source,
     Table,
     check_number,
 )
@@ -273,6 +274,8 @@ class AdapterService:
 
     def delete_run(self, run_id: str) -> None:
         self.run_table.delete(run_id)
+        deleted = AdapterRef(Source.RUN, run_id)
+        self.specs = {key: spec for key, spec in self.specs.items() if key[0] != deleted}
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)

@@ -1,4 +1,4 @@
-"""Find the Chromium that the page's tests drive, or install it. A machine that can have none fails here, loudly."""
+"""Find the Chromium that the page's tests drive, or install it; a machine that can have none fails here."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision
 
 CONTEXT_TOKENS = 2048
 # The engine gives an adapter the dtype of its base's layers; quantized layers take it in fp32.
-ADAPTER_BYTES = {precision: 4 for precision in Precision} | {Precision.BF16: 2, Precision.FP16: 2}
+ADAPTER_BYTES = dict.fromkeys(Precision, 4) | {Precision.BF16: 2, Precision.FP16: 2}
 FOUR_BIT_BYTES = 0.5 + 4 / 64
 MARGIN_BYTES = 256 * 2**20
 MARGIN_SHARE = 0.1

@@ -25,7 +25,7 @@ from adapter_ui.domain import (
     Prediction,
     Progress,
 )
-from adapter_ui.errors import AdapterUIError, InvalidInput, ModelFailure
+from adapter_ui.errors import AdapterUIError, InvalidInput, ModelFailure, without_local_names
 
 HALF_CHARACTER = "The text holds half of a character (a lone surrogate); delete it and try again."
 
@@ -173,7 +173,8 @@ ENVELOPE = pydantic.TypeAdapter(Envelope)
 
 
 def failure_of(error: AdapterUIError) -> Failure:
-    return Failure(error.code, error.message)
+    """What the worker says of an error: libraries put this machine's paths into their messages."""
+    return Failure(error.code, without_local_names(error.message))
 
 
 def error_of(failure: Failure) -> AdapterUIError:

@@ -19,6 +19,7 @@ from adapter_ui.errors import ModelFailure
 from adapter_ui.settings import child_environment
 
 LINE_BOUND = 32 * 1024 * 1024
+LOG_BOUND = 16 * 1024 * 1024
 CLOSE_SECONDS = 2.0
 
 
@@ -27,7 +28,8 @@ class WorkerProcess:
 
     def __init__(self, log_file: Path) -> None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
-        with log_file.open("ab") as log:
+        grown = log_file.exists() and log_file.stat().st_size > LOG_BOUND
+        with log_file.open("wb" if grown else "ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "adapter_ui.models.worker"],
                 stdin=subprocess.PIPE,

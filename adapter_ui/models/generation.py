@@ -90,7 +90,7 @@ def encode_prompt(
             encoded = tokenizer.apply_chat_template(
                 turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
             )
-        except TemplateError as error:
+        except (TemplateError, TypeError) as error:
             raise InvalidInput(
                 f"The base's chat template refuses this conversation ({error}); leave the system prompt "
                 "empty or use plain completion.",

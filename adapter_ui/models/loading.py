@@ -14,6 +14,7 @@ from typing import Any
 import bitsandbytes
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -109,7 +110,9 @@ def read_config(folder: Path) -> PretrainedConfig:
         )
     try:
         raw: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not isinstance(raw, dict):
+            raise ValueError("it is no JSON object")
+    except (OSError, ValueError, RecursionError) as error:
         raise BaseUnavailable(
             f"The base's config.json cannot be read ({error}); try another revision."
         ) from error
@@ -126,12 +129,18 @@ def read_config(folder: Path) -> PretrainedConfig:
             "int8, nf4 or fp4 too."
         )
     model_type = raw.pop("model_type", None)
-    if model_type not in CONFIG_MAPPING:
+    if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING:
         raise BaseUnavailable(
             f"transformers {transformers.__version__} has no model type “{model_type}” of its own, and "
             "code from the Hub is never run."
         )
-    return CONFIG_MAPPING[model_type].from_dict(raw)
+    try:
+        return CONFIG_MAPPING[model_type].from_dict(raw)
+    except (ValueError, TypeError, LookupError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise BaseUnavailable(
+            f"transformers does not accept the base's config.json ({reason}); try another revision."
+        ) from error
 
 
 def class_named(name: str) -> type:

@@ -6,7 +6,7 @@ active.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -60,27 +60,56 @@ def classify(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
 
 
 def tag(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
-    """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further tokens."""
-    encoded = encode(loaded, text, return_offsets_mapping=True, return_special_tokens_mask=True)
+    """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further words."""
+    encoded = encode(loaded, text, return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
-    special = encoded.pop("special_tokens_mask")[0].tolist()
     scores, labels = loaded.model(**encoded).logits[0].float().softmax(-1).max(-1)
-    entities: list[Entity] = []
-    previous = ""
-    for (start, end), is_special, score, index in zip(
-        offsets, special, scores.tolist(), labels.tolist(), strict=True
-    ):
-        label = str(loaded.model.config.id2label[index])
-        if is_special or start == end or label in ("O", "LABEL_0"):
-            previous = ""
+    names = [str(loaded.model.config.id2label[index]) for index in labels.tolist()]
+    words = labelled_words(text, encoded.word_ids(0), offsets, names, scores.tolist())
+    return Prediction("TOKEN_CLS", entities=tuple(spans_of(text, words)))
+
+
+def labelled_words(
+    text: str,
+    words: Sequence[int | None],
+    offsets: Sequence[tuple[int, int]],
+    labels: Sequence[str],
+    scores: Sequence[float],
+) -> list[Entity]:
+    """Every word of the text with the label of its first token, the one that taggers are trained on.
+
+    `words` has the number of each token's word, None for special tokens.
+    """
+    found: list[Entity] = []
+    last_word = None
+    for word, (start, end), label, score in zip(words, offsets, labels, scores, strict=True):
+        if word is None:
             continue
-        name = label.removeprefix("B-").removeprefix("I-")
-        if name == previous and not label.startswith("B-"):
-            last = entities.pop()
+        if word == last_word:
+            first = found.pop()
+            start, label, score = first.start, first.label, first.score
+        last_word = word
+        start += len(text[start:end]) - len(text[start:end].lstrip())
+        found.append(Entity(text[start:end], label, start, end, score))
+    return found
+
+
+def spans_of(text: str, words: Sequence[Entity]) -> list[Entity]:
+    """Neighbouring words of one label as one span, as sure as its least sure word; O is left out."""
+    spans: list[Entity] = []
+    previous = ""
+    for word in words:
+        if word.start == word.end:
+            continue
+        name = "" if word.label in ("O", "LABEL_0") else word.label.removeprefix("B-").removeprefix("I-")
+        start, score = word.start, word.score
+        if name and name == previous and not word.label.startswith("B-"):
+            last = spans.pop()
             start, score = last.start, min(last.score, score)
-        entities.append(Entity(text[start:end], name, start, end, score))
+        if name:
+            spans.append(Entity(text[start : word.end], name, start, word.end, score))
         previous = name
-    return Prediction("TOKEN_CLS", entities=tuple(entities))
+    return spans
 
 
 def answer(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:

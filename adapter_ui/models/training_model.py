@@ -97,8 +97,8 @@ def target_modules(recipe: Recipe, model: PreTrainedModel) -> list[str] | str | 
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
     """The adapter in its folder on the base, made trainable; its rank, alpha and targets are kept.
 
-    Its LoRA matrices become fp32, as PEFT has them in a new adapter; a head stays in the base's dtype, which is what
-    it is fed with.
+    Its LoRA matrices become fp32, as PEFT has them in a new adapter; a head stays in the base's dtype,
+    which is what it is fed with.
     """
     peft_model, _ = attach(model, adapter, ADAPTER_NAME)
     config = peft_model.peft_config[ADAPTER_NAME]

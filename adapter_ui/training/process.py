@@ -16,8 +16,9 @@ from pathlib import Path
 
 import psutil
 
+from adapter_ui.errors import without_local_names
 from adapter_ui.settings import child_environment
-from adapter_ui.training.run_folder import RunFolder, read_json, without_local_names, write_json
+from adapter_ui.training.run_folder import RunFolder, read_json, write_json
 
 SAME_START_SECONDS = 2.0
 ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b")

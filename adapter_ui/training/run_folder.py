@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from adapter_ui.domain import LOCAL_NAME
+from adapter_ui.errors import without_local_names
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.recipe import Recipe
-
-LOCAL_PATH = re.compile(r"(?<![\w:/])/(?:[\w.@+ -]+/)+")
-TOKEN = re.compile(r"hf_\w+|Bearer \S+")
 
 
 @dataclass(frozen=True)
@@ -138,11 +135,6 @@ def run_folders(folder: Path) -> list[RunFolder]:
     """All complete runs below `folder`, in no particular order."""
     found = (RunFolder(path) for path in folder.iterdir() if LOCAL_NAME.fullmatch(path.name))
     return [run for run in found if run.events.is_file()]
-
-
-def without_local_names(message: str) -> str:
-    """A message for people, without this machine's paths and without tokens."""
-    return TOKEN.sub("…", LOCAL_PATH.sub("…/", message))
 
 
 def ends_with_newline(descriptor: int, size: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,71 +23,109 @@ WATCH_PRECISIONS = "adapterUI.precisions(element, (precision) => trigger('pick',
 CODE_FOR = {"Plain": Precision.BF16, "8-bit": Precision.INT8, "4-bit": Precision.NF4}
 
 
+@dataclass(frozen=True)
+class InspectorWidgets:
+    """`parts` are the details in the order of `inspect`'s last outputs; `code_choice` says which code."""
+
+    head: gr.HTML
+    retry: gr.Button
+    body: gr.Column
+    load: gr.Button
+    cancel: gr.Button
+    try_it: gr.Button
+    reason: gr.HTML
+    report: gr.HTML
+    precisions: gr.HTML
+    base: gr.Textbox
+    model_class: gr.Dropdown
+    scale: gr.HTML
+    parts: list[gr.Component]
+    code_choice: gr.Radio
+
+
 def inspector(service: AdapterService, page: Page) -> None:
     """Build the panel and its events; it follows `page.asked` and sets `page.selected`."""
-    profile = gr.State()
     head = html(details.NOTHING_SELECTED, elem_id="detail-head")
     retry = gr.Button("Try again", size="sm", visible=False, elem_id="detail-retry")
     with gr.Column(visible=False, elem_id="detail-body") as body:
         with gr.Row(elem_id="load-row", equal_height=True):
             load_button = gr.Button("Load", variant="primary", scale=2, elem_id="load-button")
             cancel = gr.Button("Cancel", variant="stop", scale=2, visible=False, elem_id="load-cancel")
-            try_button = gr.Button("Try it", scale=1, min_width=80, elem_id="try-button")
+            try_it = gr.Button("Try it", scale=1, min_width=80, elem_id="try-button")
         reason = html(elem_id="precision-reason")
         report = html(elem_id="load-status")
         precisions = html(elem_id="precisions", js_on_load=WATCH_PRECISIONS)
         with gr.Accordion("Advanced", open=False, elem_id="load-advanced"):
-            base = gr.Textbox(
-                "", label="Base model", placeholder="the adapter's own", max_length=200, elem_id="load-base"
-            )
-            model_class = gr.Dropdown(
-                ["", *dict.fromkeys(MODEL_CLASS_OF_TASK.values())],
-                label="Model class",
-                info="A class of transformers; empty means by the adapter's task.",
-                allow_custom_value=True,
-                value="",
-                elem_id="load-class",
-            )
+            base, model_class = advanced_choices()
         scale = html(elem_id="detail-scale")
-        parts = detail_tabs()
-    filled = [
-        page.selected,
-        profile,
+        *parts, code_choice = detail_tabs()
+    widgets = InspectorWidgets(
         head,
         retry,
         body,
         load_button,
+        cancel,
+        try_it,
         reason,
         report,
         precisions,
+        base,
+        model_class,
         scale,
-        *parts[:-1],
-    ]
+        parts,
+        code_choice,
+    )
+    inspect_events(service, page, widgets)
+    load_events(service, page, widgets)
+
+
+def inspect_events(service: AdapterService, page: Page, panel: InspectorWidgets) -> None:
+    profile = gr.State()
+    above = [panel.head, panel.retry, panel.body, panel.load, panel.reason, panel.report, panel.precisions]
     inspected = gr.on(
-        [page.asked.change, retry.click],
+        [page.asked.change, panel.retry.click],
         partial(inspect, service),
         [page.asked, page.precision],
-        filled,
+        [page.selected, profile, *above, panel.scale, *panel.parts],
         trigger_mode="always_last",
         **SETS_STATE,
     )
-    inspected.failure(not_inspected, page.asked, [head, retry, body], **INSTANT)
+    inspected.failure(not_inspected, page.asked, [panel.head, panel.retry, panel.body], **INSTANT)
+    panel.code_choice.input(code, [profile, panel.code_choice], panel.parts[-1], **INSTANT)
 
+
+def load_events(service: AdapterService, page: Page, panel: InspectorWidgets) -> None:
     def choose(event: gr.EventData) -> tuple[str, Any, str]:
         return choose_precision(service, str(event.precision))
 
-    precisions.pick(choose, None, [page.precision, load_button, reason], **SETS_STATE)
-    loading = load_button.click(
+    shown = [panel.load, panel.cancel, panel.report]
+    panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **SETS_STATE)
+    loading = panel.load.click(
         partial(load, service),
-        [page.selected, page.precision, base, model_class],
-        [load_button, cancel, report],
+        [page.selected, page.precision, panel.base, panel.model_class],
+        shown,
         show_progress="hidden",
         **MODEL,
     )
-    loading.failure(not_loaded, None, [load_button, cancel, report], **INSTANT)
-    cancel.click(not_loaded, None, [load_button, cancel, report], cancels=[loading], **INSTANT)
-    try_button.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)
-    parts[-1].input(code, [profile, parts[-1]], parts[-2], **INSTANT)
+    loading.failure(not_loaded, None, shown, **INSTANT)
+    panel.cancel.click(not_loaded, None, shown, cancels=[loading], **INSTANT)
+    panel.try_it.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)
+
+
+def advanced_choices() -> tuple[gr.Textbox, gr.Dropdown]:
+    """Another base than the adapter's own, and another class than its task's."""
+    base = gr.Textbox(
+        "", label="Base model", placeholder="the adapter's own", max_length=200, elem_id="load-base"
+    )
+    model_class = gr.Dropdown(
+        ["", *dict.fromkeys(MODEL_CLASS_OF_TASK.values())],
+        label="Model class",
+        info="A class of transformers; empty means by the adapter's task.",
+        allow_custom_value=True,
+        value="",
+        elem_id="load-class",
+    )
+    return base, model_class
 
 
 def detail_tabs() -> list[gr.Component]:
@@ -109,7 +148,7 @@ def detail_tabs() -> list[gr.Component]:
 
 
 def inspect(service: AdapterService, ref: str, precision: str) -> Iterator[list[Any]]:
-    """The outputs in the order of `filled`: first a head with what is known at once, then everything."""
+    """The outputs in the order of `inspect_events`: first a head with what is known, then everything."""
     if not ref:
         yield [
             Selection(),
@@ -159,7 +198,9 @@ def code(profile: AdapterProfile | None, choice: str) -> str:
         return ""
     if choice == "Plain" and profile.snippet:
         return profile.snippet
-    return write_snippet(profile.ref, profile.base.id, profile.task_type, CODE_FOR[choice])
+    return write_snippet(
+        profile.ref, profile.base.id, profile.task_type, CODE_FOR[choice], profile.label_count
+    )
 
 
 def not_inspected(ref: str) -> tuple[Any, Any, Any]:

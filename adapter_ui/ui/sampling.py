@@ -5,6 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from adapter_ui.domain import GenerationOptions
+from adapter_ui.errors import InvalidInput
 
 DEFAULT = GenerationOptions()
 
@@ -12,42 +13,15 @@ DEFAULT = GenerationOptions()
 def sampling_controls() -> list[gr.Component]:
     """The controls in the order of `options_of`'s arguments."""
     return [
-        gr.Slider(1, 2048, DEFAULT.max_new_tokens, step=1, label="Max new tokens", elem_id="max-new-tokens"),
-        gr.Slider(
-            0,
-            2,
-            DEFAULT.temperature,
-            step=0.05,
-            label="Temperature",
-            info="0 always takes the likeliest token.",
-            elem_id="temperature",
-        ),
-        gr.Slider(0.05, 1, DEFAULT.top_p, step=0.01, label="Top p", elem_id="top-p"),
-        gr.Slider(0, 200, DEFAULT.top_k, step=1, label="Top k", info="0 is no limit.", elem_id="top-k"),
-        gr.Slider(
-            0.8,
-            2,
-            DEFAULT.repetition_penalty,
-            step=0.01,
-            label="Repetition penalty",
-            elem_id="repetition-penalty",
-        ),
-        gr.Number(
-            None,
-            precision=0,
-            minimum=0,
-            maximum=2**32 - 1,
-            label="Seed",
-            placeholder="a new one each time",
-            elem_id="seed",
-        ),
+        slider("Max new tokens", 1, 2048, DEFAULT.max_new_tokens, 1),
+        slider("Temperature", 0, 2, DEFAULT.temperature, 0.05, "0 always takes the likeliest token."),
+        slider("Top p", 0.05, 1, DEFAULT.top_p, 0.01),
+        slider("Top k", 0, 200, DEFAULT.top_k, 1, "0 is no limit."),
+        slider("Repetition penalty", 0.8, 2, DEFAULT.repetition_penalty, 0.01),
+        # not a gr.Number: an untouched empty one sends 0, and every answer would have the same seed
+        gr.Textbox("", label="Seed", placeholder="a new one each time", max_length=10, elem_id="seed"),
         gr.Textbox(
-            "",
-            lines=2,
-            label="Stop at",
-            placeholder="one text a line",
-            max_length=1000,
-            elem_id="stop-strings",
+            "", lines=2, label="Stop at", placeholder="one text a line", max_length=1000, elem_id="stop-at"
         ),
         gr.Checkbox(
             False,
@@ -58,13 +32,20 @@ def sampling_controls() -> list[gr.Component]:
     ]
 
 
+def slider(
+    label: str, low: float, high: float, value: float, step: float, info: str | None = None
+) -> gr.Slider:
+    elem_id = label.lower().replace(" ", "-")
+    return gr.Slider(low, high, value, step=step, label=label, info=info, elem_id=elem_id)
+
+
 def options_of(
     max_new_tokens: float,
     temperature: float,
     top_p: float,
     top_k: float,
     repetition_penalty: float,
-    seed: float | None,
+    seed: str,
     stop: str,
     raw: bool,
 ) -> GenerationOptions:
@@ -75,7 +56,16 @@ def options_of(
         top_p=top_p,
         top_k=int(top_k),
         repetition_penalty=repetition_penalty,
-        seed=None if seed is None else int(seed),
+        seed=seed_of(seed),
         stop=tuple(line for line in stop.splitlines() if line),
         raw=raw,
     )
+
+
+def seed_of(text: str) -> int | None:
+    """The typed seed; None where nothing was typed. Raises InvalidInput for what is no whole number."""
+    if not text.strip():
+        return None
+    if not text.strip().isdecimal():
+        raise InvalidInput("The seed must be a whole number; leave it empty for a new one.", field="seed")
+    return int(text)

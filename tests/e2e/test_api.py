@@ -1,4 +1,4 @@
-"""The public endpoints over HTTP, against a loopback Hub: what a script sees, and what the Hub was asked for."""
+"""The public endpoints over HTTP: what a script sees, and what the loopback Hub was asked for."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""From nothing to a tuned adapter in a real browser, on the real 135M model, with only a package index in reach."""
+"""From nothing to a tuned adapter in a real browser, on the real 135M model, with no Hub in reach."""
 
 import os
 import re
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.slow
 
 NO_HUB = "http://127.0.0.1:9"
 SECONDS = 1000
-ROWS = "prompt,completion\n" + "\n".join(f"What is {n} plus {n}?,Arrr! {2 * n} it be matey!" for n in range(30))
+SUMS = (f"What is {n} plus {n}?,Arrr! {2 * n} it be matey!" for n in range(30))
+ROWS = "\n".join(("prompt,completion", *SUMS))
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "accelerate"}
 
 

@@ -15,6 +15,7 @@ from adapter_ui.errors import BadAdapter, UnsupportedAdapter
 from adapter_ui.models.adapters import attach, labels_of, sharing_key, speaking_as
 from adapter_ui.models.loading import load_base
 
+ENDLESS_PATTERN = r"((model|layers|self_attn|\.|\d|_|\w)+)+!"
 INPUT = torch.tensor([[5, 9, 200, 17, 42]])
 
 
@@ -115,7 +116,7 @@ def test_an_init_that_rewrites_the_base_is_not_run(loaded, altered, init):
         ({"layer_replication": [[0, 2], [0, 2]]}, UnsupportedAdapter, "layer_replication"),
         ({"kasa_config": {"beta": 1.0}}, UnsupportedAdapter, "rewrites the base"),
         ({"target_modules": "(a+)+$" }, BadAdapter, "matches no module"),
-        ({"target_modules": "((model|layers|self_attn|\\.|\\d|_|\\w)+)+!"}, BadAdapter, "target_modules pattern"),
+        ({"target_modules": ENDLESS_PATTERN}, BadAdapter, "target_modules pattern"),
         ({"target_modules": "[unclosed"}, BadAdapter, "cannot be used"),
         ({"r": -4}, BadAdapter, "cannot put this adapter"),
         ({"r": "eight"}, BadAdapter, "cannot put this adapter"),

@@ -6,7 +6,8 @@ import gradio as gr
 import pytest
 
 from adapter_ui.domain import GenerationOptions, Precision
-from adapter_ui.ui import chat, inspector, prediction
+from adapter_ui.errors import InvalidInput
+from adapter_ui.ui import answering, inspector, prediction
 from adapter_ui.ui.bar import MemorySampler, render_bar
 from adapter_ui.ui.sampling import options_of
 from adapter_ui.ui.state import Conversation, Results, Selection
@@ -19,7 +20,7 @@ from tests.ui.fake_service import FakeService
 
 EVERYTHING = ("", "", "", "", "", "trending")
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
-SAMPLING = (64, 0.7, 0.95, 50, 1.0, 11, "END\n\nSTOP", False)
+SAMPLING = (64, 0.7, 0.95, 50, 1.0, "11", "END\n\nSTOP", False)
 
 
 def test_a_search_shows_rows_at_once_and_fills_them_after() -> None:
@@ -107,8 +108,8 @@ def test_only_precisions_of_this_machine_are_taken() -> None:
 def test_side_by_side_asks_both_arms_on_one_seed() -> None:
     service = FakeService()
     asked = Conversation(PIRATE.ref).ask("What is the capital of France?")
-    settings = ("Side by side", 1.5, "Be short.", 64, 0.7, 0.95, 50, 1.0, None, "", False)
-    *_, last = chat.answer(service, PIRATE, "bf16", asked, *settings)
+    settings = ("Side by side", 1.5, "Be short.", 64, 0.7, 0.95, 50, 1.0, "", "", False)
+    *_, last = answering.answer(service, PIRATE, "bf16", asked, *settings)
     assert [request["strength"] for request in service.asked] == [1.5, 0.0]
     assert service.asked[1]["options"].seed == 7
     assert "Arrr" in last[1][-1]["content"]
@@ -119,24 +120,34 @@ def test_side_by_side_asks_both_arms_on_one_seed() -> None:
 def test_stopping_an_answer_closes_the_service_stream() -> None:
     service = FakeService()
     service.remember(SMOL, Precision.BF16, "starter:pirate")
-    answering = chat.answer(
+    streaming = answering.answer(
         service, PIRATE, "bf16", Conversation(PIRATE.ref).ask("Hi"), "Adapter", 1.0, "", *SAMPLING
     )
-    next(answering), next(answering)
-    answering.close()
+    next(streaming), next(streaming)
+    streaming.close()
     assert service.closed_streams == 1
 
 
 def test_an_empty_question_and_a_first_regenerate_are_explained() -> None:
     with pytest.raises(gr.Error, match="write something"):
-        chat.ask(Conversation(), "  ")
+        answering.ask(Conversation(), "  ")
     with pytest.raises(gr.Error, match="ask something first"):
-        next(chat.answer_again(FakeService(), PIRATE, "bf16", Conversation(), "Adapter", 1.0, "", *SAMPLING))
+        next(
+            answering.answer_again(
+                FakeService(), PIRATE, "bf16", Conversation(), "Adapter", 1.0, "", *SAMPLING
+            )
+        )
 
 
 def test_the_controls_become_options() -> None:
     assert options_of(*SAMPLING) == GenerationOptions(64, 0.7, 0.95, 50, 1.0, 11, ("END", "STOP"), False)
-    assert options_of(*SAMPLING[:5], None, "", True).seed is None
+    assert options_of(*SAMPLING[:5], "", "", True).seed is None
+
+
+@pytest.mark.parametrize("typed", ["-1", "1.5", "lucky", "99999999999"])
+def test_a_seed_that_is_none_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidInput, match="seed"):
+        options_of(*SAMPLING[:5], typed, "", True)
 
 
 def test_entities_are_marked_in_their_text() -> None:

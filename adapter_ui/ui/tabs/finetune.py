@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -20,8 +21,18 @@ TICK_SECONDS = 2.0
 WATCH_RUNS = "adapterUI.runs(element, (run) => trigger('pick', {run}))"
 
 
+@dataclass(frozen=True)
+class RunWidgets:
+    """The run in view, what can be done with it, and the list of all runs beside it."""
+
+    view: gr.HTML
+    stop: gr.Button
+    try_it: gr.Button
+    browse: gr.Button
+    runs: gr.HTML
+
+
 def finetune_tab(service: AdapterService, page: Page) -> None:
-    shown, seen = gr.State(""), gr.State(())
     with gr.Row(equal_height=False, elem_id="finetune"):
         with gr.Column(scale=16, min_width=320, elem_id="steps-column"), gr.Tabs(elem_id="steps") as steps:
             with gr.Tab("1  Data", id="data"):
@@ -34,46 +45,58 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
                     "Start fine-tuning", variant="primary", interactive=False, elem_id="start-run"
                 )
             with gr.Tab("4  Run", id="run"):
-                view = html(NO_RUN, elem_id="run-view")
-                with gr.Row(elem_id="run-buttons"):
-                    stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
-                    try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
-                    browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
+                in_view = run_in_view()
         with gr.Column(scale=6, min_width=260, elem_id="runs-column"):
             html('<h3 class="side-title">Runs</h3>')
             runs = html(NO_RUNS, elem_id="runs", js_on_load=WATCH_RUNS)
+    names, job = list(fields), [*data.inputs, *fields.values()]
+    for button, step in ((to_recipe, "recipe"), (to_check, "check")):
+        button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
+    check_events(service, names, job, [check_tab.select, to_check.click], report, start)
+    shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
+    starting = {"show_progress": "minimal", **LOOK_UP}
+    start.click(partial(begin, service, names), job, [shown, steps, start], **starting)
+    page.load(partial(first_step, service), None, steps, **INSTANT)
 
-    names = list(fields)
-    job = [*data.inputs, *fields.values()]
-    seen_runs = [runs, view, stop, try_it, browse, shown, seen]
-    to_recipe.click(lambda: gr.Tabs(selected="recipe"), None, steps, **INSTANT)
-    to_check.click(lambda: gr.Tabs(selected="check"), None, steps, **INSTANT)
-    checked = gr.on(
-        [check_tab.select, to_check.click],
-        partial(check, service, names),
-        job,
-        [report, start],
-        trigger_mode="always_last",
-        show_progress="minimal",
-        **LOOK_UP,
-    )
+
+def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button]:
+    view = html(NO_RUN, elem_id="run-view")
+    with gr.Row(elem_id="run-buttons"):
+        stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
+        try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
+        browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
+    return view, stop, try_it, browse
+
+
+def check_events(
+    service: AdapterService,
+    names: list[str],
+    job: list[Any],
+    triggers: list[Any],
+    report: gr.HTML,
+    start: gr.Button,
+) -> None:
+    checking = {"trigger_mode": "always_last", "show_progress": "minimal", **LOOK_UP}
+    checked = gr.on(triggers, partial(check, service, names), job, [report, start], **checking)
     checked.failure(lambda: (NOT_CHECKED, gr.Button(interactive=False)), None, [report, start], **INSTANT)
-    refresh = partial(refreshed, service)
-    start.click(
-        partial(begin, service, names), job, [shown, steps, start], show_progress="minimal", **LOOK_UP
-    ).success(refresh, [shown, seen], seen_runs, **INSTANT)
+
+
+def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
+    """Keep the view and the list as the runs are; gives the state that says which run is in view."""
+    shown, seen = gr.State(""), gr.State(())
+    outputs = [run.runs, run.view, run.stop, run.try_it, run.browse, shown, seen]
+    refresh = (partial(refreshed, service), [shown, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
 
-    page.load(partial(first_step, service), None, steps, **INSTANT)
-    runs.pick(choose, None, [shown, steps], **INSTANT).then(refresh, [shown, seen], seen_runs, **INSTANT)
-    gr.Timer(TICK_SECONDS).tick(refresh, [shown, seen], seen_runs, **INSTANT)
-    stop.click(partial(stop_run, service), shown, None, show_progress="hidden", **LOOK_UP).then(
-        refresh, [shown, seen], seen_runs, **INSTANT
-    )
-    for button, tab in ((try_it, "generate"), (browse, "browse")):
+    run.runs.pick(choose, None, [shown, steps], **INSTANT).then(*refresh, **INSTANT)
+    stopping = {"show_progress": "hidden", **LOOK_UP}
+    run.stop.click(partial(stop_run, service), shown, None, **stopping).then(*refresh, **INSTANT)
+    gr.Timer(TICK_SECONDS).tick(*refresh, **INSTANT)
+    for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
+    return shown
 
 
 def first_step(service: AdapterService) -> Any:

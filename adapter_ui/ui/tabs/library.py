@@ -60,7 +60,11 @@ def acted(service: AdapterService, name: str, value: str) -> tuple[Any, Any]:
 def library(service: AdapterService) -> list[Markup]:
     with shown_to_user():
         starter = service.search(SearchQuery(source=Source.STARTER, limit=100)).adapters
-        return [loaded_rows(service.loaded()), run_rows(service.runs()), adapter_rows(service.fill(starter))]
+        return [
+            loaded_rows(service.loaded()),
+            run_rows(service.runs()),
+            adapter_rows(sorted(service.fill(starter), key=lambda one: str(one.ref))),
+        ]
 
 
 def loaded_rows(loaded: Iterable[LoadedBase]) -> Markup:

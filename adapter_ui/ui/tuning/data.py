@@ -51,26 +51,7 @@ class DataStep:
 
 def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     """Build the step; gives its components and the button that goes on."""
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=300):
-            text = gr.Textbox(
-                "",
-                label="Rows",
-                lines=9,
-                max_lines=9,
-                placeholder="CSV with a header, a JSON list, or one JSON object a "
-                'line:\n{"prompt": "…", "completion": "…"}',
-                max_length=MOST_TEXT,
-                elem_id="data-text",
-            )
-        with gr.Column(scale=2, min_width=240):
-            file = gr.File(
-                label="or a CSV, TSV, JSON or JSONL file",
-                file_types=[".csv", ".tsv", ".json", ".jsonl", ".txt"],
-                height=150,
-                elem_id="data-file",
-            )
-            example = gr.Button("Take the example: 30 rows of pirate talk", size="sm", elem_id="data-example")
+    text, file, example = row_inputs()
     preview = html(NO_ROWS, elem_id="data-preview")
     form = gr.Radio(
         list(FORMS), value="Prompt and answer", label="A row is", visible=False, elem_id="data-form"
@@ -92,6 +73,31 @@ def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     )
     form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
     return step, onward
+
+
+def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
+    """Pasted text, an uploaded file, and the example."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=300):
+            text = gr.Textbox(
+                "",
+                label="Rows",
+                lines=9,
+                max_lines=9,
+                placeholder="CSV with a header, a JSON list, or one JSON object a "
+                'line:\n{"prompt": "…", "completion": "…"}',
+                max_length=MOST_TEXT,
+                elem_id="data-text",
+            )
+        with gr.Column(scale=2, min_width=240):
+            file = gr.File(
+                label="or a CSV, TSV, JSON or JSONL file",
+                file_types=[".csv", ".tsv", ".json", ".jsonl", ".txt"],
+                height=150,
+                elem_id="data-file",
+            )
+            example = gr.Button("Take the example: 30 rows of pirate talk", size="sm", elem_id="data-example")
+    return text, file, example
 
 
 def source_of(text: str, file: str | None) -> str | Path:
@@ -143,7 +149,7 @@ def slot_updates(rows: Table, form: str, columns: Mapping[str, str]) -> list[gr.
     updates = []
     for at in range(SLOTS):
         if at >= len(roles):
-            updates.append(gr.Dropdown(value="", visible=False))
+            updates.append(gr.Dropdown([("–", "")], value="", visible=False))
             continue
         label = f"{roles[at]} (optional)" if roles[at] in OPTIONAL else roles[at]
         choices = [("–", ""), *((column, column) for column in rows.columns)]

@@ -1,0 +1,101 @@
+"""Take README's screenshots from the running app: `python -m tests.e2e.screenshots [FOLDER]`.
+
+The app runs as its user starts it, on the real 135M model, with a loopback Hub full of made-up adapters.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.chromium import FLAGS, chromium
+from tests.conftest import finish
+from tests.e2e.app_process import AppProcess
+from tests.hub import catalogue
+from tests.hub.server import LoopbackHub
+
+HERE = Path(__file__).parent / "screenshots"
+SECONDS = 1000
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, LoopbackHub() as hub:
+        catalogue.add_light_catalogue(hub, 60)
+        fetch_base(Path(home))
+        with AppProcess(Path(home), hub.endpoint) as app, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+            browse(browser, app.url, folder)
+            generate(browser, app.url, folder)
+            finetune(browser, app.url, folder)
+            browser.close()
+
+
+def fetch_base(home: Path) -> None:
+    from adapter_ui.catalog.embedded import fetch_embedded
+    from adapter_ui.settings import Settings
+
+    finish(fetch_embedded(Settings(home=home)))
+
+
+def visit(browser: Browser, address: str, size: dict[str, int], *, dark: bool = False) -> Page:
+    page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light", reduced_motion="reduce")
+    page.set_default_timeout(180 * SECONDS)
+    page.goto(address)
+    expect(page.locator("#bar")).to_contain_text("GB of")
+    return page
+
+
+def take(page: Page, folder: Path, name: str) -> None:
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1500)  # pictures want the last transition to be over
+    page.screenshot(path=folder / f"{name}.png")
+
+
+def browse(browser: Browser, url: str, folder: Path) -> None:
+    for name, size, dark in (("light", DESKTOP, False), ("dark", DESKTOP, True), ("phone", PHONE, False)):
+        page = visit(browser, f"{url}?adapter=starter:pirate", size, dark=dark)
+        expect(page.locator("#detail-scale")).to_contain_text("of 134.5M")
+        expect(page.locator("#results .pending")).to_have_count(0)
+        take(page, folder, f"browse-{name}")
+        page.close()
+
+
+def generate(browser: Browser, url: str, folder: Path) -> None:
+    page = visit(browser, f"{url}?adapter=starter:pirate&tab=generate", DESKTOP)
+    page.locator("#arm").get_by_role("radio", name="Side by side").check()
+    page.locator("#sampling").get_by_role("button").first.click()
+    page.locator("#temperature input[type=number]").fill("0")
+    for question in ("What is the capital of France?", "How do I sleep better?"):
+        page.locator("#question textarea").fill(question)
+        page.locator("#send").click()
+        expect(page.locator("#stop")).to_be_visible()
+        expect(page.locator("#send")).to_be_visible(timeout=180 * SECONDS)
+    take(page, folder, "generate-light")
+    page.close()
+
+
+def finetune(browser: Browser, url: str, folder: Path) -> None:
+    page = visit(browser, f"{url}?tab=finetune", DESKTOP, dark=True)
+    page.locator("#data-example").click()
+    expect(page.locator("#data-preview")).to_contain_text("30 rows")
+    page.locator("#data-next").click()
+    page.locator("#recipe-learning-rate input").fill("0.002")
+    page.locator("#recipe-name input, #recipe-name textarea").first.fill("Pirate talk")
+    page.locator("#recipe-next").click()
+    expect(page.locator("#check-report")).to_contain_text("Ready to start", timeout=60 * SECONDS)
+    take(page, folder, "check-dark")
+    page.locator("#start-run").click()
+    expect(page.locator("#run-try")).to_be_visible(timeout=240 * SECONDS)
+    take(page, folder, "finetune-dark")
+    page.close()
+
+
+if __name__ == "__main__":
+    main()
