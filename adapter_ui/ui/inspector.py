@@ -90,6 +90,8 @@ def inspect_events(service: AdapterService, page: Page, panel: InspectorWidgets)
         trigger_mode="always_last",
         **SETS_STATE,
     )
+    # Who looks at an adapter is likely to load it, and the worker spends its first seconds on imports.
+    inspected.success(service.warm, None, None, **INSTANT)
     inspected.failure(not_inspected, page.asked, [panel.head, panel.retry, panel.body], **INSTANT)
     panel.code_choice.input(code, [profile, panel.code_choice], panel.parts[-1], **INSTANT)
 

@@ -116,6 +116,9 @@ class FakeService:
     def default_precision(self) -> Precision:
         return Precision.BF16
 
+    def warm(self) -> None:
+        """Nothing to start."""
+
     def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
         return explain(AdapterConfig.model_validate(dict(profile.config)))
 
