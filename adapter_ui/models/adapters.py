@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import peft
-import regex
 import torch
 from peft import MODEL_TYPE_TO_PEFT_MODEL_MAPPING, PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel
 from peft.tuners.lora import LoraLayer
@@ -25,12 +24,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
+from adapter_ui.models.patterns import with_plain_names
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 LABELS_FILE = "label_names.json"
 HEADS = ("score", "classifier", "qa_outputs")
-PATTERN_SECONDS = 0.5
 # Code by name, third repositories, local paths, and inits that only matter before training.
 NEVER_FROM_A_FILE = {
     "auto_mapping", "megatron_config", "megatron_core", "runtime_config", "loftq_config", "eva_config",
@@ -165,10 +164,8 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
         )
     if "prompt_tuning_init" in values:
         values["prompt_tuning_init"] = "RANDOM"
-    if isinstance(pattern := values.get("target_modules"), str) and pattern != "all-linear":
-        values["target_modules"] = matching_modules(model, pattern)
     try:
-        return config_class(**values)
+        return config_class(**with_plain_names(values, model))
     except (TypeError, ValueError) as error:
         raise BadAdapter(f"PEFT does not accept this {CONFIG_FILE}: {first_line(error)}") from error
 
@@ -185,25 +182,6 @@ def read_json(folder: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise BadAdapter(f"{CONFIG_FILE} is not a JSON object.")
     return raw
-
-
-def matching_modules(model: torch.nn.Module, pattern: str) -> list[str]:
-    """Module names that a target_modules pattern matches, found under a time limit: PEFT's own `re` has
-    none.
-    """
-    try:
-        compiled = regex.compile(pattern)
-        names = [
-            name for name, _ in model.named_modules() if compiled.fullmatch(name, timeout=PATTERN_SECONDS)
-        ]
-    except (regex.error, TimeoutError) as error:
-        raise BadAdapter(
-            f"The target_modules pattern “{pattern[:80]}” cannot be used: "
-            f"{error or 'it takes too long to match'}."
-        ) from error
-    if not names:
-        raise BadAdapter(f"The target_modules pattern “{pattern[:80]}” matches no module of this base.")
-    return names
 
 
 def sharing_key(folder: Path, adapter: str) -> str:

@@ -20,6 +20,7 @@ from adapter_ui.domain import (
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.local import LocalEngine
+from adapter_ui.engine.worker_process import LOG_BOUND, WorkerProcess
 from adapter_ui.errors import BadAdapter, InvalidInput, WorkerHung, WorkerStopped
 
 GREEDY = GenerationOptions(max_new_tokens=12, temperature=0)
@@ -124,6 +125,38 @@ def test_an_adapter_of_another_base_is_refused_and_the_worker_goes_on(engine, ti
     assert worker_pid(engine) == pid
 
 
+def test_a_base_whose_adapter_failed_is_in_memory_and_can_be_unloaded(engine, tiny_models):
+    wrong = replace(spec_of(tiny_models, adapter="classifier"), base="tiny/other", task_type="CAUSAL_LM")
+    with pytest.raises(BadAdapter):
+        list(engine.stream(protocol.Load(wrong), silence_seconds=60))
+    assert "tiny/other" in {base.base for base in engine.loaded()}
+    list(engine.stream(protocol.Unload("tiny/other", Precision.FP32), silence_seconds=60))
+    assert "tiny/other" not in {base.base for base in engine.loaded()}
+
+
+def test_a_failure_does_not_name_the_folders_of_this_machine(engine, tiny_models):
+    gone = replace(spec_of(tiny_models), adapter="org/gone", adapter_folder=str(tiny_models / "gone"))
+    with pytest.raises(BadAdapter) as caught:
+        list(engine.stream(protocol.Load(gone), silence_seconds=60))
+    assert str(tiny_models) not in caught.value.message
+
+
+def test_half_a_character_costs_one_sentence_and_not_the_worker(engine, tiny_models):
+    answer(engine, spec_of(tiny_models))
+    pid = worker_pid(engine)
+    half = protocol.Generate(spec_of(tiny_models), (ChatMessage("user", "\ud800"),), GREEDY)
+    with pytest.raises(InvalidInput, match="half of a character"):
+        list(engine.stream(half, silence_seconds=60))
+    assert answer(engine, spec_of(tiny_models)).done
+    assert worker_pid(engine) == pid
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e-300, 5e-324])
+def test_the_smallest_temperatures_are_greedy(engine, tiny_models, temperature):
+    nearly = replace(GREEDY, temperature=temperature)
+    assert answer(engine, spec_of(tiny_models), nearly).text == answer(engine, spec_of(tiny_models)).text
+
+
 def test_closing_a_stream_stops_it_and_keeps_the_worker(engine, tiny_models):
     answer(engine, spec_of(tiny_models))
     pid = worker_pid(engine)
@@ -194,3 +227,11 @@ def test_the_worker_has_no_token_and_no_network(engine, tiny_models, monkeypatch
     assert "HF_TOKEN" not in environment
     assert environment["HF_HUB_OFFLINE"] == "1"
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
+def test_a_log_that_has_grown_large_is_begun_anew(tmp_path):
+    log = tmp_path / "worker.log"
+    with log.open("wb") as file:
+        file.truncate(LOG_BOUND + 1)
+    WorkerProcess(log).kill()
+    assert log.stat().st_size < LOG_BOUND

@@ -30,7 +30,7 @@ def altered(tiny_models, tmp_path):
 
     def alter(config: dict | None = None, tensors: dict | None = None) -> Path:
         folder = tmp_path / "altered"
-        shutil.copytree(tiny_models / "lora", folder)
+        shutil.copytree(tiny_models / "lora", folder, dirs_exist_ok=True)
         raw = json.loads((folder / "adapter_config.json").read_text())
         (folder / "adapter_config.json").write_text(json.dumps(raw | (config or {})))
         if tensors:
@@ -68,6 +68,15 @@ def test_several_adapters_on_one_base_do_not_mix(loaded, tiny_models):
             assert torch.equal(logits(model), plain_peft(tiny_models, folder))
     with speaking_as(model, ""):
         assert torch.equal(logits(model), base)
+
+
+def test_a_pattern_of_targets_is_matched_on_a_base_that_has_adapters(loaded, tiny_models, altered):
+    model, _ = attach(loaded.model, tiny_models / "lora", "a_1")
+    folder = altered({"target_modules": r"model\.layers\.\d+\.self_attn\.[qv]_proj"})
+    model, attached = attach(model, folder, "a_2")
+    assert attached.keys_applied == 8
+    with speaking_as(model, "a_2"):
+        assert torch.equal(logits(model), plain_peft(tiny_models, "lora"))
 
 
 def test_strength_scales_the_change_and_is_put_back(loaded, tiny_models):
@@ -122,11 +131,44 @@ def test_an_init_that_rewrites_the_base_is_not_run(loaded, altered, init):
         ({"r": "eight"}, BadAdapter, "cannot put this adapter"),
         ({"target_modules": ["k_proj"]}, BadAdapter, "None of the adapter's tensors"),
         ({"r": 8}, BadAdapter, "has shape"),
+        ({"rank_pattern": [1, 2]}, BadAdapter, "cannot put this adapter"),
+        ({"bias": "weird"}, BadAdapter, "cannot put this adapter"),
+        ({"target_modules": [None]}, BadAdapter, "cannot put this adapter"),
+        ({"modules_to_save": ["lm_head"]}, BadAdapter, "lacks base_model.model.lm_head.weight"),
     ],
 )  # fmt: skip
 def test_configs_that_cannot_be_used_are_refused_with_the_reason(loaded, altered, config, kind, sentence):
     with pytest.raises(kind, match=sentence):
         attach(loaded.model, altered(config), "a_1")
+
+
+@pytest.mark.parametrize("config", [{"r": 8}, {"modules_to_save": ["lm_head"]}, {"rank_pattern": [1, 2]}])
+def test_an_adapter_that_fails_leaves_no_trace_for_the_next(loaded, tiny_models, altered, config):
+    base = logits(loaded.model)
+    model, _ = attach(loaded.model, tiny_models / "lora", "a_1")
+    folder = altered(config)
+    for _ in range(2):  # the same refusal again, not a name that is taken
+        with pytest.raises(BadAdapter, match=r"has shape|lacks|cannot put"):
+            attach(model, folder, "a_2")
+    model, _ = attach(model, tiny_models / "lora-wide", "a_2")
+    for name, adapter in (("a_1", "lora"), ("a_2", "lora-wide")):
+        with speaking_as(model, name):
+            assert torch.equal(logits(model), plain_peft(tiny_models, adapter))
+    with speaking_as(model, ""):
+        assert torch.equal(logits(model), base)
+
+
+def test_a_config_nested_too_deeply_is_refused(loaded, altered):
+    folder = altered()
+    (folder / "adapter_config.json").write_text("[" * 100_000)
+    with pytest.raises(BadAdapter, match="cannot be read"):
+        attach(loaded.model, folder, "a_1")
+
+
+def test_tensors_in_8_bit_floats_are_read(loaded, altered):
+    stored = load_file(altered() / "adapter_model.safetensors")
+    folder = altered(tensors={name: tensor.to(torch.float8_e4m3fn) for name, tensor in stored.items()})
+    assert attach(loaded.model, folder, "a_1")[1].keys_applied == 8
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -154,10 +196,14 @@ def test_labels_come_from_the_head_and_their_names_from_beside_it(tiny_models, t
     (folder / "label_names.json").write_text('["too", "few"]')
     assert labels_of(folder) == ("LABEL_0", "LABEL_1", "LABEL_2")
     assert labels_of(tiny_models / "lora") == ()
+    (folder / "label_names.json").write_text("no JSON")
+    with pytest.raises(BadAdapter, match=r"label_names\.json cannot be read"):
+        labels_of(folder)
 
 
-def test_trained_biases_and_other_methods_need_a_base_of_their_own(altered, tiny_models):
+def test_trained_biases_tokens_and_other_methods_need_a_base_of_their_own(altered, tiny_models):
     lora = sharing_key(tiny_models / "lora", "org/one")
     assert lora == sharing_key(tiny_models / "dora", "org/two")
     assert lora != sharing_key(tiny_models / "ia3", "org/three")
     assert sharing_key(altered({"bias": "all"}), "org/four") == "org/four"
+    assert sharing_key(altered({"trainable_token_indices": [1, 2]}), "org/five") == "org/five"

@@ -38,6 +38,9 @@ def altered_base(tiny_models, tmp_path):
             "already quantised",
         ),
         ({"num_hidden_layers": 3}, "tensors missing"),
+        ({"model_type": ["llama"]}, "no model type"),
+        ({"hidden_size": "wide"}, "does not accept the base's config.json"),
+        ({"num_attention_heads": 7}, "does not accept the base's config.json"),
     ],
 )
 def test_bases_that_cannot_be_trusted_are_refused_with_the_reason(altered_base, config, sentence):
@@ -74,6 +77,23 @@ def test_a_generation_config_does_not_decide_how_to_decode(altered_base):
 def test_a_class_that_is_no_model_is_refused(name):
     with pytest.raises(InvalidInput, match="no model class"):
         class_named(name)
+
+
+@pytest.mark.parametrize("text", ["[]", "[" * 100_000, "{"], ids=["a list", "deep", "torn"])
+def test_a_config_that_is_no_json_object_is_refused(altered_base, text):
+    folder = altered_base()
+    (folder / "config.json").write_text(text)
+    with pytest.raises(BaseUnavailable, match=r"config\.json cannot be read"):
+        load_base(folder, Precision.FP32, "AutoModelForCausalLM")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["BertForMaskedLM", "T5ForConditionalGeneration", "PreTrainedModel", "AutoModelForImageClassification"],
+)
+def test_a_class_for_other_bases_is_refused_by_name(tiny_models, name):
+    with pytest.raises(InvalidInput, match=f"{name} is no class for a base of type llama"):
+        load_base(tiny_models / "llama", Precision.FP32, name)
 
 
 @pytest.mark.parametrize("name", ["AutoModelForCausalLM", "LlamaForCausalLM", "OPTForCausalLM", "AutoModel"])

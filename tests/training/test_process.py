@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from adapter_ui.errors import without_local_names
 from adapter_ui.settings import thread_limit
 from adapter_ui.training.process import ProcessMark, cause_of_death
-from adapter_ui.training.run_folder import RunFolder, without_local_names
+from adapter_ui.training.run_folder import RunFolder
 
 TRACEBACK = """Loading weights: 100%
 Traceback (most recent call last):

@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.ui.fake_service import FakeService
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=20_000)
-CHROMIUM = {
-    "executable_path": "/usr/bin/chromium",
-    "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +21,6 @@ def address() -> Iterator[str]:
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     yield url.rstrip("/")
     demo.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A fresh visitor; the test fails when the page's scripts do, or ask another machine for anything."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="light")
-    context.set_default_timeout(20_000)
-    problems: list[str] = []
-    context.on("request", lambda request: problems.append(request.url) if is_foreign(request.url) else None)
-    page = context.new_page()
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert problems == []
-
-
-def is_foreign(url: str) -> bool:
-    return not url.startswith(("http://127.0.0.1", "http://localhost", "data:", "blob:"))
 
 
 def open_page(page: Page, url: str) -> None:

@@ -11,6 +11,7 @@ from tests.chromium import FLAGS, chromium
 
 SECONDS = 1000
 DESKTOP = {"width": 1440, "height": 900}
+OWN = ("http://127.0.0.1", "http://localhost", "data:", "blob:")
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +26,15 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A fresh visitor. What the page logs as an error fails the test."""
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    """A fresh visitor; the test fails when the page's scripts do, or ask another machine for anything."""
+    context = browser.new_context(viewport=DESKTOP, color_scheme="light", reduced_motion="reduce")
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page = context.new_page()
-    page.set_default_timeout(60 * SECONDS)
+    context.set_default_timeout(60 * SECONDS)
     problems: list[str] = []
+    context.on(
+        "request", lambda request: problems.extend([] if request.url.startswith(OWN) else [request.url])
+    )
+    page = context.new_page()
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     context.close()

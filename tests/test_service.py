@@ -1,0 +1,93 @@
+"""The service over a loopback Hub and a real worker: which base and class a request gets, what is gone."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapter_ui.domain import ChatMessage, GenerationOptions, LoadReport, Precision
+from adapter_ui.errors import InvalidInput, NotFoundOrPrivate
+from adapter_ui.service import AdapterService
+from adapter_ui.settings import Settings
+from tests.hub import catalogue
+from tests.hub.server import LoopbackHub
+from tests.hub.tiny_models import build_llama
+
+BASE, OTHER_BASE = "tiny-org/tiny-llama", "tiny-org/other-llama"
+ADAPTER = catalogue.LORA_ID
+HELLO = (ChatMessage("user", "Hello"),)
+GREEDY = GenerationOptions(max_new_tokens=8, temperature=0)
+
+
+@pytest.fixture(scope="module")
+def hub(tiny_models, tmp_path_factory):
+    with LoopbackHub() as hub:
+        catalogue.add_real_repos(hub, tiny_models)
+        hub.add_repo(OTHER_BASE, build_llama(tmp_path_factory.mktemp("bases") / "other", seed=1))
+        yield hub
+
+
+@pytest.fixture(scope="module")
+def service(hub, tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    service = AdapterService.start(Settings(home=home, hub_endpoint=hub.endpoint))
+    yield service
+    service.close()
+
+
+def load(service: AdapterService, **options: str) -> LoadReport:
+    *_, report = service.load(ADAPTER, Precision.FP32, **options)
+    return report
+
+
+def answer(service: AdapterService, adapter: str = ADAPTER, base_model: str = "") -> str:
+    *_, last = service.generate(adapter, HELLO, GREEDY, Precision.FP32, base_model=base_model)
+    return last.text
+
+
+def test_a_refused_class_does_not_spoil_the_requests_after_it(service):
+    with pytest.raises(InvalidInput, match="no model class"):
+        load(service, model_class="NoSuchModel")
+    assert answer(service)
+
+
+def test_a_load_without_a_base_is_a_load_on_the_adapters_own(service):
+    own = answer(service)
+    assert load(service, base_model=OTHER_BASE).base == OTHER_BASE
+    other = answer(service)
+    assert other != own
+    assert load(service).base == BASE
+    assert answer(service) == own
+
+
+def test_the_base_of_one_request_is_not_the_base_of_the_next(service):
+    load(service)
+    own = answer(service)
+    assert answer(service, base_model=OTHER_BASE) != own
+    assert answer(service) == own
+
+
+def test_what_is_in_memory_is_not_looked_up_again(service, hub):
+    load(service)
+    hub.requests.clear()
+    answer(service)
+    assert len(hub.requests) == 0
+
+
+def test_a_deleted_run_is_gone_although_its_adapter_was_loaded(service, tiny_models):
+    run_id = ended_run(service.settings.runs, tiny_models / "lora")
+    ref = f"run:{run_id}"
+    assert answer(service, ref)
+    service.delete_run(run_id)
+    with pytest.raises(NotFoundOrPrivate, match=ref):
+        answer(service, ref)
+
+
+def ended_run(runs: Path, adapter: Path) -> str:
+    """A finished run's folder, as a training leaves it behind."""
+    folder = runs / "20250101-0000-abcd"
+    shutil.copytree(adapter, folder / "adapter")
+    (folder / "recipe.json").write_text(json.dumps({"base_model": BASE}))
+    (folder / "events.jsonl").write_text(json.dumps({"event": "state", "time": 1.0, "state": "done"}) + "\n")
+    return folder.name

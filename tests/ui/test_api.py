@@ -1,0 +1,73 @@
+"""The endpoints' own checks: strangers' values become sentences that name the argument."""
+
+from collections.abc import Iterator
+
+import gradio as gr
+import pytest
+
+from adapter_ui.domain import Generation, Progress
+from adapter_ui.errors import InvalidInput
+from adapter_ui.ui.api import Api, boolean, checked_text, number, strings, whole
+from tests.ui.fake_service import FakeService
+
+HUGE = 10**400
+
+
+@pytest.mark.parametrize("value", [None, True, "1", [1], float("nan"), float("inf")])
+def test_what_is_no_number_is_refused_by_name(value):
+    with pytest.raises(InvalidInput, match="strength must be a number"):
+        number(value, "strength")
+
+
+def test_whole_numbers_may_come_as_floats_and_be_huge():
+    assert (whole(8.0, "r"), whole(HUGE, "r")) == (8, HUGE)
+    with pytest.raises(InvalidInput, match="whole number"):
+        whole(8.5, "r")
+
+
+@pytest.mark.parametrize("value", ["false", 0, None, []])
+def test_only_true_and_false_are_booleans(value):
+    with pytest.raises(InvalidInput, match="raw must be true or false"):
+        boolean(value, "raw")
+
+
+@pytest.mark.parametrize(
+    ("value", "why"), [(None, "a string"), ("x" * 200_001, "at most"), ("\ud83d", "half")]
+)
+def test_texts_are_bounded_strings_of_whole_characters(value, why):
+    with pytest.raises(InvalidInput, match=f"prompt .*{why}"):
+        checked_text(value, "prompt")
+
+
+@pytest.mark.parametrize("value", ["END", [1], {}, [["END"]]])
+def test_stop_is_a_list_of_strings(value):
+    with pytest.raises(InvalidInput, match="stop must be a list of strings"):
+        strings(value, "stop")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"precision": []}, {"precision": {}}, {"precision": None}, {"system": []}, {"raw": "false"},
+        {"seed": 2**32}, {"repetition_penalty": HUGE}, {"max_new_tokens": HUGE},
+    ],
+)  # fmt: skip
+def test_bad_arguments_of_generate_are_sentences_of_ours(arguments):
+    with pytest.raises(gr.Error) as caught:
+        list(Api(FakeService()).generate("starter:pirate", "Hello", **arguments))
+    field = next(iter(arguments))
+    assert field in caught.value.message
+    assert len(caught.value.message) < 200
+
+
+class WaitingService(FakeService):
+    def generate(self, *_: object, **__: object) -> Iterator[Progress | Generation]:
+        yield Progress("queue", "Waiting for 1 earlier request")
+        yield Generation("Arrr")
+        yield Progress("work", "Reading the prompt")
+        yield Generation("Arrr!", done=True)
+
+
+def test_a_stream_gives_the_text_so_far_also_while_nothing_is_added():
+    """Gradio can end a stream whose reader is gone only when it yields."""
+    assert list(Api(WaitingService()).generate("starter:pirate", "Hello")) == ["", "Arrr", "Arrr", "Arrr!"]
