@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.chromium import FLAGS, chromium
 
 SECONDS = 1000
 DESKTOP = {"width": 1440, "height": 900}
+expect.set_options(timeout=20 * SECONDS)
 OWN = ("http://127.0.0.1", "http://localhost", "data:", "blob:")
 
 

@@ -137,7 +137,7 @@ def test_fine_tune_thirty_pasted_rows_survives_reload_and_restart_and_answers(ap
     assert step_shown(page) >= first
     app.restart()
     visit(page, app, "?tab=finetune")
-    expect(page.locator("#runs")).to_contain_text("Sums")
+    page.locator("#runs [data-run]", has_text="Sums").click()
     expect(page.locator("#run-try")).to_be_visible(timeout=240 * SECONDS)
     page.locator("#run-try").click()
     ask(page, "What is 4 plus 4?")

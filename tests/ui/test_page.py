@@ -11,7 +11,6 @@ from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.ui.fake_service import FakeService
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="module")
