@@ -30,7 +30,7 @@ METHOD_NAMES = {
     "DORA": "DoRA",
 }
 SOURCE_NAMES = {Source.STARTER: "starter set", Source.RUN: "your run", Source.FOLDER: "local folder"}
-PENDING = Markup('<span class="pending" aria-label="loading"></span>')
+PENDING = Markup('<span class="awaited" aria-label="loading"></span>')
 
 
 def results_table(rows: Sequence[AdapterSummary], complete: Collection[str] = ()) -> Markup:

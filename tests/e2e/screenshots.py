@@ -62,7 +62,7 @@ def browse(browser: Browser, url: str, folder: Path) -> None:
     for name, size, dark in (("light", DESKTOP, False), ("dark", DESKTOP, True), ("phone", PHONE, False)):
         page = visit(browser, f"{url}?adapter=starter:pirate", size, dark=dark)
         expect(page.locator("#detail-scale")).to_contain_text("of 134.5M")
-        expect(page.locator("#results .pending")).to_have_count(0)
+        expect(page.locator("#results .awaited")).to_have_count(0)
         take(page, folder, f"browse-{name}")
         page.close()
 

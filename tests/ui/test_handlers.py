@@ -27,10 +27,10 @@ def test_a_search_shows_rows_at_once_and_fills_them_after() -> None:
     service, results = FakeService(), Results()
     table, notice_row, _, more = browse.search(service, results, *EVERYTHING)
     assert str(table).count("data-ref=") == 30
-    assert "pending" in table
+    assert "awaited" in table
     assert (notice_row.visible, more.visible) == (False, True)
     *_, filled = browse.fill(service, results)
-    assert "pending" not in filled
+    assert "awaited" not in filled
 
 
 def test_filling_stops_when_another_search_begins() -> None:

@@ -95,8 +95,8 @@ def test_a_card_does_not_reach_out_by_reference_links_or_autolinks() -> None:
 
 def test_unknown_details_are_on_their_way_until_the_row_is_complete() -> None:
     row = ROWS[0]
-    assert 'class="pending"' in results_table([row])
-    assert 'class="pending"' not in results_table([row], {str(row.ref)})
+    assert 'class="awaited"' in results_table([row])
+    assert 'class="awaited"' not in results_table([row], {str(row.ref)})
 
 
 def test_a_loss_plot_takes_a_flat_line_one_point_and_nothing() -> None:

@@ -52,7 +52,7 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     names, job = list(fields), [*data.inputs, *fields.values()]
     for button, step in ((to_recipe, "recipe"), (to_check, "check")):
         button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
-    check_events(service, names, job, [check_tab.select, to_check.click], report, start)
+    check_events(service, names, job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
     starting = {"show_progress": "minimal", **LOOK_UP}
     start.click(partial(begin, service, names), job, [shown, steps, start], **starting)
@@ -72,12 +72,13 @@ def check_events(
     service: AdapterService,
     names: list[str],
     job: list[Any],
-    triggers: list[Any],
+    tab: gr.Tab,
     report: gr.HTML,
     start: gr.Button,
 ) -> None:
     checking = {"trigger_mode": "always_last", "show_progress": "minimal", **LOOK_UP}
-    checked = gr.on(triggers, partial(check, service, names), job, [report, start], **checking)
+    # the tab is selected by a click on it, and by the button that leads here
+    checked = tab.select(partial(check, service, names), job, [report, start], **checking)
     checked.failure(lambda: (NOT_CHECKED, gr.Button(interactive=False)), None, [report, start], **INSTANT)
 
 
