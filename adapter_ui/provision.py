@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Mapping
 from pathlib import Path
 
-from adapter_ui.catalog.bases import fetch_adapter, fetch_base, find_base
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.memory import estimate_memory, largest_that_fits
+from adapter_ui.catalog.storage.bases import fetch_adapter, fetch_base, find_base
 from adapter_ui.domain import (
     MODEL_CLASS_OF_TASK,
     AdapterProfile,

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.explain import Explanation, explain
 from adapter_ui.catalog.machine import machine_memory
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.explain import Explanation, explain
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

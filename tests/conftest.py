@@ -25,7 +25,7 @@ import pytest
 from filelock import FileLock
 from platformdirs import user_cache_path
 
-from adapter_ui.catalog.embedded import fetch_embedded
+from adapter_ui.catalog.storage.embedded import fetch_embedded
 from tests.browser import browser, page  # noqa: F401 - fixtures of the page's tests
 from tests.hub.tiny_models import build_tiny_models
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from adapter_ui.catalog import downloads
-from adapter_ui.catalog.bases import fetch_adapter, fetch_base, find_base
-from adapter_ui.catalog.hub import Hub
-from adapter_ui.catalog.snapshots import RepoCache
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.storage import downloads
+from adapter_ui.catalog.storage.bases import fetch_adapter, fetch_base, find_base
+from adapter_ui.catalog.storage.snapshots import RepoCache
 from adapter_ui.domain import AdapterRef
 from adapter_ui.errors import (
     BadAdapter,

@@ -14,11 +14,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapter_ui.catalog import embedded
-from adapter_ui.catalog.bases import fetch_base
-from adapter_ui.catalog.embedded import EMBEDDED_BASE, GGUF_MEMBER, MANIFEST, embedded_folder, fetch_embedded
-from adapter_ui.catalog.hub import Hub
-from adapter_ui.catalog.shared_work import THREAD_NAME
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.storage import embedded
+from adapter_ui.catalog.storage.bases import fetch_base
+from adapter_ui.catalog.storage.embedded import (
+    EMBEDDED_BASE,
+    GGUF_MEMBER,
+    MANIFEST,
+    embedded_folder,
+    fetch_embedded,
+)
+from adapter_ui.catalog.storage.shared_work import THREAD_NAME
 from adapter_ui.errors import BaseUnavailable
 from adapter_ui.models.gguf import UnknownGguf, read_gguf
 from adapter_ui.settings import Settings

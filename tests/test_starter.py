@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from adapter_ui.catalog.base_facts import local_base_facts
 from adapter_ui.catalog.base_reader import packaged_facts
-from adapter_ui.catalog.embedded import EMBEDDED_BASE, embedded_folder
-from adapter_ui.catalog.library import STARTER
+from adapter_ui.catalog.storage.embedded import EMBEDDED_BASE, embedded_folder
+from adapter_ui.catalog.storage.library import STARTER
 from adapter_ui.domain import ChatMessage, GenerationOptions, Precision
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings

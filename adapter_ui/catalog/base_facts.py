@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.catalog.tensors import DTYPE_BITS, HeaderTooLarge, HeaderUnreadable, dtype_name, read_tensors
+from adapter_ui.catalog.profiles.tensors import (
+    DTYPE_BITS,
+    HeaderTooLarge,
+    HeaderUnreadable,
+    dtype_name,
+    read_tensors,
+)
 from adapter_ui.domain import BaseFacts, TensorInfo
 from adapter_ui.errors import BaseUnavailable
 

@@ -18,10 +18,10 @@ from adapter_ui.catalog.base_facts import (
     file_sizes,
     local_base_facts,
 )
-from adapter_ui.catalog.bases import find_base
-from adapter_ui.catalog.cache import Cache
-from adapter_ui.catalog.files import HubFiles
-from adapter_ui.catalog.hub import Hub
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.storage.bases import find_base
+from adapter_ui.catalog.storage.cache import Cache
+from adapter_ui.catalog.storage.files import HubFiles
 from adapter_ui.domain import BaseFacts
 from adapter_ui.errors import BadAdapter, BaseUnavailable, HubError
 from adapter_ui.settings import Settings

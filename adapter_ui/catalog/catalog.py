@@ -12,16 +12,16 @@ from typing import Any
 
 from adapter_ui.catalog.base_facts import file_sizes
 from adapter_ui.catalog.base_reader import BaseReader
-from adapter_ui.catalog.cache import Cache
 from adapter_ui.catalog.details import DetailReader
-from adapter_ui.catalog.files import FolderFiles, HubFiles
-from adapter_ui.catalog.hub import Hub
-from adapter_ui.catalog.hub_errors import no_answer
-from adapter_ui.catalog.inspection import inspect_files
-from adapter_ui.catalog.library import Library
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.hub.errors import no_answer
 from adapter_ui.catalog.machine import machine_memory
+from adapter_ui.catalog.profiles.inspection import inspect_files
 from adapter_ui.catalog.search import search
-from adapter_ui.catalog.snapshots import RepoCache, has_adapter
+from adapter_ui.catalog.storage.cache import Cache
+from adapter_ui.catalog.storage.files import FolderFiles, HubFiles
+from adapter_ui.catalog.storage.library import Library
+from adapter_ui.catalog.storage.snapshots import RepoCache, has_adapter
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

@@ -10,11 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
 from adapter_ui.catalog.base_reader import BaseReader
-from adapter_ui.catalog.cache import Cache
-from adapter_ui.catalog.config import CONFIG_BYTES, CONFIG_NAME, AdapterConfig, parse_config
-from adapter_ui.catalog.files import HubFiles
-from adapter_ui.catalog.findings import PICKLE, SAFETENSORS
-from adapter_ui.catalog.hub import Hub
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, CONFIG_NAME, AdapterConfig, parse_config
+from adapter_ui.catalog.profiles.findings import PICKLE, SAFETENSORS
+from adapter_ui.catalog.storage.cache import Cache
+from adapter_ui.catalog.storage.files import HubFiles
 from adapter_ui.domain import AdapterSummary, Source, is_hub_id
 from adapter_ui.errors import BadAdapter, HubError, HubRateLimited, HubUnreachable, NotFoundOrPrivate
 

@@ -6,10 +6,10 @@ notice.
 
 from __future__ import annotations
 
-from adapter_ui.catalog.hub import Hub
-from adapter_ui.catalog.hub_rows import SORTS, fits, list_parameters, notice_of, read_row
-from adapter_ui.catalog.library import Library
-from adapter_ui.catalog.methods import METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.hub.rows import SORTS, fits, list_parameters, notice_of, read_row
+from adapter_ui.catalog.profiles.methods import METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.storage.library import Library
 from adapter_ui.domain import AdapterSummary, SearchPage, SearchQuery, Source, is_hub_id
 from adapter_ui.errors import HubError, InvalidInput
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from adapter_ui.catalog.explain import Explanation
+from adapter_ui.catalog.profiles.explain import Explanation
 from adapter_ui.domain import AdapterProfile, Level, LoadReport, ModuleInfo, PrecisionChoice
 from adapter_ui.ui import format
 from adapter_ui.ui.markup import TASK_NAMES, badge, empty, fill, findings, join, meter, notice, stats, table

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.catalog.snippet import write_snippet
+from adapter_ui.catalog.profiles.snippet import write_snippet
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, LoadReport, Precision, Progress
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import details

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapter_ui.catalog import base_reader, library
+from adapter_ui.catalog import base_reader
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.hub import Hub
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.storage import library
 from adapter_ui.settings import Settings
 from tests.hub import LoopbackHub
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from adapter_ui.catalog import cache as cache_module
-from adapter_ui.catalog.cache import Cache
+from adapter_ui.catalog.storage import cache as cache_module
+from adapter_ui.catalog.storage.cache import Cache
 
 
 @pytest.fixture

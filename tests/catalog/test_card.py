@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from adapter_ui.catalog.card import CARD_BYTES, card_base, card_title, read_card
+from adapter_ui.catalog.profiles.card import CARD_BYTES, card_base, card_title, read_card
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from adapter_ui.catalog.config import CONFIG_BYTES, ConfigUnreadable, NonFiniteNumber, parse_config
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, ConfigUnreadable, NonFiniteNumber, parse_config
 from adapter_ui.errors import BadAdapter
 
 LORA = {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.explain import FIELDS, explain
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.explain import FIELDS, explain
 
 
 def rows(**fields):

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.findings import Evidence, find
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.findings import Evidence, find
 from adapter_ui.domain import AdapterRef, BaseFacts, Level, TensorInfo
 
 PEFT = "0.21.2"

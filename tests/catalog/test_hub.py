@@ -11,9 +11,9 @@ import httpx2
 import pytest
 from huggingface_hub import constants, errors, hf_hub_download
 
-from adapter_ui.catalog import hub as hub_module
-from adapter_ui.catalog.hub import Hub, next_cursor
-from adapter_ui.catalog.hub_errors import hub_errors
+from adapter_ui.catalog.hub import client as hub_module
+from adapter_ui.catalog.hub.client import Hub, next_cursor
+from adapter_ui.catalog.hub.errors import hub_errors
 from adapter_ui.errors import (
     AdapterUIError,
     GatedRepo,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from adapter_ui.catalog.bases import fetch_adapter
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.snapshots import RepoCache
+from adapter_ui.catalog.storage.bases import fetch_adapter
+from adapter_ui.catalog.storage.snapshots import RepoCache
 from adapter_ui.domain import AdapterRef, Level, Precision
 from adapter_ui.errors import GatedRepo, HubError, HubUnreachable, InvalidInput, NotFoundOrPrivate
 from tests.catalog.folders import adapter_files, lora_tensors, write_adapter

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from adapter_ui.catalog.files import FolderFiles
-from adapter_ui.catalog.library import Library
+from adapter_ui.catalog.storage.files import FolderFiles
+from adapter_ui.catalog.storage.library import Library
 from adapter_ui.domain import AdapterRef, Source
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 from tests.catalog.folders import write_adapter

@@ -11,8 +11,8 @@ import pytest
 import transformers
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, LoraConfig, PeftType, TaskType
 
-from adapter_ui.catalog.config import parse_config
-from adapter_ui.catalog.methods import LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.profiles.config import parse_config
+from adapter_ui.catalog.profiles.methods import LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
 
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from adapter_ui.catalog.tensors import (
+from adapter_ui.catalog.profiles.tensors import (
     FIRST_READ_BYTES,
     INSPECTION_BYTES,
     HeaderTooLarge,

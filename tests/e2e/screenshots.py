@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def fetch_base(home: Path) -> None:
-    from adapter_ui.catalog.embedded import fetch_embedded
+    from adapter_ui.catalog.storage.embedded import fetch_embedded
     from adapter_ui.settings import Settings
 
     finish(fetch_embedded(Settings(home=home)))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.explain import Explanation, explain
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.explain import Explanation, explain
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.catalog.hub_rows import SORTS
-from adapter_ui.catalog.methods import METHODS, PIPELINE_TAGS
+from adapter_ui.catalog.hub.rows import SORTS
+from adapter_ui.catalog.profiles.methods import METHODS, PIPELINE_TAGS
 from adapter_ui.domain import SearchPage, SearchQuery, Source
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from huggingface_hub import constants
 
-from adapter_ui.catalog.downloads import Listing, fetch_files, list_repo
-from adapter_ui.catalog.embedded import EMBEDDED_BASE, embedded_folder, fetch_embedded
-from adapter_ui.catalog.hub import Hub
-from adapter_ui.catalog.snapshots import (
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.storage.downloads import Listing, fetch_files, list_repo
+from adapter_ui.catalog.storage.embedded import EMBEDDED_BASE, embedded_folder, fetch_embedded
+from adapter_ui.catalog.storage.snapshots import (
     ADAPTER_FILES,
     INDEX,
     TOKENIZER_FILES,

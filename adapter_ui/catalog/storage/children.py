@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from adapter_ui.catalog.shared_work import SharedWork
+from adapter_ui.catalog.storage.shared_work import SharedWork
 from adapter_ui.domain import Progress
 from adapter_ui.errors import BaseUnavailable
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.methods import METHODS, Method
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.methods import METHODS, Method
 from adapter_ui.domain import ModuleInfo, TensorInfo
 
 PEFT_PREFIX = "base_model.model."

@@ -22,9 +22,9 @@ import zlib
 from collections.abc import Generator
 from pathlib import Path
 
-from adapter_ui.catalog.children import run_child
-from adapter_ui.catalog.downloads import check_disk
-from adapter_ui.catalog.shared_work import SharedWork, share
+from adapter_ui.catalog.storage.children import run_child
+from adapter_ui.catalog.storage.downloads import check_disk
+from adapter_ui.catalog.storage.shared_work import SharedWork, share
 from adapter_ui.domain import Progress
 from adapter_ui.errors import BaseUnavailable
 from adapter_ui.settings import Settings, child_environment

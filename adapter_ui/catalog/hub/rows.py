@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from adapter_ui.catalog.methods import METHODS, PIPELINE_TAGS
+from adapter_ui.catalog.profiles.methods import METHODS, PIPELINE_TAGS
 from adapter_ui.domain import AdapterRef, AdapterSummary, SearchQuery, Source, is_hub_id
 
 SORTS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from adapter_ui.catalog.config import AdapterConfig
+from adapter_ui.catalog.profiles.config import AdapterConfig
 
 SHOWN_NAMES = 8
 

@@ -20,7 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 from huggingface_hub.utils._http import hf_request_event_hook
 
-from adapter_ui.catalog.hub_errors import hub_errors, no_answer, offline
+from adapter_ui.catalog.hub.errors import hub_errors, no_answer, offline
 from adapter_ui.errors import HubUnreachable
 from adapter_ui.settings import Settings
 

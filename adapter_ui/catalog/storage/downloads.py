@@ -3,7 +3,7 @@
 The Hub client's own download reports every 10 MB and throws an interrupted file away, so the bytes are read
 here: through the client's session and headers, in small pieces, into a partial file that a later download
 continues. A file appears in the snapshot only when its size and its checksum are those that the Hub lists.
-Which files make a base or an adapter is for `adapter_ui.catalog.bases` to say.
+Which files make a base or an adapter is for `adapter_ui.catalog.storage.bases` to say.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import httpx2
 from huggingface_hub import get_session, hf_hub_url
 from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
-from adapter_ui.catalog.hub import Hub
-from adapter_ui.catalog.hub_errors import hub_errors, no_answer
-from adapter_ui.catalog.shared_work import SharedWork, share
-from adapter_ui.catalog.snapshots import COMMIT, RepoCache
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.hub.errors import hub_errors, no_answer
+from adapter_ui.catalog.storage.shared_work import SharedWork, share
+from adapter_ui.catalog.storage.snapshots import COMMIT, RepoCache
 from adapter_ui.domain import Progress
 from adapter_ui.errors import DoesNotFit, HubError, HubUnreachable
 from adapter_ui.settings import Settings

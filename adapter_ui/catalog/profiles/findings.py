@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.config_findings import config_findings
 from adapter_ui.catalog.memory import is_exact
-from adapter_ui.catalog.tensor_findings import tensor_findings
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.config_findings import config_findings
+from adapter_ui.catalog.profiles.tensor_findings import tensor_findings
 from adapter_ui.domain import AdapterRef, BaseFacts, Finding, Level, Source, TensorInfo, is_hub_id
 
 SAFETENSORS = "adapter_model.safetensors"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.methods import METHODS, PROMPT_METHODS
-from adapter_ui.catalog.profile import belongs_to_method, list_modules, module_name
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.methods import METHODS, PROMPT_METHODS
+from adapter_ui.catalog.profiles.profile import belongs_to_method, list_modules, module_name
 from adapter_ui.domain import BaseFacts, Finding, Level, ModuleInfo, TensorInfo
 
 VOCABULARY_TABLES = ("embed_tokens", "lm_head", "wte", "word_embeddings", "embed_in", "embed_out", "shared")

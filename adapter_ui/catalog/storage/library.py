@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapter_ui.catalog.card import CARD_BYTES, CARD_NAME, card_title, read_card
-from adapter_ui.catalog.config import CONFIG_BYTES, CONFIG_NAME, parse_config
-from adapter_ui.catalog.files import FolderFiles
-from adapter_ui.catalog.findings import SAFETENSORS
-from adapter_ui.catalog.profile import list_modules, overall_rank
-from adapter_ui.catalog.tensors import HeaderTooLarge, HeaderUnreadable, read_tensors
+from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_title, read_card
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, CONFIG_NAME, parse_config
+from adapter_ui.catalog.profiles.findings import SAFETENSORS
+from adapter_ui.catalog.profiles.profile import list_modules, overall_rank
+from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, HeaderUnreadable, read_tensors
+from adapter_ui.catalog.storage.files import FolderFiles
 from adapter_ui.domain import LOCAL_NAME, AdapterRef, AdapterSummary, ModuleInfo, Source
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 from adapter_ui.settings import Settings
 
-STARTER = Path(__file__).parents[1] / "starter"
+STARTER = Path(__file__).parents[2] / "starter"
 LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.FOLDER)
 MOST_ADAPTERS = 2_000
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_ui.catalog.config import AdapterConfig
-from adapter_ui.catalog.methods import LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.profiles.config import AdapterConfig
+from adapter_ui.catalog.profiles.methods import LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
 from adapter_ui.domain import Finding, Level
 
 HARMLESS_INITS = {"gaussian", "orthogonal", "eva", "loftq", "mica"}

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeVar
 
-from adapter_ui.catalog.card import CARD_BYTES, CARD_NAME, card_base, read_card
-from adapter_ui.catalog.config import CONFIG_BYTES, CONFIG_NAME, AdapterConfig, parse_config
-from adapter_ui.catalog.files import AdapterFiles
-from adapter_ui.catalog.findings import SAFETENSORS, Evidence, find
 from adapter_ui.catalog.memory import estimate_memory
-from adapter_ui.catalog.profile import count_labels, list_modules, overall_rank
-from adapter_ui.catalog.snippet import write_snippet
-from adapter_ui.catalog.tensors import HeaderTooLarge, main_dtype, read_tensors
+from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_base, read_card
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, CONFIG_NAME, AdapterConfig, parse_config
+from adapter_ui.catalog.profiles.findings import SAFETENSORS, Evidence, find
+from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
+from adapter_ui.catalog.profiles.snippet import write_snippet
+from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, main_dtype, read_tensors
+from adapter_ui.catalog.storage.files import AdapterFiles
 from adapter_ui.domain import AdapterProfile, AdapterRef, BaseFacts, Finding, Level, TensorInfo, is_hub_id
 from adapter_ui.errors import BadAdapter, GatedRepo, NotFoundOrPrivate
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from adapter_ui.catalog.cache import Cache
-from adapter_ui.catalog.hub import Hub
+from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.storage.cache import Cache
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 
 MOST_FILES = 10_000

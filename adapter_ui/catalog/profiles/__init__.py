@@ -1,0 +1,1 @@
+"""What an adapter is, told from its config and its file's header; network and disk stay outside."""
