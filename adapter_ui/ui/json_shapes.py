@@ -68,12 +68,8 @@ def profile(found: AdapterProfile) -> Json:
 def load_event(event: Progress | LoadReport) -> Json:
     if isinstance(event, LoadReport):
         return plain(event) | {"notices": list(event.notices)}
-    return {
-        "stage": event.stage,
-        "message": event.message,
-        "done_bytes": event.done,
-        "total_bytes": event.total,
-    }
+    done, total = (event.done, event.total) if event.unit == "bytes" else (None, None)
+    return {"stage": event.stage, "message": event.message, "done_bytes": done, "total_bytes": total}
 
 
 def loaded_base(base: LoadedBase) -> Json:
