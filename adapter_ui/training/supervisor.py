@@ -73,15 +73,14 @@ class Supervisor:
         mark = ProcessMark.read(run)
         if mark is None:
             return False
-        child = self._children.get(run.path)
-        returncode = child.poll() if child else None
-        if returncode is None and mark.alive:
+        if mark.alive:
             if mark.role == "trainer" and self._is_overdue(run):
                 mark.kill()
             return True
-        self._children.pop(run.path, None)
+        child = self._children.pop(run.path, None)
         if mark.role == "trainer":
-            note_death(run, cause_of_death(run, returncode))
+            # A dead child that nobody waited for yet still has its exit code.
+            note_death(run, cause_of_death(run, child.wait() if child else None))
         run.process.unlink()
         return False
 
