@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.chromium import FLAGS, chromium
 
@@ -40,3 +40,13 @@ def page(browser: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert problems == []
+
+
+def fill_in(field: Locator, value: str) -> None:
+    """Type a value that stays: Gradio sets the value of a field once more, a moment after it unfolds."""
+    for _ in range(20):
+        field.fill(value)
+        field.page.wait_for_timeout(250)
+        if field.input_value() == value:
+            return
+    raise AssertionError(f"The field does not keep “{value}”.")

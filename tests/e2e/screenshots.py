@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser import fill_in
 from tests.chromium import FLAGS, chromium
 from tests.conftest import finish
 from tests.e2e.app_process import AppProcess
@@ -71,9 +72,9 @@ def generate(browser: Browser, url: str, folder: Path) -> None:
     page = visit(browser, f"{url}?adapter=starter:pirate&tab=generate", DESKTOP)
     page.locator("#arm").get_by_role("radio", name="Side by side").check()
     page.locator("#sampling").get_by_role("button").first.click()
-    page.locator("#temperature input[type=number]").fill("0")
+    fill_in(page.locator("#temperature input[type=number]"), "0")
     for question in ("What is the capital of France?", "How do I sleep better?"):
-        page.locator("#question textarea").fill(question)
+        fill_in(page.locator("#question textarea"), question)
         page.locator("#send").click()
         expect(page.locator("#stop")).to_be_visible()
         expect(page.locator("#send")).to_be_visible(timeout=180 * SECONDS)
@@ -86,8 +87,8 @@ def finetune(browser: Browser, url: str, folder: Path) -> None:
     page.locator("#data-example").click()
     expect(page.locator("#data-preview")).to_contain_text("30 rows")
     page.locator("#data-next").click()
-    page.locator("#recipe-learning-rate input").fill("0.002")
-    page.locator("#recipe-name input, #recipe-name textarea").first.fill("Pirate talk")
+    fill_in(page.locator("#recipe-learning-rate input"), "0.002")
+    fill_in(page.locator("#recipe-name input, #recipe-name textarea").first, "Pirate talk")
     page.locator("#recipe-next").click()
     expect(page.locator("#check-report")).to_contain_text("Ready to start", timeout=60 * SECONDS)
     take(page, folder, "check-dark")

@@ -8,6 +8,7 @@ import psutil
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import fill_in
 from tests.e2e.app_process import AppProcess
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,7 @@ def load_in(page: Page, precision: str) -> None:
 
 
 def ask(page: Page, question: str) -> None:
-    page.locator("#question textarea").fill(question)
+    fill_in(page.locator("#question textarea"), question)
     page.locator("#send").click()
 
 
@@ -86,7 +87,7 @@ def test_browse_inspect_load_in_nf4_and_generate(app, page):
 
 def test_a_classifier_shows_its_labels(app, page):
     visit(page, app, "?adapter=starter:sentiment&tab=generate")
-    page.locator("#predict-text textarea").fill("What a wonderful, happy day!")
+    fill_in(page.locator("#predict-text textarea"), "What a wonderful, happy day!")
     page.locator("#predict-run").click()
     expect(page.locator("#predict-result")).to_contain_text("positive", timeout=120 * SECONDS)
 
@@ -94,9 +95,9 @@ def test_a_classifier_shows_its_labels(app, page):
 def test_a_killed_worker_costs_one_sentence_and_the_next_generation_works(app, page):
     visit(page, app, "?adapter=starter:pirate&tab=generate")
     page.locator("#sampling").get_by_role("button").first.click()
-    page.locator("#max-new-tokens input[type=number]").fill("2000")
-    page.locator("#temperature input[type=number]").fill("0")
-    page.locator("#strength input[type=number]").fill("0")
+    fill_in(page.locator("#max-new-tokens input[type=number]"), "2000")
+    fill_in(page.locator("#temperature input[type=number]"), "0")
+    fill_in(page.locator("#strength input[type=number]"), "0")
     page.locator("#raw input").check()
     ask(page, "one, two, one, two, one, two, one, two, one, two, one, two,")
     expect(page.locator("#chat-adapter .bot.message").last).to_contain_text("two", timeout=120 * SECONDS)
@@ -104,7 +105,7 @@ def test_a_killed_worker_costs_one_sentence_and_the_next_generation_works(app, p
     toast = page.locator(".toast-body")
     expect(toast).to_contain_text("it starts again with your next request")
     expect(toast).to_have_count(1)
-    page.locator("#max-new-tokens input[type=number]").fill("24")
+    fill_in(page.locator("#max-new-tokens input[type=number]"), "24")
     page.locator("#raw input").uncheck()
     page.locator("#clear").click()
     ask(page, "What is the capital of France?")
@@ -124,11 +125,12 @@ def test_fine_tune_thirty_pasted_rows_survives_reload_and_restart_and_answers(ap
     expect(page.locator("#data-preview")).to_contain_text("30 rows")
     page.locator("#data-next").click()
     page.locator("#recipe-more").get_by_role("button").first.click()
-    page.locator("#recipe-max-steps input").fill("20")
-    page.locator("#recipe-learning-rate input").fill("0.003")
-    page.locator("#recipe-name input, #recipe-name textarea").first.fill("Sums")
+    fill_in(page.locator("#recipe-max-steps input"), "20")
+    fill_in(page.locator("#recipe-learning-rate input"), "0.003")
+    fill_in(page.locator("#recipe-name input, #recipe-name textarea").first, "Sums")
     page.locator("#recipe-next").click()
     expect(page.locator("#check-report")).to_contain_text("Ready to start", timeout=60 * SECONDS)
+    expect(page.locator("#check-report")).to_contain_text("20steps")
     page.locator("#start-run").click()
     view = page.locator("#run-view")
     first = step_shown(page)
