@@ -63,7 +63,7 @@ class Worker:
             self.dispatch(request_id, request)
         except AdapterUIError as error:
             self.send(request_id, protocol.failure_of(error))
-        except Exception as error:
+        except Exception as error:  # the process's last line: whatever a model raises becomes a sentence
             log.exception("request %d failed", request_id)
             self.send(request_id, protocol.failure_of(in_words(error)))
         else:
