@@ -122,9 +122,9 @@ class Provision:
             adapter = yield from self.adapter_folder(AdapterRef.parse(recipe.adapter))
         return PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
 
-    def already_here(self, recipe: Recipe) -> PreparedBase | None:
+    def already_here(self, recipe: Recipe, base_id: str) -> PreparedBase | None:
         """What `training` would give, if the base needs no download."""
-        base = find_base(self.settings, self.base_of(recipe))
+        base = find_base(self.settings, base_id)
         if base is None:
             return None
         adapter = finished(self.adapter_folder(AdapterRef.parse(recipe.adapter))) if recipe.adapter else None

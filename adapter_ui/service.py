@@ -44,7 +44,7 @@ from adapter_ui.errors import DoesNotFit, InvalidInput
 from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
-from adapter_ui.training.examples import Examples, guess_columns, to_examples
+from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.measuring import measure
 from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
@@ -238,10 +238,6 @@ class AdapterService:
         """Rows of pasted text or of an uploaded CSV, TSV, JSON or JSONL file."""
         return read_table(source)
 
-    def guess_columns(self, table: Table, task_type: str) -> Mapping[str, str]:
-        """What each column is, by its name: prompt, completion, text, label, messages, …"""
-        return guess_columns(table, task_type)
-
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
         """What a fine-tune would do and need, without starting it.
 
@@ -257,9 +253,10 @@ class AdapterService:
         return self.run_table.start(parsed, examples)
 
     def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
-        here = self.provision.already_here(recipe)
+        base_id = self.provision.base_of(recipe)
+        here = self.provision.already_here(recipe, base_id)
         figures = measure(recipe, examples, here) if here else None
-        facts = self.catalog.base_facts(self.provision.base_of(recipe))
+        facts = self.catalog.base_facts(base_id)
         return check(recipe, examples, facts, machine_memory().available, figures)
 
     def runs(self) -> tuple[RunStatus, ...]:
@@ -279,7 +276,4 @@ class AdapterService:
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)
-        table = read_table(data)
-        return parsed, to_examples(
-            table, parsed.columns or guess_columns(table, parsed.task_type), parsed.task_type
-        )
+        return parsed, to_examples(read_table(data), parsed.columns, parsed.task_type)

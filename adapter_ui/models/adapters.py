@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,7 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
         if tensor.shape != expected[key].shape:
             raise BadAdapter(
                 f"{key} has shape {tuple(tensor.shape)} in the adapter but {tuple(expected[key].shape)} on "
-                "this base; "
-                "the adapter was made for another base."
+                "this base; the adapter was made for another base."
             )
     try:
         set_peft_model_state_dict(model, applied, adapter_name=name)
@@ -159,9 +158,8 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     values = {key: value for key, value in raw.items() if key in known and value is not None}
     values["inference_mode"] = True
     if isinstance(values.get("init_lora_weights"), str):
-        values["init_lora_weights"] = (
-            True  # the weights come from the file; pissa and others would rewrite the base
-        )
+        # The weights come from the file; pissa and others would rewrite the base.
+        values["init_lora_weights"] = True
     if "prompt_tuning_init" in values:
         values["prompt_tuning_init"] = "RANDOM"
     try:
@@ -240,8 +238,7 @@ def speaking_as(model: torch.nn.Module, name: str, strength: float = 1.0) -> Ite
     method has none.
     """
     if not isinstance(model, PeftModel):
-        with nullcontext():
-            yield
+        yield
     elif not name or strength == 0:
         with model.disable_adapter():
             yield

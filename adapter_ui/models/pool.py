@@ -63,14 +63,14 @@ class Pool:
     def __init__(self) -> None:
         self.residents: dict[Key, Resident] = {}
 
-    def load(self, spec: ModelSpec) -> LoadReport:
-        """Make sure that the base and the adapter of `spec` are in memory."""
+    def load(self, spec: ModelSpec) -> tuple[LoadedModel, LoadReport]:
+        """Make sure that the base and the adapter of `spec` are in memory; gives the model that answers."""
         started = time.monotonic()
         resident = self.base_for(spec)
         if spec.adapter and spec.adapter not in resident.attached:
             resident.attach(spec.adapter, Path(spec.adapter_folder))
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
-        return LoadReport(
+        report = LoadReport(
             adapter=spec.adapter,
             base=spec.base,
             precision=spec.precision,
@@ -83,6 +83,7 @@ class Pool:
             keys_applied=attached.keys_applied,
             notices=attached.notices,
         )
+        return resident.loaded, report
 
     def base_for(self, spec: ModelSpec) -> Resident:
         """The base in memory that the adapter of `spec` is or can be attached to, loaded if there is none.

@@ -23,6 +23,7 @@ from adapter_ui.engine import protocol
 from adapter_ui.errors import AdapterUIError, ModelFailure
 from adapter_ui.models.adapters import speaking_as
 from adapter_ui.models.generation import generate
+from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.pool import Pool, slot
 from adapter_ui.models.tasks import predict
 
@@ -82,18 +83,18 @@ class Worker:
                 self.pool.unload(base, precision)
                 self.send(request_id, protocol.Loaded(self.pool.contents()))
 
-    def load(self, request_id: int, spec: protocol.ModelSpec) -> None:
+    def load(self, request_id: int, spec: protocol.ModelSpec) -> LoadedModel:
         what = f"{spec.adapter} on {spec.base}" if spec.adapter else spec.base
         self.send(request_id, Progress("load", f"Loading {what} in {spec.precision.value}"))
         try:
-            report = self.pool.load(spec)
+            loaded, report = self.pool.load(spec)
         finally:  # a base stays in memory when its adapter cannot be attached
             self.send(request_id, protocol.Loaded(self.pool.contents()))
         self.send(request_id, report)
+        return loaded
 
     def generate(self, request_id: int, request: protocol.Generate) -> None:
-        self.load(request_id, request.spec)
-        loaded = self.pool.base_for(request.spec).loaded
+        loaded = self.load(request_id, request.spec)
         with speaking_as(loaded.model, self.slot_of(request.spec), request.strength):
             last = generate(
                 loaded,
@@ -105,8 +106,7 @@ class Worker:
         self.send(request_id, last)
 
     def predict(self, request_id: int, request: protocol.Predict) -> None:
-        self.load(request_id, request.spec)
-        loaded = self.pool.base_for(request.spec).loaded
+        loaded = self.load(request_id, request.spec)
         started = time.monotonic()
         with speaking_as(loaded.model, self.slot_of(request.spec)):
             prediction = predict(loaded, request.spec.task_type or "", request.text, request.text_pair)

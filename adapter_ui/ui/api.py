@@ -40,13 +40,12 @@ def public_api(service: AdapterService) -> None:
         api.search,
         api.inspect,
         api.loaded,
-        api.check_run,
+        api.run,
         api.runs,
         api.stop_run,
         api.delete_run,
     ):
-        name = {"check_run": "run"}.get(endpoint.__name__, endpoint.__name__)
-        gr.api(endpoint, api_name=name, **LOOK_UPS)
+        gr.api(endpoint, api_name=endpoint.__name__, **LOOK_UPS)
     for endpoint in (api.load, api.unload, api.generate, api.predict):
         gr.api(endpoint, api_name=endpoint.__name__, **MODELS)
     # A file argument is only checked and moved by Gradio when it belongs to a component.
@@ -193,7 +192,7 @@ class Api:
         with shown_to_user():
             return [json_shapes.run(status) for status in self.service.runs()]
 
-    def check_run(self, run_id: str) -> dict[str, Any]:
+    def run(self, run_id: str) -> dict[str, Any]:
         """Where a run stands."""
         with shown_to_user():
             return json_shapes.run(self.service.run(checked_text(run_id, "run_id")))

@@ -40,7 +40,6 @@ from adapter_ui.domain import (
 )
 from adapter_ui.errors import DoesNotFit, GatedRepo, HubUnreachable, UnknownRun
 from adapter_ui.training.data import read_table
-from adapter_ui.training.examples import guess_columns
 from adapter_ui.training.recipe import Recipe, total_steps
 from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.ui.fake_data import BASES, MB, ROWS, SMOL, details, profile_of
@@ -239,9 +238,6 @@ class FakeService:
 
     def read_table(self, source: str | Path) -> Table:
         return read_table(source)
-
-    def guess_columns(self, table: Table) -> Mapping[str, str]:
-        return guess_columns(table)
 
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
         parsed = Recipe.parse(recipe)
