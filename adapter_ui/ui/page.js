@@ -46,10 +46,10 @@ window.adapterUI = (() => {
   };
   const results = (element, pick, watch) => {
     const choose = (row, wait) => {
-      selectedRef = row.dataset.ref;
+      const ref = selectedRef = row.dataset.ref;
       markSelected(element);
       clearTimeout(pickLater);
-      pickLater = setTimeout(() => pick(selectedRef), wait);
+      pickLater = setTimeout(() => pick(ref), wait);
     };
     element.addEventListener("click", (event) => {
       const row = event.target.closest("tr[data-ref]");
@@ -84,10 +84,11 @@ window.adapterUI = (() => {
     const follow = () => {
       const ref = element.querySelector("[data-ref]")?.dataset.ref ?? "";
       if (!ref || ref === new URL(location.href).searchParams.get("adapter")) return;
-      selectedRef = ref;
       remember(["adapter"], [ref]);
       const table = document.querySelector("#results");
-      if (table) markSelected(table);
+      if (!table || table.contains(document.activeElement)) return;  // the reader may be a row further than the answer
+      selectedRef = ref;
+      markSelected(table);
     };
     watch("value", follow);
   };

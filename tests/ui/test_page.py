@@ -56,6 +56,18 @@ def test_the_keyboard_alone_finds_and_selects(page: Page, address: str) -> None:
     expect(page.locator("#detail-head h2")).to_have_text("pirate")
 
 
+def test_an_answer_to_an_older_choice_never_replaces_a_newer_one(page: Page, address: str) -> None:
+    open_page(page, address)
+    for wait in (150, 300, 400, 500):  # an answer takes about 500 ms, a choice by arrow is sent after 250 ms
+        row = page.locator("tr[data-ref='starter:formal']")
+        row.focus()
+        row.press("Enter")
+        page.wait_for_timeout(wait)
+        page.keyboard.press("ArrowUp")
+        expect(page.locator("#detail-head h2")).to_have_text("pirate")
+        expect(page.locator("tr[aria-selected='true']")).to_have_attribute("data-ref", "starter:pirate")
+
+
 def test_a_hostile_adapter_stays_text(page: Page, address: str) -> None:
     open_page(page, f"{address}/?adapter=evil/hostile-card")
     expect(page.locator("#detail-head h2")).to_have_text("hostile-card")
