@@ -11,8 +11,8 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
-from adapter_ui.catalog.base_facts import local_base_facts
-from adapter_ui.catalog.base_reader import packaged_facts
+from adapter_ui.catalog.bases.facts import local_base_facts
+from adapter_ui.catalog.bases.reader import packaged_facts
 from adapter_ui.catalog.storage.embedded import EMBEDDED_BASE, embedded_folder
 from adapter_ui.catalog.storage.library import STARTER
 from adapter_ui.domain import ChatMessage, GenerationOptions, Precision

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.catalog.base_facts import file_sizes
-from adapter_ui.catalog.base_reader import BaseReader
+from adapter_ui.catalog.bases.facts import file_sizes
+from adapter_ui.catalog.bases.reader import BaseReader
 from adapter_ui.catalog.details import DetailReader
 from adapter_ui.catalog.hub.client import Hub
 from adapter_ui.catalog.hub.errors import no_answer

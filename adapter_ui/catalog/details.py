@@ -9,13 +9,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
-from adapter_ui.catalog.base_reader import BaseReader
+from adapter_ui.catalog.bases.reader import BaseReader
 from adapter_ui.catalog.hub.client import Hub
-from adapter_ui.catalog.profiles.config import CONFIG_BYTES, CONFIG_NAME, AdapterConfig, parse_config
-from adapter_ui.catalog.profiles.findings import PICKLE, SAFETENSORS
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, AdapterConfig, parse_config
 from adapter_ui.catalog.storage.cache import Cache
 from adapter_ui.catalog.storage.files import HubFiles
-from adapter_ui.domain import AdapterSummary, Source, is_hub_id
+from adapter_ui.domain import (
+    ADAPTER_CONFIG,
+    ADAPTER_PICKLE,
+    ADAPTER_WEIGHTS,
+    AdapterSummary,
+    Source,
+    is_hub_id,
+)
 from adapter_ui.errors import BadAdapter, HubError, HubRateLimited, HubUnreachable, NotFoundOrPrivate
 
 WORKERS = 8
@@ -65,7 +71,7 @@ class DetailReader:
     def _with_config(self, row: AdapterSummary) -> AdapterSummary:
         if row.ref.source is not Source.HUB or row.commit is None:
             return row
-        config: AdapterConfig = parse_config(self._files(row, row.commit).read(CONFIG_NAME, CONFIG_BYTES))
+        config: AdapterConfig = parse_config(self._files(row, row.commit).read(ADAPTER_CONFIG, CONFIG_BYTES))
         named = config.base_model_name_or_path
         return replace(
             row,
@@ -80,9 +86,9 @@ class DetailReader:
             return row
         files = self._files(row, row.commit)
         try:
-            return replace(row, size_bytes=files.size(SAFETENSORS))
+            return replace(row, size_bytes=files.size(ADAPTER_WEIGHTS))
         except NotFoundOrPrivate:
-            return replace(row, size_bytes=files.size(PICKLE))
+            return replace(row, size_bytes=files.size(ADAPTER_PICKLE))
 
     def _with_base(self, row: AdapterSummary) -> AdapterSummary:
         if row.base_model is None or not is_hub_id(row.base_model):

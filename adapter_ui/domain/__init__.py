@@ -8,15 +8,20 @@ from adapter_ui.domain.adapters import (
     AdapterProfile,
     AdapterSummary,
     BaseFacts,
+    BaseSuggestion,
     Finding,
     Level,
     ModuleInfo,
+    Revision,
     SearchPage,
     SearchQuery,
     TensorInfo,
 )
+from adapter_ui.domain.files import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS
 from adapter_ui.domain.models import (
     MODEL_CLASS_OF_TASK,
+    Device,
+    Fit,
     LoadedBase,
     LoadReport,
     MemoryEstimate,
@@ -51,6 +56,9 @@ from adapter_ui.domain.tuning import (
 )
 
 __all__ = [
+    "ADAPTER_CONFIG",
+    "ADAPTER_PICKLE",
+    "ADAPTER_WEIGHTS",
     "HUB_ID",
     "LOCAL_NAME",
     "MODEL_CLASS_OF_TASK",
@@ -60,9 +68,12 @@ __all__ = [
     "AdapterRef",
     "AdapterSummary",
     "BaseFacts",
+    "BaseSuggestion",
     "ChatMessage",
+    "Device",
     "Entity",
     "Finding",
+    "Fit",
     "Generation",
     "GenerationOptions",
     "LabelScore",
@@ -77,6 +88,7 @@ __all__ = [
     "Prediction",
     "Preflight",
     "Progress",
+    "Revision",
     "RunState",
     "RunStatus",
     "SearchPage",

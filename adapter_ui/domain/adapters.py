@@ -31,12 +31,25 @@ class Finding:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """What to look for. An empty string or list leaves that filter out; `cursor` continues a page."""
+    """What to look for. An empty string or None leaves that filter out; `cursor` continues a page.
+
+    `variants` asks for adapters of the base's finetunes and quantised copies too. Ranks and sizes (bytes) are
+    inclusive bounds. `access` is "open" or "gated".
+    """
 
     text: str = ""
     base_model: str = ""
+    variants: bool = False
+    author: str = ""
     task_type: str = ""
     method: str = ""
+    min_rank: int | None = None
+    max_rank: int | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    license: str = ""
+    access: str = ""
+    safetensors: bool = False
     source: str = ""
     sort: str = "trending"
     limit: int = 30
@@ -45,7 +58,11 @@ class SearchQuery:
 
 @dataclass(frozen=True)
 class AdapterSummary:
-    """One row of a search. What only the files tell (method, rank, sizes) may still be unknown."""
+    """One row of a search. What only the files tell (method, rank, sizes) may still be unknown.
+
+    `complete` says that all that can be known is here: what is None then stays so. `safetensors` is whether
+    its weights are in that format.
+    """
 
     ref: AdapterRef
     base_model: str | None = None
@@ -60,6 +77,31 @@ class AdapterSummary:
     gated: bool = False
     commit: str | None = None
     title: str | None = None
+    parameters: int | None = None
+    dtype: str | None = None
+    license: str | None = None
+    safetensors: bool | None = None
+    trending: float | None = None
+    created: str | None = None
+    complete: bool = False
+
+
+@dataclass(frozen=True)
+class BaseSuggestion:
+    """A base model that what was typed may mean, and how many adapters for it are known here."""
+
+    id: str
+    adapters: int = 0
+    downloads: int | None = None
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A branch or a tag of a repository. `commit` is its newest commit."""
+
+    name: str
+    kind: str
+    commit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,13 +133,21 @@ class TensorInfo:
 
 @dataclass(frozen=True)
 class ModuleInfo:
-    """One module of the base that the adapter changes: where it sits, its rank, its parameters."""
+    """One module of the base that the adapter changes: where it sits, its rank, its parameters.
+
+    `parts` are the method's own names of its tensors (lora_A, lora_magnitude_vector, …), `whole` says that
+    the module itself is saved (a head, an embedding), and `scaling` is what its change is multiplied by.
+    """
 
     name: str
     kind: str
     layer: int | None
     rank: int | None
     parameters: int
+    parts: tuple[str, ...] = ()
+    dtype: str | None = None
+    whole: bool = False
+    scaling: float | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +155,8 @@ class BaseFacts:
     """What is known of a base model without downloading its weights.
 
     `problem` says why `available` is False, and `problem_code` is the `code` of that error. `weights` is the
-    format of its files: safetensors, gguf or pickle.
+    format of its files: safetensors, gguf or pickle. `linear_parameters` are those that bitsandbytes
+    quantises, counted in the headers. `checked` is when the Hub said so.
     """
 
     id: str
@@ -130,13 +181,18 @@ class BaseFacts:
     quantization: str | None = None
     remote_code: bool = False
     is_adapter: bool = False
+    linear_parameters: int | None = None
+    linear_rows: int | None = None
+    checked: str | None = None
 
 
 @dataclass(frozen=True)
 class AdapterProfile:
     """Everything about an adapter that can be known before its weights are downloaded.
 
-    `label_count` is the number of classes of the classification head it brings with it, if any.
+    `label_count` is the number of classes of the classification head it brings with it, if any. `folders` are
+    the folders of its repository that hold an adapter each. `checked` is when the Hub was asked; an earlier
+    time than now means that the Hub could not be reached, and this is what was known then.
     """
 
     ref: AdapterRef
@@ -157,6 +213,12 @@ class AdapterProfile:
     label_count: int | None = None
     snippet: str = ""
     card: str = ""
+    license: str | None = None
+    downloads: int | None = None
+    likes: int | None = None
+    updated: str | None = None
+    folders: tuple[str, ...] = ()
+    checked: str | None = None
 
     @property
     def ratio(self) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,17 +39,54 @@ class PrecisionChoice:
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Predicted memory of one precision, term by term, in bytes."""
+    """Predicted memory of one precision, term by term, in bytes.
+
+    `optimizer` holds gradients and optimizer states; it and `activations` are there in training only.
+    """
 
     weights: int
     adapter: int
     kv_cache: int
     margin: int
     activations: int = 0
+    optimizer: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.adapter + self.kv_cache + self.margin + self.activations
+        return self.weights + self.adapter + self.kv_cache + self.margin + self.activations + self.optimizer
+
+
+@dataclass(frozen=True)
+class Device:
+    """Something a model can be loaded into: this machine's RAM or a GPU of it, or a common GPU to compare.
+
+    Memory in bytes; `available` is what a load could take now, for a device elsewhere what a fresh one has.
+    """
+
+    name: str
+    total: int
+    available: int
+    here: bool = False
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What running and training one adapter on its base need, and what fits where.
+
+    `context` is in tokens, `arms` are answers written at once. `loading` and `training` are by precision.
+    """
+
+    context: int
+    arms: int
+    loading: Mapping[Precision, MemoryEstimate]
+    training: Mapping[Precision, MemoryEstimate]
+    devices: tuple[Device, ...]
+
+    def largest(self, device: Device, *, training: bool = False) -> Precision | None:
+        """The precision with the largest memory that fits the device; None when none does."""
+        estimates = self.training if training else self.loading
+        fitting = [name for name, estimate in estimates.items() if estimate.total <= device.available]
+        return max(fitting, key=lambda name: estimates[name].total, default=None)
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,10 @@ from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
+from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.patterns import with_plain_names
 
-CONFIG_FILE = "adapter_config.json"
-WEIGHTS_FILE = "adapter_model.safetensors"
 LABELS_FILE = "label_names.json"
 HEADS = ("score", "classifier", "qa_outputs")
 # Code by name, third repositories, local paths, and inits that only matter before training.
@@ -103,7 +102,7 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
         set_peft_model_state_dict(model, applied, adapter_name=name)
     except KeyError as error:
         raise BadAdapter(
-            f"{WEIGHTS_FILE} lacks {error.args[0]}, which the config asks for; try another revision."
+            f"{ADAPTER_WEIGHTS} lacks {error.args[0]}, which the config asks for; try another revision."
         ) from error
     notices = []
     if missing := len(expected.keys() - applied.keys()):
@@ -118,10 +117,10 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of the adapter's safetensors file, all finite."""
     try:
-        tensors = load_file(folder / WEIGHTS_FILE)
+        tensors = load_file(folder / ADAPTER_WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise BadAdapter(
-            f"{WEIGHTS_FILE} cannot be read ({error}); load the adapter again to download it afresh."
+            f"{ADAPTER_WEIGHTS} cannot be read ({error}); load the adapter again to download it afresh."
         ) from error
     for key, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(comparable(tensor)).all():
@@ -165,7 +164,7 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     try:
         return config_class(**with_plain_names(values, model))
     except (TypeError, ValueError) as error:
-        raise BadAdapter(f"PEFT does not accept this {CONFIG_FILE}: {first_line(error)}") from error
+        raise BadAdapter(f"PEFT does not accept this {ADAPTER_CONFIG}: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:
@@ -174,11 +173,11 @@ def first_line(error: Exception) -> str:
 
 def read_json(folder: Path) -> dict[str, Any]:
     try:
-        raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        raw = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise BadAdapter(f"{CONFIG_FILE} cannot be read: {error}.") from error
+        raise BadAdapter(f"{ADAPTER_CONFIG} cannot be read: {error}.") from error
     if not isinstance(raw, dict):
-        raise BadAdapter(f"{CONFIG_FILE} is not a JSON object.")
+        raise BadAdapter(f"{ADAPTER_CONFIG} is not a JSON object.")
     return raw
 
 
@@ -215,11 +214,11 @@ def labels_of(folder: Path) -> tuple[str, ...]:
 
 def head_rows(folder: Path) -> int:
     try:
-        with safe_open(folder / WEIGHTS_FILE, framework="pt") as file:
+        with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as file:
             names = [key for key in list(file.keys()) if is_head(key)]
             shapes = {key: file.get_slice(key).get_shape() for key in names}
     except (OSError, SafetensorError) as error:
-        raise BadAdapter(f"{WEIGHTS_FILE} cannot be read: {error}.") from error
+        raise BadAdapter(f"{ADAPTER_WEIGHTS} cannot be read: {error}.") from error
     # A head of two layers ends in out_proj; its last layer has the classes.
     for key in sorted(shapes, key=lambda key: "out_proj" not in key):
         return shapes[key][0]

@@ -26,7 +26,7 @@ from transformers import (
 from transformers.models.auto.auto_factory import _BaseAutoModelClass
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from adapter_ui.domain import Precision
+from adapter_ui.domain import ADAPTER_CONFIG, Precision
 from adapter_ui.errors import BaseUnavailable, InvalidInput
 
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
@@ -104,7 +104,7 @@ def load_base(
 
 def read_config(folder: Path) -> PretrainedConfig:
     """The base's config.json without the fields by which it could choose code to run, and within bounds."""
-    if (folder / "adapter_config.json").exists():
+    if (folder / ADAPTER_CONFIG).exists():
         raise BaseUnavailable(
             "This base is itself an adapter; load the adapter over the base it was made from."
         )

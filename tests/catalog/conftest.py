@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter_ui.catalog import base_reader
+from adapter_ui.catalog.bases import reader
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.hub.client import Hub
 from adapter_ui.catalog.storage import library
@@ -27,7 +27,7 @@ def starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "starter"
     folder.mkdir()
     monkeypatch.setattr(library, "STARTER", folder)
-    monkeypatch.setattr(base_reader, "PACKAGED", folder / "base.json")
+    monkeypatch.setattr(reader, "PACKAGED", folder / "base.json")
     return folder
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from adapter_ui.catalog import base_reader
-from adapter_ui.catalog.base_facts import architecture, facts_from_metadata, local_base_facts
+from adapter_ui.catalog.bases import reader
+from adapter_ui.catalog.bases.facts import architecture, facts_from_metadata, local_base_facts
 from adapter_ui.domain import BaseFacts
 from adapter_ui.errors import BaseUnavailable
 from tests.hub.light_adapters import light_base_files
@@ -152,7 +152,7 @@ def test_several_threads_ask_once(server, catalog):
 
 
 def test_a_failure_is_forgotten_soon(server, catalog, monkeypatch):
-    monkeypatch.setattr(base_reader, "FAILURE_SECONDS", 0)
+    monkeypatch.setattr(reader, "FAILURE_SECONDS", 0)
     assert catalog.base_facts("tiny-org/base").problem_code == "not_found_or_private"
     server.add_repo("tiny-org/base", light_base_files())
     assert catalog.base_facts("tiny-org/base").available

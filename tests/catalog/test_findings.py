@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapter_ui.catalog.findings.evidence import Evidence
+from adapter_ui.catalog.findings.rules import find
 from adapter_ui.catalog.profiles.config import AdapterConfig
-from adapter_ui.catalog.profiles.findings import Evidence, find
 from adapter_ui.domain import AdapterRef, BaseFacts, Level, TensorInfo
 
 PEFT = "0.21.2"

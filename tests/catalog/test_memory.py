@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapter_ui.catalog.base_facts import architecture
+from adapter_ui.catalog.bases.facts import architecture
 from adapter_ui.catalog.memory import (
     CONTEXT_TOKENS,
     estimate_memory,

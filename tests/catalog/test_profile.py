@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from safetensors.numpy import save_file
 
+from adapter_ui.catalog.findings.tensors import tensor_findings
 from adapter_ui.catalog.profiles.config import AdapterConfig, parse_config
 from adapter_ui.catalog.profiles.inspection import read_header
 from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
-from adapter_ui.catalog.profiles.tensor_findings import tensor_findings
 from adapter_ui.catalog.storage.files import FolderFiles
 from adapter_ui.domain import Level, TensorInfo
 

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from adapter_ui.domain import ADAPTER_CONFIG
 from adapter_ui.errors import BadAdapter
 
-CONFIG_NAME = "adapter_config.json"
 CONFIG_BYTES = 1_000_000
 MOST_DEPTH = 8
 MOST_ITEMS = 50_000
@@ -98,14 +98,14 @@ def parse_config(data: bytes) -> AdapterConfig:
     """Read the bytes of adapter_config.json. Raises ConfigUnreadable, or NonFiniteNumber."""
     if len(data) > CONFIG_BYTES:
         raise ConfigUnreadable(
-            f"{CONFIG_NAME} is larger than {CONFIG_BYTES:,} bytes; no sound adapter has that."
+            f"{ADAPTER_CONFIG} is larger than {CONFIG_BYTES:,} bytes; no sound adapter has that."
         )
     try:
         values = json.loads(data.decode("utf-8-sig"), parse_constant=refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise ConfigUnreadable(f"{CONFIG_NAME} is not JSON; ask the author to upload it again.") from error
+        raise ConfigUnreadable(f"{ADAPTER_CONFIG} is not JSON; ask the author to upload it again.") from error
     if not isinstance(values, dict):
-        raise ConfigUnreadable(f"{CONFIG_NAME} is not a JSON object; ask the author to upload it again.")
+        raise ConfigUnreadable(f"{ADAPTER_CONFIG} is not a JSON object; ask the author to upload it again.")
     check_bounds(values)
     try:
         return AdapterConfig.model_validate(values)
@@ -113,13 +113,13 @@ def parse_config(data: bytes) -> AdapterConfig:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         field = ".".join(str(part) for part in first["loc"][:1]) or "r"
         raise ConfigUnreadable(
-            f"The field “{field}” of {CONFIG_NAME} cannot be used: {first['msg']}."
+            f"The field “{field}” of {ADAPTER_CONFIG} cannot be used: {first['msg']}."
         ) from error
 
 
 def refuse_constant(name: str) -> float:
     raise NonFiniteNumber(
-        f"{CONFIG_NAME} holds {name} where a number belongs; the adapter would give no usable output."
+        f"{ADAPTER_CONFIG} holds {name} where a number belongs; the adapter would give no usable output."
     )
 
 
@@ -127,18 +127,20 @@ def check_bounds(values: Any, depth: int = 0) -> int:
     """Check depth, lengths and numbers all the way down; gives the number of items seen."""
     if depth > MOST_DEPTH:
         raise ConfigUnreadable(
-            f"{CONFIG_NAME} is nested deeper than {MOST_DEPTH} levels; no sound adapter is."
+            f"{ADAPTER_CONFIG} is nested deeper than {MOST_DEPTH} levels; no sound adapter is."
         )
     if isinstance(values, str) and len(values) > LONGEST_STRING:
-        raise ConfigUnreadable(f"{CONFIG_NAME} holds a text longer than {LONGEST_STRING:,} characters.")
+        raise ConfigUnreadable(f"{ADAPTER_CONFIG} holds a text longer than {LONGEST_STRING:,} characters.")
     if isinstance(values, int | float) and not abs(values) <= LARGEST_NUMBER:
-        raise NonFiniteNumber(f"{CONFIG_NAME} holds a number beyond all use; the adapter cannot be sound.")
+        raise NonFiniteNumber(f"{ADAPTER_CONFIG} holds a number beyond all use; the adapter cannot be sound.")
     if not isinstance(values, dict | list):
         return 1
     if isinstance(values, dict) and any(len(key) > LONGEST_STRING for key in values):
-        raise ConfigUnreadable(f"{CONFIG_NAME} holds a name longer than {LONGEST_STRING:,} characters.")
+        raise ConfigUnreadable(f"{ADAPTER_CONFIG} holds a name longer than {LONGEST_STRING:,} characters.")
     items = values.values() if isinstance(values, dict) else values
     count = sum(check_bounds(item, depth + 1) for item in items)
     if count > MOST_ITEMS:
-        raise ConfigUnreadable(f"{CONFIG_NAME} holds more than {MOST_ITEMS:,} values; no sound adapter does.")
+        raise ConfigUnreadable(
+            f"{ADAPTER_CONFIG} holds more than {MOST_ITEMS:,} values; no sound adapter does."
+        )
     return count

@@ -11,18 +11,30 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TypeVar
 
+from adapter_ui.catalog.findings.evidence import Evidence
+from adapter_ui.catalog.findings.rules import find
 from adapter_ui.catalog.memory import estimate_memory
 from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_base, read_card
-from adapter_ui.catalog.profiles.config import CONFIG_BYTES, CONFIG_NAME, AdapterConfig, parse_config
-from adapter_ui.catalog.profiles.findings import SAFETENSORS, Evidence, find
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, AdapterConfig, parse_config
 from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
 from adapter_ui.catalog.profiles.snippet import write_snippet
 from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, main_dtype, read_tensors
 from adapter_ui.catalog.storage.files import AdapterFiles
-from adapter_ui.domain import AdapterProfile, AdapterRef, BaseFacts, Finding, Level, TensorInfo, is_hub_id
+from adapter_ui.domain import (
+    ADAPTER_CONFIG,
+    ADAPTER_PICKLE,
+    ADAPTER_WEIGHTS,
+    AdapterProfile,
+    AdapterRef,
+    BaseFacts,
+    Finding,
+    Level,
+    TensorInfo,
+    is_hub_id,
+)
 from adapter_ui.errors import BadAdapter, GatedRepo, NotFoundOrPrivate
 
-WEIGHTS = (SAFETENSORS, "adapter_model.bin")
+WEIGHTS = (ADAPTER_WEIGHTS, ADAPTER_PICKLE)
 
 GATED = "Its files are gated; accept the terms on its page on the Hub, then use a token of that account."
 
@@ -107,14 +119,16 @@ def attempt(read: Callable[[AdapterFiles], Read], files: AdapterFiles) -> tuple[
 
 
 def read_config(files: AdapterFiles) -> AdapterConfig | None:
-    return parse_config(files.read(CONFIG_NAME, CONFIG_BYTES)) if CONFIG_NAME in files.list() else None
+    return parse_config(files.read(ADAPTER_CONFIG, CONFIG_BYTES)) if ADAPTER_CONFIG in files.list() else None
 
 
 def read_header(files: AdapterFiles) -> tuple[TensorInfo, ...] | None:
     sizes = files.list()
-    if SAFETENSORS not in sizes:
+    if ADAPTER_WEIGHTS not in sizes:
         return None
-    return read_tensors(lambda start, end: files.read_range(SAFETENSORS, start, end), sizes[SAFETENSORS])
+    return read_tensors(
+        lambda start, end: files.read_range(ADAPTER_WEIGHTS, start, end), sizes[ADAPTER_WEIGHTS]
+    )
 
 
 def read_card_bytes(files: AdapterFiles) -> bytes:

@@ -7,12 +7,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_title, read_card
-from adapter_ui.catalog.profiles.config import CONFIG_BYTES, CONFIG_NAME, parse_config
-from adapter_ui.catalog.profiles.findings import SAFETENSORS
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
 from adapter_ui.catalog.profiles.profile import list_modules, overall_rank
 from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, HeaderUnreadable, read_tensors
 from adapter_ui.catalog.storage.files import FolderFiles
-from adapter_ui.domain import LOCAL_NAME, AdapterRef, AdapterSummary, ModuleInfo, Source
+from adapter_ui.domain import (
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
+    LOCAL_NAME,
+    AdapterRef,
+    AdapterSummary,
+    ModuleInfo,
+    Source,
+)
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 from adapter_ui.settings import Settings
 
@@ -71,7 +78,7 @@ class Library:
         """The folder that holds the adapter's files, unless a link leads out of the source's root."""
         folder = (place / "adapter" if source is Source.RUN else place).resolve()
         inside = folder.is_relative_to(self._roots[source].resolve())
-        return folder if inside and (folder / CONFIG_NAME).is_file() else None
+        return folder if inside and (folder / ADAPTER_CONFIG).is_file() else None
 
 
 def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
@@ -80,26 +87,26 @@ def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
     sizes = files.list()
     modules: tuple[ModuleInfo, ...] = ()
     try:
-        config = parse_config(files.read(CONFIG_NAME, CONFIG_BYTES))
+        config = parse_config(files.read(ADAPTER_CONFIG, CONFIG_BYTES))
     except BadAdapter:
         config = None
-    if config is not None and SAFETENSORS in sizes:
+    if config is not None and ADAPTER_WEIGHTS in sizes:
         try:
             tensors = read_tensors(
-                lambda start, end: files.read_range(SAFETENSORS, start, end), sizes[SAFETENSORS]
+                lambda start, end: files.read_range(ADAPTER_WEIGHTS, start, end), sizes[ADAPTER_WEIGHTS]
             )
             modules = list_modules(tensors, config.peft_type)
         except (HeaderUnreadable, HeaderTooLarge):
             modules = ()
     card = read_card(files.read_range(CARD_NAME, 0, CARD_BYTES)) if CARD_NAME in sizes else ""
-    changed = datetime.fromtimestamp((folder / CONFIG_NAME).stat().st_mtime, UTC)
+    changed = datetime.fromtimestamp((folder / ADAPTER_CONFIG).stat().st_mtime, UTC)
     return AdapterSummary(
         ref=ref,
         base_model=config.base_model_name_or_path if config else None,
         task_type=config.task_type if config else None,
         method=config.peft_type if config else None,
         rank=overall_rank(config, modules),
-        size_bytes=sizes.get(SAFETENSORS),
+        size_bytes=sizes.get(ADAPTER_WEIGHTS),
         updated=changed.isoformat(timespec="seconds"),
         title=card_title(card),
     )

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.errors import BaseUnavailable
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -28,7 +29,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
 )
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from adapter_ui.catalog.profiles.tensors import (
     dtype_name,
     read_tensors,
 )
-from adapter_ui.domain import BaseFacts, TensorInfo
+from adapter_ui.domain import ADAPTER_CONFIG, BaseFacts, TensorInfo
 from adapter_ui.errors import BaseUnavailable
 
 CONFIG_NAME = "config.json"
@@ -47,7 +47,7 @@ def facts_from_metadata(info: Mapping[str, Any], config: Mapping[str, Any] | Non
         gated=bool(info.get("gated")),
         license=license_name if isinstance(license_name, str) else None,
         weights=weights_format(files),
-        is_adapter="adapter_config.json" in files,
+        is_adapter=ADAPTER_CONFIG in files,
         **architecture(config or {}),
     )
 

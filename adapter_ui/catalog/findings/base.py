@@ -1,79 +1,13 @@
-"""What decides whether an adapter is worth loading: rules from evidence to findings (pure).
-
-A blocker means that a load must be refused. Each rule is a generator over one kind of evidence; each message
-is one sentence with a way out.
-"""
+"""What is known of the base decides: whether it is named, can be had, and can be loaded (pure)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 
+from adapter_ui.catalog.findings.evidence import Evidence, blocker
 from adapter_ui.catalog.memory import is_exact
 from adapter_ui.catalog.profiles.config import AdapterConfig
-from adapter_ui.catalog.profiles.config_findings import config_findings
-from adapter_ui.catalog.profiles.tensor_findings import tensor_findings
-from adapter_ui.domain import AdapterRef, BaseFacts, Finding, Level, Source, TensorInfo, is_hub_id
-
-SAFETENSORS = "adapter_model.safetensors"
-PICKLE = "adapter_model.bin"
-ORDER = tuple(reversed(Level))
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What was read of an adapter. A problem is the finding that stands for what could not be read."""
-
-    ref: AdapterRef
-    files: Mapping[str, int | None]
-    config: AdapterConfig | None = None
-    tensors: tuple[TensorInfo, ...] | None = None
-    base: BaseFacts | None = None
-    base_from_card: bool = False
-    problems: tuple[Finding, ...] = field(default=())
-
-
-def find(evidence: Evidence, peft_version: str) -> tuple[Finding, ...]:
-    """All findings, what matters most first. `peft_version` is the installed one."""
-    found = list(evidence.problems)
-    found += file_findings(evidence)
-    if evidence.config is not None:
-        found += config_findings(evidence.config, peft_version)
-        found += base_findings(evidence, evidence.config)
-        if evidence.tensors is not None:
-            found += tensor_findings(evidence.config, evidence.tensors, evidence.base)
-    in_order = sorted(found, key=lambda finding: ORDER.index(finding.level))
-    # A stranger's names stand in the messages, and their line breaks with them.
-    return tuple(replace(finding, message=" ".join(finding.message.split())) for finding in in_order)
-
-
-def file_findings(evidence: Evidence) -> Iterator[Finding]:
-    files = evidence.files
-    folders = sorted(name.rpartition("/")[0] for name in files if name.endswith("/adapter_config.json"))
-    if "adapter_config.json" not in files:
-        where = f" (there are some below: {', '.join(folders[:5])})" if folders else ""
-        yield blocker(
-            "config_missing",
-            f"There is no adapter_config.json at the top of this repository{where}; only an adapter that "
-            "stands there can be loaded.",
-        )
-    if SAFETENSORS in files:
-        if PICKLE in files:
-            yield Finding(
-                Level.INFO, "pickle_ignored", f"{PICKLE} is a pickle and is ignored; {SAFETENSORS} is used."
-            )
-        yield Finding(Level.GOOD, "safetensors", "The weights are in safetensors, which cannot run code.")
-    elif PICKLE in files:
-        yield blocker(
-            "pickle_only",
-            f"The weights are a pickle ({PICKLE}), which can run code when it is opened; ask the author for "
-            f"{SAFETENSORS}.",
-        )
-    else:
-        yield blocker(
-            "no_weights",
-            f"There is no {SAFETENSORS} here, so there is nothing to load; choose another adapter.",
-        )
+from adapter_ui.domain import BaseFacts, Finding, Level, Source, is_hub_id
 
 
 def base_findings(evidence: Evidence, config: AdapterConfig) -> Iterator[Finding]:
@@ -195,7 +129,3 @@ def base_memory_findings(base: BaseFacts) -> Iterator[Finding]:
             "memory_approximate",
             f"The shape of the base model {base.id} is not fully stated, so memory is approximate.",
         )
-
-
-def blocker(code: str, message: str) -> Finding:
-    return Finding(Level.BLOCKER, code, message)

@@ -11,7 +11,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.catalog.base_facts import (
+from adapter_ui.catalog.bases.facts import (
     CONFIG_BYTES,
     CONFIG_NAME,
     facts_from_metadata,
@@ -26,7 +26,7 @@ from adapter_ui.domain import BaseFacts
 from adapter_ui.errors import BadAdapter, BaseUnavailable, HubError
 from adapter_ui.settings import Settings
 
-PACKAGED = Path(__file__).parents[1] / "starter" / "base.json"
+PACKAGED = Path(__file__).parents[2] / "starter" / "base.json"
 KEPT_SECONDS = 600
 FAILURE_SECONDS = 20
 
