@@ -11,6 +11,7 @@
     - GatedRepo               the files need an accepted licence
   + BadAdapter                the adapter's files cannot be used as they are
     - UnsupportedAdapter      sound, but this app or this PEFT cannot load it
+    - HalfAttached            PEFT failed after it had begun to change the base in memory
   + BaseUnavailable           the base model's files cannot be had
   + DoesNotFit                not enough memory; `largest_precision` says what would fit
   + EngineError               the model worker failed
@@ -89,6 +90,10 @@ class BadAdapter(AdapterUIError):
 
 class UnsupportedAdapter(BadAdapter):
     code = "unsupported_adapter"
+
+
+class HalfAttached(BadAdapter):
+    code = "half_attached"
 
 
 class BaseUnavailable(AdapterUIError):

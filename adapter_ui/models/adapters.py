@@ -17,25 +17,35 @@ from typing import Any
 
 import peft
 import torch
-from peft import MODEL_TYPE_TO_PEFT_MODEL_MAPPING, PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel
+from peft import (
+    MODEL_TYPE_TO_PEFT_MODEL_MAPPING,
+    PEFT_TYPE_TO_CONFIG_MAPPING,
+    PeftConfig,
+    PeftModel,
+    PeftType,
+)
 from peft.tuners.lora import LoraLayer
+from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
+from adapter_ui.errors import BadAdapter, HalfAttached, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.patterns import with_plain_names
 
-LABELS_FILE = "label_names.json"
-HEADS = ("score", "classifier", "qa_outputs")
 # Code by name, third repositories, local paths, and inits that only matter before training.
 NEVER_FROM_A_FILE = {
     "auto_mapping", "megatron_config", "megatron_core", "runtime_config", "loftq_config", "eva_config",
     "corda_config", "lora_ga_config", "tokenizer_name_or_path", "tokenizer_kwargs",
     "prompt_tuning_init_state_dict_path", "prompt_tuning_init_text", "revision",
 }  # fmt: skip
-REFUSED_METHODS = {"XLORA": "it names further adapters to download"}
+REFUSED_METHODS = {
+    "XLORA": "it names further adapters to download",
+    "POLY": "each answer needs the number of one of its training tasks",
+    "MULTITASK_PROMPT_TUNING": "each answer needs the number of one of its training tasks",
+}
+MIRROR = "mirror"
 REFUSED_FIELDS = {
     "layer_replication": "it rebuilds the base's layers",
     "kasa_config": "it rewrites the base's weights",
@@ -56,7 +66,8 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
     """Add the adapter in `folder` under the PEFT adapter name `name`; gives the PeftModel and what was
     applied.
 
-    Raises BadAdapter when nothing in the file fits the base, UnsupportedAdapter when it must not be loaded.
+    Raises BadAdapter when nothing in the file fits the base, UnsupportedAdapter when it must not be loaded;
+    after both the base is as it was. Raises HalfAttached when it is not, and must not answer any more.
     """
     config = read_adapter_config(folder, model)
     tensors = read_tensors(folder)
@@ -65,6 +76,7 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
         undo.callback(peft_model.delete_adapter, name)
         attached = fill(peft_model, tensors, name)
         undo.pop_all()
+    answer_in_the_dtype_asked(peft_model)
     peft_model.eval()
     return peft_model, attached
 
@@ -73,14 +85,36 @@ def add_empty_adapter(model: torch.nn.Module, config: PeftConfig, name: str) -> 
     """The adapter's modules in place, with fresh weights, in the base's own dtype (PEFT would upcast to
     fp32).
     """
+    before = parts(model)
     try:
         if isinstance(model, PeftModel):
             model.add_adapter(name, config, autocast_adapter_dtype=False)
             return model
         wrapper = MODEL_TYPE_TO_PEFT_MODEL_MAPPING.get(config.task_type, PeftModel)
         return wrapper(model, config, adapter_name=name, autocast_adapter_dtype=False)
-    except (TypeError, ValueError, AttributeError, LookupError, NotImplementedError) as error:
-        raise BadAdapter(f"PEFT cannot put this adapter on this base: {first_line(error)}") from error
+    except (TypeError, ValueError, AttributeError, LookupError, ImportError, RuntimeError) as error:
+        kind = BadAdapter if parts(model) == before else HalfAttached
+        raise kind(f"PEFT cannot put this adapter on this base: {first_line(error)}") from error
+
+
+def parts(model: torch.nn.Module) -> set[str | int]:
+    """What changes when PEFT wraps a module or adds an adapter to one."""
+    return {*map(id, model.modules()), *(name for name, _ in model.named_parameters())}
+
+
+def answer_in_the_dtype_asked(model: PeftModel) -> None:
+    """Over a quantised base PEFT keeps adapters in fp32, and several methods let that leak into the layer's
+    answer: attention then refuses its query, key and value of different dtypes.
+    """
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer) and as_asked not in module._forward_hooks.values():
+            module.register_forward_hook(as_asked)
+
+
+def as_asked(layer: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
+    both = [value for value in (*inputs[:1], output) if isinstance(value, torch.Tensor)]
+    floats = len(both) == 2 and all(value.is_floating_point() for value in both)
+    return output.to(both[0].dtype) if floats else output
 
 
 def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attached:
@@ -153,6 +187,8 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     for field, reason in REFUSED_FIELDS.items():
         if raw.get(field):
             raise UnsupportedAdapter(f"Adapters with {field} are not supported: {reason}.")
+    if raw.get("shadow_model", MIRROR) != MIRROR:
+        raise UnsupportedAdapter("Adapters with a shadow_model are not supported: it names a further model.")
     known = {field.name for field in dataclasses.fields(config_class)} - NEVER_FROM_A_FILE
     values = {key: value for key, value in raw.items() if key in known and value is not None}
     values["inference_mode"] = True
@@ -194,41 +230,6 @@ def sharing_key(folder: Path, adapter: str) -> str:
     return adapter if trains_biases or trains_tokens else str(raw.get("peft_type"))
 
 
-def labels_of(folder: Path) -> tuple[str, ...]:
-    """Names of the classes of a classification head: as many as the head in the file has rows.
-
-    From `label_names.json`, which this app's own runs write, else LABEL_0, LABEL_1, … as transformers has
-    it. PEFT itself keeps no label names. Empty when the file has no head.
-    """
-    count = head_rows(folder)
-    names_file = folder / LABELS_FILE
-    if names_file.is_file():
-        try:
-            names = json.loads(names_file.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise BadAdapter(f"{LABELS_FILE} cannot be read: {error}.") from error
-        if isinstance(names, list) and len(names) == count:
-            return tuple(str(name)[:120] for name in names)
-    return tuple(f"LABEL_{index}" for index in range(count))
-
-
-def head_rows(folder: Path) -> int:
-    try:
-        with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as file:
-            names = [key for key in list(file.keys()) if is_head(key)]
-            shapes = {key: file.get_slice(key).get_shape() for key in names}
-    except (OSError, SafetensorError) as error:
-        raise BadAdapter(f"{ADAPTER_WEIGHTS} cannot be read: {error}.") from error
-    # A head of two layers ends in out_proj; its last layer has the classes.
-    for key in sorted(shapes, key=lambda key: "out_proj" not in key):
-        return shapes[key][0]
-    return 0
-
-
-def is_head(key: str) -> bool:
-    return key.endswith(".weight") and any(f".{head}." in f".{key}" for head in HEADS) and "lora_" not in key
-
-
 @contextmanager
 def speaking_as(model: torch.nn.Module, name: str, strength: float = 1.0) -> Iterator[None]:
     """Let the adapter `name` answer at `strength`; an empty name or strength 0 lets the base answer.
@@ -242,7 +243,9 @@ def speaking_as(model: torch.nn.Module, name: str, strength: float = 1.0) -> Ite
         with model.disable_adapter():
             yield
     else:
-        model.set_adapter(name, inference_mode=True)
+        # PEFT refuses to freeze this one method; nothing is trained here, so that changes no answer.
+        freezes = model.peft_config[name].peft_type is not PeftType.ADAPTION_PROMPT
+        model.set_adapter(name, inference_mode=freezes)
         with scaled(model, name, strength):
             yield
 

@@ -21,6 +21,8 @@ from adapter_ui.errors import BadAdapter
 PATTERN_SECONDS = 1.0
 MODULE_PATTERNS = ("target_modules", "exclude_modules", "feedforward_modules")
 PLAIN_NAMES = ("layers_pattern", "modules_to_save")
+# Its target_modules is no pattern but the end of the names of the attention modules.
+NAMED_BY_SUFFIX = ("ADAPTION_PROMPT",)
 # A name without these is a sound pattern that cannot run away, with its dots and with ^ and $ around it.
 SPECIAL = frozenset("*+?{()[|\\")
 
@@ -32,10 +34,11 @@ def with_plain_names(values: Mapping[str, Any], model: torch.nn.Module) -> dict[
     """
     plain = dict(values)
     names = module_names(model)
-    for field in PLAIN_NAMES:
+    is_suffix = plain.get("peft_type") in NAMED_BY_SUFFIX
+    for field in (*PLAIN_NAMES, "target_modules") if is_suffix else PLAIN_NAMES:
         refuse_patterns(field, plain.get(field))
     for field in MODULE_PATTERNS:
-        if isinstance(pattern := plain.get(field), str) and pattern != "all-linear":
+        if not is_suffix and isinstance(pattern := plain.get(field), str) and pattern != "all-linear":
             plain[field] = matching(names, field, pattern)
     for field, patterns in plain.items():
         if field.endswith("_pattern") and isinstance(patterns, dict):

@@ -15,10 +15,13 @@ from peft import PeftModel, PeftType
 
 from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.models.adapters import Attached, attach, labels_of, sharing_key
+from adapter_ui.errors import HalfAttached
+from adapter_ui.models.adapters import Attached, attach, sharing_key
+from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, load_base, tensor_bytes
 
-TASKS_WITH_LABELS = ("SEQ_CLS", "TOKEN_CLS")
+# Tasks whose head comes with the adapter: a base seldom has one.
+TASKS_WITH_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 
 
 @dataclass
@@ -68,7 +71,7 @@ class Pool:
         started = time.monotonic()
         resident = self.base_for(spec)
         if spec.adapter and spec.adapter not in resident.attached:
-            resident.attach(spec.adapter, Path(spec.adapter_folder))
+            self.attach(resident, spec)
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
         report = LoadReport(
             adapter=spec.adapter,
@@ -85,6 +88,16 @@ class Pool:
         )
         return resident.loaded, report
 
+    def attach(self, resident: Resident, spec: ModelSpec) -> None:
+        """Put the adapter on the base. One that PEFT left half changed is forgotten, and loaded afresh when
+        it is asked for again.
+        """
+        try:
+            resident.attach(spec.adapter, Path(spec.adapter_folder))
+        except HalfAttached:
+            self.residents = {key: kept for key, kept in self.residents.items() if kept is not resident}
+            raise
+
     def base_for(self, spec: ModelSpec) -> Resident:
         """The base in memory that the adapter of `spec` is or can be attached to, loaded if there is none.
 
@@ -94,7 +107,7 @@ class Pool:
             found = (self.residents[key] for key in self.residents if key.serves_alone(spec))
             return next(found, None) or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
         folder = Path(spec.adapter_folder)
-        labels = labels_of(folder) if spec.task_type in TASKS_WITH_LABELS else ()
+        labels = labels_of(folder) if spec.task_type in TASKS_WITH_HEADS else ()
         key = Key(spec.base, spec.precision, spec.model_class, labels, sharing_key(folder, spec.adapter))
         alone = Key(spec.base, spec.precision, spec.model_class, labels)
         if key not in self.residents and alone in self.residents:

@@ -17,7 +17,8 @@ from transformers.pytorch_utils import Conv1D
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.models.adapters import attach, labels_of
+from adapter_ui.models.adapters import attach
+from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, load_base
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase

@@ -19,7 +19,7 @@ import torch
 import transformers
 from peft import PeftModel
 
-from adapter_ui.models.adapters import LABELS_FILE
+from adapter_ui.models.heads import LABELS_FILE
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 

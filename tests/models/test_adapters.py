@@ -2,18 +2,22 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import C3AConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from adapter_ui.domain import Precision
-from adapter_ui.errors import BadAdapter, UnsupportedAdapter
-from adapter_ui.models.adapters import attach, labels_of, sharing_key, speaking_as
+from adapter_ui.engine.protocol import ModelSpec
+from adapter_ui.errors import BadAdapter, HalfAttached, UnsupportedAdapter
+from adapter_ui.models.adapters import attach, sharing_key, speaking_as
+from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
+from adapter_ui.models.pool import Pool
 
 ENDLESS_PATTERN = r"((model|layers|self_attn|\.|\d|_|\w)+)+!"
 INPUT = torch.tensor([[5, 9, 200, 17, 42]])
@@ -207,3 +211,36 @@ def test_trained_biases_tokens_and_other_methods_need_a_base_of_their_own(altere
     assert lora != sharing_key(tiny_models / "ia3", "org/three")
     assert sharing_key(altered({"bias": "all"}), "org/four") == "org/four"
     assert sharing_key(altered({"trainable_token_indices": [1, 2]}), "org/five") == "org/five"
+
+
+@pytest.mark.parametrize("model", ["org/secret", "/etc", "llama"])
+def test_a_shadow_model_that_names_a_further_model_is_refused(loaded, altered, model):
+    folder = altered({"peft_type": "SHADOW", "shadow_model": model})
+    with pytest.raises(UnsupportedAdapter, match="shadow_model"):
+        attach(loaded.model, folder, "a_1")
+
+
+def test_a_base_that_peft_left_half_changed_is_not_used_again(tiny_models, tmp_path):
+    """PEFT wraps the first layer's module before it finds a block size that does not fit the second's."""
+    folder = tmp_path / "c3a"
+    base = AutoModelForCausalLM.from_pretrained(tiny_models / "llama")
+    config = C3AConfig(block_size=16, target_modules=["q_proj"], task_type="CAUSAL_LM")
+    get_peft_model(base, config).save_pretrained(folder)
+    raw = json.loads((folder / "adapter_config.json").read_text())
+    raw["block_size_pattern"] = {"layers.1.self_attn.q_proj": 48}
+    (folder / "adapter_config.json").write_text(json.dumps(raw))
+    pool = Pool()
+    spec = ModelSpec(
+        base="tiny/llama",
+        base_folder=str(tiny_models / "llama"),
+        precision=Precision.FP32,
+        model_class="AutoModelForCausalLM",
+        task_type="CAUSAL_LM",
+    )
+    before, _ = pool.load(spec)
+    answer = logits(before.model)
+    with pytest.raises(HalfAttached):
+        pool.load(replace(spec, adapter="a/c3a", adapter_folder=str(folder)))
+    again, _ = pool.load(spec)
+    assert again.model is not before.model
+    assert torch.equal(logits(again.model), answer)

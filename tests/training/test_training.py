@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from adapter_ui.domain import RunState, RunStatus
-from adapter_ui.models.adapters import labels_of
+from adapter_ui.models.heads import labels_of
 from adapter_ui.models.train import train
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
