@@ -66,7 +66,7 @@ class RunState(StrEnum):
 @dataclass(frozen=True)
 class RunStatus:
     """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate,
-    …
+    … `checkpoint_step` is where it would go on if it were resumed.
     """
 
     run_id: str
@@ -84,3 +84,9 @@ class RunStatus:
     adapter: str | None = None
     error: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint_step: int | None = None
+
+    @property
+    def resumable(self) -> bool:
+        """Whether it ended before it was done; without a checkpoint it would begin anew."""
+        return self.state.ended and self.state is not RunState.DONE

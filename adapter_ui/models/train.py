@@ -6,7 +6,9 @@ knows no queue and no page, and can be run by hand.
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,10 +34,14 @@ from adapter_ui.models.training_events import RunCallback
 from adapter_ui.models.training_model import class_names, load_trainable
 from adapter_ui.models.training_samples import sample_prompts, write_samples
 from adapter_ui.models.training_saving import TrainingFacts, save_adapter
+from adapter_ui.training.checkpoints import newest, remove_torn
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
 
 NICENESS = 10
+CHECKPOINT_SHARE = 0.1
+# The one before the newest stays until the newest is sealed.
+KEPT_CHECKPOINTS = 2
 
 
 def train(run: RunFolder) -> None:
@@ -47,14 +53,16 @@ def train(run: RunFolder) -> None:
     tell(run, RunState.RUNNING, "Reading the data.")
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
     prompts = sample_prompts(examples)
-    if prompts:
+    remove_torn(run.checkpoints)
+    checkpoint = newest(run.checkpoints)
+    if prompts and checkpoint is None:
         tell(run, RunState.RUNNING, "Answering two prompts before training.")
         write_samples(run, loaded, prompts, "before")
-    tell(run, RunState.RUNNING, "Training.")
+    tell(run, RunState.RUNNING, "Training." if checkpoint is None else f"Resuming from {checkpoint.name}.")
     callback = RunCallback(run)
     trainer = trainer_for(run, recipe, loaded, data, callback)
     if not run.stop_asked:
-        trainer.train()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if callback.diverged_at is not None:
         fail(run, diverged(callback.diverged_at, recipe))
         return
@@ -69,13 +77,14 @@ def train(run: RunFolder) -> None:
         tell(run, RunState.CANCELLED, f"Stopped at step {step} of {total_steps}; the adapter so far is kept.")
         return
     write_samples(run, loaded, prompts, "after")
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
     tell(run, RunState.DONE, f"Trained for {step} steps.")
 
 
 def trainer_for(
     run: RunFolder, recipe: Recipe, loaded: LoadedModel, data: EncodedData, callback: RunCallback
 ) -> Trainer:
-    """A plain Trainer that reports to `callback` alone and writes no checkpoints of its own."""
+    """A plain Trainer that reports to `callback` alone."""
     trainer = Trainer(
         model=loaded.model,
         args=training_arguments(run, recipe, has_validation=bool(data.validation)),
@@ -93,7 +102,7 @@ def trainer_for(
 def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) -> TrainingArguments:
     on_gpu = torch.cuda.is_available()
     return TrainingArguments(
-        output_dir=str(run.path),
+        output_dir=str(run.checkpoints),
         learning_rate=recipe.learning_rate,
         num_train_epochs=recipe.num_train_epochs,
         max_steps=recipe.max_steps,
@@ -105,7 +114,9 @@ def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) 
         weight_decay=recipe.weight_decay,
         seed=recipe.seed,
         eval_strategy="epoch" if has_validation else "no",
-        save_strategy="no",
+        save_strategy="steps",
+        save_steps=CHECKPOINT_SHARE,
+        save_total_limit=KEPT_CHECKPOINTS,
         logging_steps=1,
         logging_nan_inf_filter=False,
         include_num_input_tokens_seen="non_padding",
@@ -152,6 +163,10 @@ def failures_told(run: RunFolder) -> Iterator[None]:
         yield
     except AdapterUIError as error:
         fail(run, error.message)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fail(run, "The disk is full; free some space, then resume the run.")
     except (MemoryError, torch.OutOfMemoryError):
         fail(run, "There was not enough memory; use a smaller batch or max_length, or another precision.")
 

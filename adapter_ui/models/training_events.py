@@ -1,6 +1,6 @@
 """What a training tells while it runs, and how it is told to stop: the Trainer's callback on a run folder.
 
-Writes events and reads the stop file; knows nothing of models or data.
+Writes events, seals checkpoints and reads the stop file; knows nothing of models or data.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from adapter_ui.training.checkpoints import seal
 from adapter_ui.training.run_folder import RunFolder
 
 MAX_LOGGED_STEPS = 2_000
+CHECKPOINT_SECONDS = 300.0
 LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", "eval_loss", "eval_accuracy")
 
 
 class RunCallback(TrainerCallback):
     """Logs every step (of a long run every n-th), stops when asked, and at the first loss that is no number.
 
+    A stop asks for a checkpoint first, as does every five minutes, so that the run can be resumed from there.
     `stopped` and `diverged_at` (a step) say why a training ended early; `measured` has the last values.
     """
 
@@ -28,12 +31,15 @@ class RunCallback(TrainerCallback):
         self.stopped = False
         self.diverged_at: int | None = None
         self.measured: dict[str, float] = {}
-        self.started = time.monotonic()
+        self.started = self.saved = time.monotonic()
+        self.first_step = 0
+        self.first_tokens = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.started = time.monotonic()
+        self.started = self.saved = time.monotonic()
+        self.first_step, self.first_tokens = state.global_step, int(state.num_input_tokens_seen)
         self.run.append("plan", total_steps=state.max_steps)
 
     def on_substep_end(
@@ -45,6 +51,14 @@ class RunCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.stop_if_asked(control)
+        if self.stopped or time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            control.should_save = True
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        seal(self.run.checkpoints / f"checkpoint-{state.global_step}")
+        self.saved = time.monotonic()
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -68,6 +82,7 @@ class RunCallback(TrainerCallback):
         if len(finite) < len(measured):
             self.diverged_at = state.global_step
             control.should_training_stop = True
+            control.should_save = False  # the state before this step is the one to go back to
         ends_here = self.stopped or self.diverged_at is not None
         if ends_here or "eval_loss" in finite or self.is_written(state):
             self.run.append("log", step=state.global_step, **finite, **self.speed(state))
@@ -78,9 +93,10 @@ class RunCallback(TrainerCallback):
 
     def speed(self, state: TrainerState) -> dict[str, float]:
         seconds = max(time.monotonic() - self.started, 1e-6)
-        left = (state.max_steps - state.global_step) * seconds / max(state.global_step, 1)
+        done, tokens = state.global_step - self.first_step, state.num_input_tokens_seen - self.first_tokens
+        left = (state.max_steps - state.global_step) * seconds / max(done, 1)
         return {
-            "tokens_per_second": round(float(state.num_input_tokens_seen) / seconds, 1),
+            "tokens_per_second": round(float(tokens) / seconds, 1),
             "eta_seconds": round(left, 1),
         }
 

@@ -7,12 +7,10 @@ and a model card. Knows nothing of how the adapter was trained beyond what the c
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import peft
 import torch
@@ -20,6 +18,7 @@ import transformers
 from peft import PeftModel
 
 from adapter_ui.models.heads import LABELS_FILE
+from adapter_ui.training.checkpoints import flush_to_disk
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 
@@ -60,16 +59,13 @@ def save_adapter(
     (partial / "README.md").write_text(model_card(recipe, base, labels, facts), encoding="utf-8")
     for path in (*partial.iterdir(), partial):
         flush_to_disk(path)
+    replaced = run.path / "adapter.replaced"
+    shutil.rmtree(replaced, ignore_errors=True)
+    if run.adapter.exists():  # of a run that was stopped and resumed
+        run.adapter.rename(replaced)
     partial.rename(run.adapter)
     flush_to_disk(run.path)
-
-
-def flush_to_disk(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def model_card(recipe: Recipe, base: PreparedBase, labels: Sequence[str], facts: TrainingFacts) -> str:

@@ -56,6 +56,10 @@ class RunFolder:
         return self.path / "adapter"
 
     @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
     def figures(self) -> Path:
         return self.path / "figures.json"
 

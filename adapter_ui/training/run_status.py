@@ -6,11 +6,13 @@ Pure reading: nothing here starts, stops or repairs a run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from adapter_ui.domain import RunState, RunStatus
+from adapter_ui.training.checkpoints import newest_step
 from adapter_ui.training.run_folder import RunFolder
 
 Event = Mapping[str, Any]
@@ -20,7 +22,8 @@ NOT_HISTORY = {"event", "time", "eta_seconds"}
 def read_status(folder: RunFolder) -> RunStatus:
     """The run's status from its folder alone. Raises FileNotFoundError when the run was deleted."""
     stat = folder.events.stat()
-    return fold(folder, stat.st_size, stat.st_mtime_ns, folder.adapter.is_dir())
+    status = fold(folder, stat.st_size, stat.st_mtime_ns, folder.adapter.is_dir())
+    return replace(status, checkpoint_step=newest_step(folder.checkpoints)) if status.resumable else status
 
 
 @lru_cache(maxsize=512)
@@ -50,7 +53,7 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> R
         seconds=None if started is None else round(events[-1]["time"] - started, 3),
         created=datetime.fromtimestamp(events[0]["time"], UTC).isoformat(timespec="seconds"),
         adapter=f"run:{folder.path.name}" if has_adapter else None,
-        error=first(event["message"] for event in reversed(events) if event["event"] == "error"),
+        error=error_since_queued(events),
         recipe=recipe,
     )
 
@@ -72,6 +75,16 @@ def samples(events: Iterable[Event]) -> tuple[Mapping[str, str], ...]:
         )
         sample[event["when"]] = event["text"]
     return tuple(prompts.values())
+
+
+def error_since_queued(events: list[Event]) -> str | None:
+    """Why it failed, unless it was resumed since."""
+    for event in reversed(events):
+        if event["event"] == "error":
+            return event["message"]
+        if event["event"] == "state" and event["state"] == RunState.QUEUED:
+            break
+    return None
 
 
 def first(items: Iterable[Any]) -> Any | None:

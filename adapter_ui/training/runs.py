@@ -89,15 +89,33 @@ class Runs:
         self._supervisor.wake()
         return self.status(run_id)
 
-    def delete(self, run_id: str) -> None:
-        """Remove a run with its adapter. Raises UnknownRun, and InvalidInput for one that has not ended.
+    def resume(self, run_id: str) -> RunStatus:
+        """Queue a run again that ended before it was done: it goes on from its newest whole checkpoint.
 
-        A run says that it has ended a moment before its process is gone; that moment is waited for.
+        Raises UnknownRun, and InvalidInput for one that is done or has not ended.
         """
         run = self._run(run_id)
+        self._wait_for_exit(run)
+        with self._supervisor.lock:
+            if not read_status(run).resumable or run.process.exists():
+                raise InvalidInput(
+                    f"The run {run_id} is done or has not ended; there is nothing to resume.", "run_id"
+                )
+            run.stop_file.unlink(missing_ok=True)
+            run.append("state", state=RunState.QUEUED, message="Waiting for its turn to go on.")
+        self._supervisor.wake()
+        return self.status(run_id)
+
+    def _wait_for_exit(self, run: RunFolder) -> None:
+        """A run says that it has ended a moment before its process is gone; that moment is waited for."""
         deadline = time.monotonic() + EXIT_SECONDS
         while read_status(run).state.ended and run.process.exists() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run with its adapter. Raises UnknownRun, and InvalidInput for one that has not ended."""
+        run = self._run(run_id)
+        self._wait_for_exit(run)
         with self._supervisor.lock:
             if not read_status(run).state.ended or run.process.exists():
                 raise InvalidInput(f"The run {run_id} has not ended; stop it before you delete it.", "run_id")

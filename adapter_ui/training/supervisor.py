@@ -6,6 +6,7 @@ living process has a run in hand. Closing the supervisor stops no training.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import threading
 import time
@@ -21,6 +22,7 @@ from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
 
+log = logging.getLogger(__name__)
 Prepare = Callable[[Recipe], Generator[Progress, None, PreparedBase]]
 POLL_SECONDS = 0.25
 
@@ -60,13 +62,21 @@ class Supervisor:
             self._wake.clear()
             if self._closing:
                 return
-            with self.lock:
-                busy = [run for run in run_folders(self._folder) if self._is_in_hand(run)]
-                claimed = None if busy else claim_next(self._folder)
-            if claimed:
-                self._take(claimed)
-            else:
-                self._wake.wait(POLL_SECONDS if busy else None)
+            try:
+                busy, claimed = self._look()
+                if claimed:
+                    self._take(claimed)
+                    continue
+            except OSError as error:
+                log.warning("The runs could not be looked after, which is tried again: %s", error)
+                busy = True
+            self._wake.wait(POLL_SECONDS if busy else None)
+
+    def _look(self) -> tuple[bool, RunFolder | None]:
+        """Whether a run is in hand, and the one to take if none is."""
+        with self.lock:
+            in_hand = [run for run in run_folders(self._folder) if self._is_in_hand(run)]
+            return bool(in_hand), None if in_hand else claim_next(self._folder)
 
     def _is_in_hand(self, run: RunFolder) -> bool:
         """Whether a living process works on the run. The end of a dead one is noted on the way."""
@@ -150,7 +160,7 @@ def note_death(run: RunFolder, cause: str) -> None:
 
 def note_interruption(run: RunFolder) -> None:
     if not read_status(run).state.ended:
-        end(run, RunState.INTERRUPTED, "The machine stopped while this run was training; start it again.")
+        end(run, RunState.INTERRUPTED, "The machine stopped while this run was training; resume it.")
 
 
 def end(run: RunFolder, state: RunState, message: str) -> None:

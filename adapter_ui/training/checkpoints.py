@@ -1,0 +1,86 @@
+"""Checkpoints of a run: which of them are whole, and which one to go on from.
+
+A checkpoint is a folder that the Trainer writes file by file, so a kill or a full disk can leave it torn. One
+that is whole is sealed at the end with the sizes and hashes of its files; without a seal that holds, a
+checkpoint is never used. Knows files and hashes, nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+
+from adapter_ui.training.run_folder import read_json, write_json
+
+SEAL = "complete.json"
+CHECKPOINT = re.compile(r"checkpoint-(\d{1,9})")
+
+
+def seal(checkpoint: Path) -> None:
+    """Note what the folder holds, once all of it has reached the disk."""
+    files = files_of(checkpoint)
+    for path in (*files, checkpoint):
+        flush_to_disk(path)
+    write_json(checkpoint / SEAL, {path.name: [path.stat().st_size, digest(path)] for path in files})
+    flush_to_disk(checkpoint / SEAL)
+    flush_to_disk(checkpoint)
+
+
+def newest(folder: Path) -> Path | None:
+    """The checkpoint of the latest step whose seal holds; None when there is none."""
+    return next((path for path in reversed(steps(folder)) if is_whole(path)), None)
+
+
+def newest_step(folder: Path) -> int | None:
+    """The step of the latest sealed checkpoint, told without reading its files."""
+    sealed = [path for path in steps(folder) if (path / SEAL).is_file()]
+    return step_of(sealed[-1]) if sealed else None
+
+
+def remove_torn(folder: Path) -> None:
+    """Remove what is not whole, so that its step can be written again."""
+    for path in steps(folder):
+        if not is_whole(path):
+            shutil.rmtree(path)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    try:
+        sealed = read_json(checkpoint / SEAL)
+    except (OSError, ValueError):
+        return False
+    files = {path.name: path for path in files_of(checkpoint)}
+    return files.keys() == sealed.keys() and all(
+        [path.stat().st_size, digest(path)] == sealed[name] for name, path in files.items()
+    )
+
+
+def steps(folder: Path) -> list[Path]:
+    """All checkpoints below `folder`, whole or not, in the order of their steps."""
+    found = folder.glob("checkpoint-*") if folder.is_dir() else ()
+    return sorted((path for path in found if CHECKPOINT.fullmatch(path.name)), key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
+
+
+def files_of(checkpoint: Path) -> list[Path]:
+    return sorted(path for path in checkpoint.iterdir() if path.is_file() and path.name != SEAL)
+
+
+def digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def flush_to_disk(path: Path) -> None:
+    """Make sure that a file, or the names in a folder, outlive a loss of power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
