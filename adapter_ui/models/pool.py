@@ -5,8 +5,10 @@ Knows what is loaded and how to load what is asked for; knows nothing of message
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import hashlib
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +72,7 @@ class Pool:
         """Make sure that the base and the adapter of `spec` are in memory; gives the model that answers."""
         started = time.monotonic()
         resident = self.base_for(spec)
+        self.note_use(resident)
         if spec.adapter and spec.adapter not in resident.attached:
             self.attach(resident, spec)
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
@@ -120,11 +123,17 @@ class Pool:
         self.residents[key] = Resident(spec, loaded, tensor_bytes(loaded.model))
         return self.residents[key]
 
+    def note_use(self, resident: Resident) -> None:
+        """Residents stand in the order of their last use."""
+        key = next(key for key, kept in self.residents.items() if kept is resident)
+        self.residents[key] = self.residents.pop(key)
+
     def unload(self, base: str, precision: Precision) -> None:
         """Free every copy of a base in a precision, with its adapters."""
         for key in [key for key in self.residents if (key.base, key.precision) == (base, precision)]:
             del self.residents[key]
         gc.collect()
+        give_memory_back()
 
     def contents(self) -> tuple[LoadedBase, ...]:
         return tuple(
@@ -139,6 +148,13 @@ class Pool:
             )
             for resident in self.residents.values()
         )
+
+
+def give_memory_back() -> None:
+    """glibc keeps freed memory for later, so the system would not see that a model has gone."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if hasattr(libc, "malloc_trim"):  # musl has none
+        libc.malloc_trim(0)
 
 
 def slot(adapter: str) -> str:
