@@ -9,6 +9,7 @@
     - HubRateLimited          too many requests; `wait_seconds` says how long
     - NotFoundOrPrivate       no such repository, revision or file for this user
     - GatedRepo               the files need an accepted licence
+    - DisabledRepo            the Hub gives nobody access to the repository any more
   + BadAdapter                the adapter's files cannot be used as they are
     - UnsupportedAdapter      sound, but this app or this PEFT cannot load it
     - HalfAttached            PEFT failed after it had begun to change the base in memory
@@ -82,6 +83,10 @@ class NotFoundOrPrivate(HubError):
 
 class GatedRepo(HubError):
     code = "gated_repo"
+
+
+class DisabledRepo(HubError):
+    code = "disabled_repo"
 
 
 class BadAdapter(AdapterUIError):

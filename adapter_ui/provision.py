@@ -7,12 +7,12 @@ page.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.machine import machine_memory
-from adapter_ui.catalog.memory import estimate_memory, largest_that_fits
+from adapter_ui.catalog.machine import room_for_a_model
+from adapter_ui.catalog.memory import estimate_memory
 from adapter_ui.catalog.storage.bases import fetch_adapter, fetch_base, find_base
 from adapter_ui.domain import (
     MODEL_CLASS_OF_TASK,
@@ -21,21 +21,32 @@ from adapter_ui.domain import (
     BaseFacts,
     MemoryEstimate,
     Precision,
+    Preflight,
     Progress,
     Source,
     is_hub_id,
+    largest_that_fits,
 )
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
 from adapter_ui.settings import Settings
+from adapter_ui.training.examples import Examples
+from adapter_ui.training.measuring import measure
+from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 
 
 class Provision:
-    """Turns names into local folders. Each method is a generator of Progress that returns its result."""
+    """Turns names into local folders. Each method is a generator of Progress that returns its result.
 
-    def __init__(self, settings: Settings, catalog: Catalog) -> None:
+    `free` unloads what can be spared until as many bytes are free as it is told.
+    """
+
+    def __init__(
+        self, settings: Settings, catalog: Catalog, free: Callable[[int], Iterator[Progress]]
+    ) -> None:
+        self.free = free
         self.settings = settings
         self.catalog = catalog
 
@@ -56,9 +67,9 @@ class Provision:
         yield Progress("inspect", f"Inspecting {ref}")
         profile = self.catalog.inspect(ref)
         facts = self.base_for(profile, base_model)
-        memory = estimate_memory(facts, profile.parameters)
+        memory = estimate_memory(facts, profile.parameters, task_type=profile.task_type)
         if facts.id not in in_memory:
-            refuse_what_does_not_fit(facts.id, precision, memory)
+            yield from self.make_room(facts.id, precision, memory)
         folder = yield from self.adapter_folder(ref, profile.commit)
         base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
         return ModelSpec(
@@ -71,6 +82,13 @@ class Provision:
             task_type=profile.task_type,
             predicted_bytes=predicted_bytes(memory, precision),
         )
+
+    def make_room(
+        self, base_id: str, precision: Precision, memory: Mapping[Precision, MemoryEstimate]
+    ) -> Iterator[Progress]:
+        if estimate := memory.get(precision):
+            yield from self.free(estimate.total)
+        refuse_what_does_not_fit(base_id, precision, memory)
 
     def base_for(self, profile: AdapterProfile, base_model: str) -> BaseFacts:
         """The facts of the base to load on; what forbids a load is refused here, before any download."""
@@ -103,7 +121,7 @@ class Provision:
         facts = self.catalog.base_facts(base_id)
         memory = estimate_memory(facts, None)
         if base_id not in in_memory:
-            refuse_what_does_not_fit(base_id, precision, memory)
+            yield from self.make_room(base_id, precision, memory)
         base = yield from fetch_base(self.settings, self.catalog.hub, base_id, facts.commit)
         return ModelSpec(
             base=base_id,
@@ -121,6 +139,14 @@ class Provision:
         if recipe.adapter:
             adapter = yield from self.adapter_folder(AdapterRef.parse(recipe.adapter))
         return PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
+
+    def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
+        """What a fine-tune would do and need; exact where its base is on this machine already."""
+        base_id = self.base_of(recipe)
+        here = self.already_here(recipe, base_id)
+        figures = measure(recipe, examples, here) if here else None
+        facts = self.catalog.base_facts(base_id)
+        return check(recipe, examples, facts, room_for_a_model(), figures)
 
     def already_here(self, recipe: Recipe, base_id: str) -> PreparedBase | None:
         """What `training` would give, if the base needs no download."""
@@ -168,7 +194,7 @@ def refuse_what_does_not_fit(
 ) -> None:
     """Raise DoesNotFit, with the largest precision that would fit. What is not known is not refused."""
     estimate = memory.get(precision)
-    available = machine_memory().available
+    available = room_for_a_model()
     if estimate is None or estimate.total <= available:
         return
     largest = largest_that_fits(memory, available)

@@ -6,20 +6,25 @@ the iterator stops the work. Errors are AdapterUIErrors. Knows nothing of Gradio
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from adapter_ui.answers import Answers, free_memory, unload
 from adapter_ui.catalog.catalog import Catalog
+from adapter_ui.catalog.fit import fit_devices
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
+from adapter_ui.catalog.together import compare_adapters
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,
-    AdapterSummary,
+    BaseSuggestion,
     ChatMessage,
+    Fit,
     Generation,
     GenerationOptions,
     LoadedBase,
@@ -30,9 +35,11 @@ from adapter_ui.domain import (
     Prediction,
     Preflight,
     Progress,
+    Revision,
     RunStatus,
     SearchPage,
     SearchQuery,
+    SideBySide,
     Source,
     Table,
     check_number,
@@ -45,15 +52,10 @@ from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
-from adapter_ui.training.measuring import measure
-from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.runs import Runs
 
-LOAD_SILENCE_SECONDS = 900.0
-ANSWER_SILENCE_SECONDS = 300.0
 STRONGEST = 4.0
-TEXT_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 
 
 class AdapterService:
@@ -65,8 +67,8 @@ class AdapterService:
         self.settings = settings
         self.catalog = catalog
         self.engine = engine
-        self.provision = Provision(settings, catalog)
-        self.specs: dict[tuple[AdapterRef, Precision], protocol.ModelSpec] = {}
+        self.provision = Provision(settings, catalog, partial(free_memory, engine))
+        self.answers = Answers(self.provision, engine)
         self.run_table = Runs(settings.runs, self.provision.training)
 
     @classmethod
@@ -81,21 +83,47 @@ class AdapterService:
 
     # ---- find and understand
 
+    @property
+    def hub_endpoint(self) -> str:
+        """The address of the Hub, whose pages are linked to."""
+        return self.settings.hub_endpoint
+
     def search(self, query: SearchQuery) -> SearchPage:
         """One page of adapters, at once; what only their files tell comes from `fill`."""
         return self.catalog.search(query)
 
-    def fill(self, adapters: Sequence[AdapterSummary]) -> Iterator[AdapterSummary]:
-        """The same rows with method, rank and sizes, each as soon as it is known."""
-        return self.catalog.fill(adapters)
+    def fill(self, query: SearchQuery, page: SearchPage) -> Iterator[SearchPage]:
+        """The page as it grows, whole each time: method, rank and sizes arrive, and rows that only their
+        files prove to fit.
+        """
+        return self.catalog.fill(query, page)
+
+    def suggest_bases(self, text: str) -> tuple[BaseSuggestion, ...]:
+        """Base models that a few typed letters may mean."""
+        return self.catalog.suggest_bases(text)
 
     def inspect(self, adapter: str) -> AdapterProfile:
         """All that can be known of an adapter before its weights are downloaded."""
         return self.catalog.inspect(AdapterRef.parse(adapter))
 
+    def revisions(self, adapter: str) -> tuple[Revision, ...]:
+        """The branches and tags to choose from, `main` first; none for an adapter on this machine."""
+        return self.catalog.revisions(AdapterRef.parse(adapter))
+
     def explain(self, profile: AdapterProfile) -> tuple[Explanation, ...]:
         """The profile's config in words, field by field; empty when it could not be read."""
         return explain(AdapterConfig.model_validate(dict(profile.config))) if profile.config else ()
+
+    def side_by_side(self, adapters: Sequence[str]) -> SideBySide:
+        """Two to four adapters compared; one that cannot be inspected keeps its place, with its error."""
+        return compare_adapters(self.catalog.inspect, adapters, self.default_precision())
+
+    def fit(self, profile: AdapterProfile, context: int = 2048, arms: int = 1) -> Fit | None:
+        """Memory to run and train the adapter, beside devices; None when its base's size is not known.
+
+        `context` is in tokens, `arms` are answers written at once. Raises InvalidInput.
+        """
+        return fit_devices(profile, context, arms)
 
     # ---- load
 
@@ -114,10 +142,7 @@ class AdapterService:
         Raises DoesNotFit before anything starts when memory is too small, naming the largest precision that
         fits.
         """
-        spec = yield from self.look_up(adapter, precision, base_model, model_class)
-        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS):
-            if isinstance(event, (Progress, LoadReport)):
-                yield event
+        return self.answers.load(adapter, precision, base_model, model_class)
 
     def warm(self) -> None:
         """Start the model worker ahead of a load that is likely to come; returns at once."""
@@ -130,56 +155,10 @@ class AdapterService:
         """Free a base and its adapters. Raises InvalidInput when it is not loaded."""
         if not any((entry.base, entry.precision) == (base, precision) for entry in self.engine.loaded()):
             raise InvalidInput(f"{base} in {precision.value} is not loaded.", field="base")
-        for _ in self.engine.stream(protocol.Unload(base, precision), silence_seconds=ANSWER_SILENCE_SECONDS):
-            pass
+        unload(self.engine, base, precision)
 
     def memory(self) -> MemoryUse:
         return replace(machine_memory(), worker=self.engine.process_memory())
-
-    def model(
-        self, adapter: str, precision: Precision, base_model: str = ""
-    ) -> Generator[Progress, None, protocol.ModelSpec]:
-        """What to ask the engine for; an adapter in memory answers as it was last loaded, with no look-up."""
-        known = self.specs.get((AdapterRef.parse(adapter), precision)) if adapter else None
-        if known and base_model in ("", known.base) and known.base in self.in_memory(precision):
-            return known
-        return (yield from self.look_up(adapter, precision, base_model))
-
-    def look_up(
-        self, adapter: str, precision: Precision, base_model: str = "", model_class: str = ""
-    ) -> Generator[Progress, None, protocol.ModelSpec]:
-        here = self.in_memory(precision)
-        if adapter:
-            return (
-                yield from self.provision.adapter_on_base(
-                    AdapterRef.parse(adapter),
-                    precision,
-                    base_model=base_model,
-                    model_class=model_class,
-                    in_memory=here,
-                )
-            )
-        return (
-            yield from self.provision.base_alone(
-                base_model, precision, model_class=model_class, in_memory=here
-            )
-        )
-
-    def in_memory(self, precision: Precision) -> set[str]:
-        return {entry.base for entry in self.engine.loaded() if entry.precision is precision}
-
-    def ask(
-        self,
-        request: protocol.Load | protocol.Generate | protocol.Predict,
-        silence_seconds: float,
-        *,
-        remember: bool = True,
-    ) -> Iterator[protocol.Event]:
-        """The engine's events. Only what proved to load is remembered: the rest would fail again."""
-        for event in self.engine.stream(request, silence_seconds=silence_seconds):
-            if remember and isinstance(event, LoadReport) and request.spec.adapter:
-                self.specs[AdapterRef.parse(request.spec.adapter), request.spec.precision] = request.spec
-            yield event
 
     # ---- try
 
@@ -201,11 +180,7 @@ class AdapterService:
         check_number("strength", strength, 0, STRONGEST)
         if not any(message.role == "user" and message.content.strip() for message in messages):
             raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
-        spec = yield from self.model(adapter, precision, base_model)
-        request = protocol.Generate(spec, tuple(messages), options, strength)
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember=not base_model):
-            if isinstance(event, (Progress, Generation)):
-                yield event
+        return self.answers.generate(adapter, messages, options, precision, strength, base_model)
 
     def predict(
         self, adapter: str, text: str, text_pair: str, precision: Precision
@@ -215,22 +190,7 @@ class AdapterService:
         """
         if not text.strip():
             raise InvalidInput("There is no text to read; write some.", field="text")
-        spec = yield from self.model(adapter, precision)
-        if spec.task_type in TEXT_TASKS:
-            yield from self.write(spec, text)
-            return
-        request = protocol.Predict(spec, text, text_pair)
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
-            if isinstance(event, (Progress, Prediction)):
-                yield event
-
-    def write(self, spec: protocol.ModelSpec, text: str) -> Iterator[Progress | Prediction]:
-        request = protocol.Generate(spec, (ChatMessage("user", text),), GenerationOptions(temperature=0))
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
-            if isinstance(event, Progress):
-                yield event
-            elif isinstance(event, Generation) and event.done:
-                yield Prediction(spec.task_type, text=event.text, seconds=event.seconds)
+        return self.answers.predict(adapter, text, text_pair, precision)
 
     # ---- tune
 
@@ -243,21 +203,14 @@ class AdapterService:
 
         Tokens and trainable parameters are counted by a short child process once the base is on this machine.
         """
-        return self.preflight(*self.read_recipe(recipe, data))
+        return self.provision.preflight(*self.read_recipe(recipe, data))
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
         """Start a run and give its id. Raises InvalidRecipe or DoesNotFit when it cannot start."""
         parsed, examples = self.read_recipe(recipe, data)
-        if refusal := self.preflight(parsed, examples).refusal:
+        if refusal := self.provision.preflight(parsed, examples).refusal:
             raise DoesNotFit(refusal)
         return self.run_table.start(parsed, examples)
-
-    def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
-        base_id = self.provision.base_of(recipe)
-        here = self.provision.already_here(recipe, base_id)
-        figures = measure(recipe, examples, here) if here else None
-        facts = self.catalog.base_facts(base_id)
-        return check(recipe, examples, facts, machine_memory().available, figures)
 
     def runs(self) -> tuple[RunStatus, ...]:
         """All runs, newest first."""
@@ -269,10 +222,13 @@ class AdapterService:
     def stop_run(self, run_id: str) -> RunStatus:
         return self.run_table.stop(run_id)
 
+    def resume_run(self, run_id: str) -> RunStatus:
+        """Go on with a run that ended before it was done, from its newest whole checkpoint."""
+        return self.run_table.resume(run_id)
+
     def delete_run(self, run_id: str) -> None:
         self.run_table.delete(run_id)
-        deleted = AdapterRef(Source.RUN, run_id)
-        self.specs = {key: spec for key, spec in self.specs.items() if key[0] != deleted}
+        self.answers.forget(AdapterRef(Source.RUN, run_id))
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from adapter_ui import answers, provision
 from adapter_ui.domain import ChatMessage, GenerationOptions, LoadReport, Precision
-from adapter_ui.errors import InvalidInput, NotFoundOrPrivate
+from adapter_ui.errors import DoesNotFit, InvalidInput, NotFoundOrPrivate
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
 from tests.hub import catalogue
-from tests.hub.server import LoopbackHub
+from tests.hub.server import LoopbackHub, files_of
 from tests.hub.tiny_models import build_llama
 
 BASE, OTHER_BASE = "tiny-org/tiny-llama", "tiny-org/other-llama"
@@ -75,6 +76,23 @@ def test_what_is_in_memory_is_not_looked_up_again(service, hub):
     assert len(hub.requests) == 0
 
 
+def test_an_adapter_in_a_folder_answers_as_it_does_alone(service, hub, tiny_models):
+    """Load, generate and predict, on files of one folder at one commit."""
+    below = {
+        f"{folder}/{name}": source
+        for folder in ("lora", "classifier")
+        for name, source in files_of(tiny_models / folder).items()
+    }
+    hub.add_repo("ada/all-of-them", below)
+    *_, report = service.load("ada/all-of-them:lora", Precision.FP32)
+    assert (report.adapter, report.base) == ("ada/all-of-them:lora", BASE)
+    assert report.keys_applied == report.keys_in_file > 0
+    assert answer(service, "ada/all-of-them:lora") == answer(service)
+    *_, there = service.predict("ada/all-of-them:classifier", "A text", "", Precision.FP32)
+    *_, alone = service.predict(catalogue.CLASSIFIER_ID, "A text", "", Precision.FP32)
+    assert there.labels == alone.labels
+
+
 def test_a_deleted_run_is_gone_although_its_adapter_was_loaded(service, tiny_models):
     run_id = ended_run(service.settings.runs, tiny_models / "lora")
     ref = f"run:{run_id}"
@@ -82,6 +100,40 @@ def test_a_deleted_run_is_gone_although_its_adapter_was_loaded(service, tiny_mod
     service.delete_run(run_id)
     with pytest.raises(NotFoundOrPrivate, match=ref):
         answer(service, ref)
+
+
+@pytest.fixture
+def scarce(service, monkeypatch):
+    """A machine with room for one tiny base and no more, beside what is in memory."""
+
+    one_base = service.inspect(ADAPTER).memory[Precision.FP32].total + 100_000
+
+    def room() -> int:
+        held = sum(base.measured_bytes for base in service.loaded())
+        return one_base - held
+
+    for module in (answers, provision):
+        monkeypatch.setattr(module, "room_for_a_model", room)
+
+
+def test_what_was_used_least_recently_makes_room(service, scarce):
+    for base in service.loaded():
+        service.unload(base.base, base.precision)
+    load(service)
+    *progress, report = service.load("", Precision.FP32, base_model=OTHER_BASE)
+    assert report.base == OTHER_BASE
+    assert [base.base for base in service.loaded()] == [OTHER_BASE]
+    assert any(event.stage == "unload" and BASE in event.message for event in progress)
+    assert answer(service)  # and the other way round
+
+
+def test_nothing_is_unloaded_for_what_cannot_fit_anyway(service, scarce, monkeypatch):
+    load(service)
+    monkeypatch.setattr(answers, "room_for_a_model", lambda: -(10**12))
+    monkeypatch.setattr(provision, "room_for_a_model", lambda: 0)
+    with pytest.raises(DoesNotFit, match="no precision fits"):
+        list(service.load("", Precision.FP32, base_model=OTHER_BASE))
+    assert BASE in {base.base for base in service.loaded()}
 
 
 def ended_run(runs: Path, adapter: Path) -> str:

@@ -5,41 +5,29 @@ Never a tensor, never torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from adapter_ui.catalog.bases.facts import file_sizes
+from adapter_ui.catalog.adapters import AdapterReader
 from adapter_ui.catalog.bases.reader import BaseReader
-from adapter_ui.catalog.details import DetailReader
 from adapter_ui.catalog.hub.client import Hub
-from adapter_ui.catalog.hub.errors import no_answer
-from adapter_ui.catalog.machine import machine_memory
-from adapter_ui.catalog.profiles.inspection import inspect_files
-from adapter_ui.catalog.search import search
+from adapter_ui.catalog.search.details import DetailReader
+from adapter_ui.catalog.search.search import Search
 from adapter_ui.catalog.storage.cache import Cache
-from adapter_ui.catalog.storage.files import FolderFiles, HubFiles
+from adapter_ui.catalog.storage.index import Index
 from adapter_ui.catalog.storage.library import Library
-from adapter_ui.catalog.storage.snapshots import RepoCache, has_adapter
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,
-    AdapterSummary,
     BaseFacts,
-    Finding,
-    Level,
+    BaseSuggestion,
+    Revision,
     SearchPage,
     SearchQuery,
     Source,
 )
-from adapter_ui.errors import HubError, HubUnreachable, InvalidInput
+from adapter_ui.errors import InvalidInput
 from adapter_ui.settings import Settings
-
-MAIN = "main"
-DOWNLOADED_COPY = Finding(
-    Level.INFO, "downloaded_copy", "The Hub cannot be reached; this is the copy that was downloaded before."
-)
 
 
 class Catalog:
@@ -54,58 +42,50 @@ class Catalog:
         self.library = Library(settings)
         self._cache = Cache(settings.home / "cache.sqlite")
         self._bases = BaseReader(settings, self.hub, self._cache)
-        self._details = DetailReader(self.hub, self._cache, self._bases)
+        self._index = Index(settings.home / "index.sqlite")
+        self._adapters = AdapterReader(
+            settings, self.hub, self._cache, self._index, self.library, self._bases
+        )
+        details = DetailReader(self.hub, self._cache, self._bases)
+        self._search = Search(self.hub, self._index, self.library, details)
 
     def close(self) -> None:
+        self._index.close()
         self._cache.close()
 
     def search(self, query: SearchQuery) -> SearchPage:
-        """One page of rows, at once. A Hub that fails is a notice. Raises InvalidInput."""
-        return search(self.hub, self.library, query)
-
-    def fill(self, adapters: Sequence[AdapterSummary]) -> Iterator[AdapterSummary]:
-        """The same rows with what only files tell, each as it arrives.
-
-        Closing the iterator stops the work.
+        """One page of rows, at once: at most one request for the Hub's list. When the Hub fails, adapters
+        seen before are shown, with a notice. Raises InvalidInput.
         """
-        return self._details.fill(adapters)
+        return self._search.first(query)
+
+    def fill(self, query: SearchQuery, page: SearchPage) -> Iterator[SearchPage]:
+        """The same page as it grows: details arrive, rows that do not fit go, and others are found.
+
+        Each item is the whole page so far. Closing the iterator stops the work.
+        """
+        return self._search.fill(query, page)
+
+    def suggest_bases(self, text: str) -> tuple[BaseSuggestion, ...]:
+        """Base models that `text` may mean, those with the most adapters known here first."""
+        return self._search.suggest_bases(text)
 
     def inspect(self, ref: AdapterRef) -> AdapterProfile:
         """Everything about an adapter that can be known before its weights are downloaded.
 
-        When the Hub cannot be reached, a copy that was downloaded before is inspected. Raises HubError.
+        A Hub that is silent leaves what was known earlier, or a downloaded copy. Raises HubError.
         """
-        if ref.source is not Source.HUB:
-            return self._inspect_folder(ref, self.library.folder(ref))
-        try:
-            info = self.hub.model(ref.name, ref.revision)
-        except HubUnreachable:
-            copy = RepoCache(self._settings.hub_cache, ref.name)
-            commit = copy.commit_of(ref.revision or MAIN)
-            if commit is None or not has_adapter(copy.snapshot(commit)):
-                raise
-            return with_finding(self._inspect_folder(ref, copy.snapshot(commit), commit), DOWNLOADED_COPY)
-        return self._inspect_on_hub(ref, info)
+        return self._adapters.inspect(ref)
 
-    def _inspect_folder(self, ref: AdapterRef, folder: Path, commit: str | None = None) -> AdapterProfile:
-        return inspect_files(ref, commit, FolderFiles(folder), self.base_facts, machine_memory().available)
-
-    def _inspect_on_hub(self, ref: AdapterRef, info: Mapping[str, Any]) -> AdapterProfile:
-        name, commit = info["id"], info.get("sha")
-        if not isinstance(commit, str):
-            raise no_answer(f"the adapter {ref}")
-        if info.get("disabled"):
-            raise HubError(f"The Hub has disabled access to the adapter {ref}; choose another one.")
-        files = HubFiles(self.hub, self._cache, name, commit, file_sizes(info))
-        profile = inspect_files(ref, commit, files, self.base_facts, machine_memory().available)
-        if name == ref.name:
-            return profile
-        renamed = Finding(Level.INFO, "renamed", f"The repository is now called {name}; use that name.")
-        return with_finding(profile, renamed)
+    def revisions(self, ref: AdapterRef) -> tuple[Revision, ...]:
+        """The branches and tags of its repository, `main` first; none on this machine. Raises HubError."""
+        return self._adapters.revisions(ref)
 
     def base_facts(self, base_id: str) -> BaseFacts:
-        """What is known of a base model; `available` and `problem` say when that is nothing."""
-        return self._bases.facts(base_id)
+        """What is known of a base model, its headers included; `available` and `problem` say when that is
+        nothing.
+        """
+        return self._bases.exact_facts(base_id)
 
     def folder(self, ref: AdapterRef) -> Path:
         """The folder of an adapter on this machine.
@@ -117,7 +97,3 @@ class Catalog:
                 f"The adapter {ref} is on the Hub, not in a folder; load it first.", field="adapter"
             )
         return self.library.folder(ref)
-
-
-def with_finding(profile: AdapterProfile, finding: Finding) -> AdapterProfile:
-    return replace(profile, findings=(*profile.findings, finding))

@@ -1,5 +1,4 @@
-"""The memory of this machine: a GPU's where torch can use one, else RAM under the limits of its control
-groups.
+"""The memory of this machine: RAM under the limits of its control groups, and every GPU that torch can use.
 
 psutil alone would report the host's memory inside a container, and a load that trusts it is killed.
 """
@@ -14,18 +13,48 @@ from pathlib import Path
 
 import psutil
 
-from adapter_ui.domain import MemoryUse
+from adapter_ui.domain import Device, MemoryUse
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
 UNLIMITED = 2**60
 SMI_SECONDS = 5
-SMI_QUERY = ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits", "--id=0")
+SMI_QUERY = ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")
+# What a process takes of a GPU before its first tensor: CUDA's context, cuBLAS and torch's kernels.
+CUDA_BYTES = 600 * 2**20
+RAM = "RAM of this machine"
 
 
 def machine_memory() -> MemoryUse:
-    """Total and available bytes where a model would be loaded."""
-    return gpu_memory() or ram_memory()
+    """Total and free bytes where a model would be loaded: the first GPU, else RAM."""
+    gpus = gpu_memory()
+    return gpus[0] if gpus else ram_memory()
+
+
+def room_for_a_model() -> int:
+    """Bytes that a load could take now, on the device it would go to."""
+    return own_devices()[0].available
+
+
+def own_devices() -> tuple[Device, ...]:
+    """Where on this machine a model can be held: each GPU, then RAM; a load goes to the first.
+
+    Of a GPU, `available` is what is free now, less CUDA_BYTES.
+    """
+    ram = ram_memory()
+    gpus = gpu_memory()
+    return (
+        *(
+            Device(
+                gpu.device if len(gpus) == 1 else f"{gpu.device} ({number})",
+                gpu.total,
+                max(gpu.available - CUDA_BYTES, 0),
+                here=True,
+            )
+            for number, gpu in enumerate(gpus)
+        ),
+        Device(RAM, ram.total, ram.available, here=True),
+    )
 
 
 def ram_memory(cgroups: Path = CGROUPS, own_cgroups: Path = OWN_CGROUPS) -> MemoryUse:
@@ -75,20 +104,29 @@ def reclaimable(stat: Path) -> int:
     return int(counts.get("total_inactive_file", counts.get("inactive_file", "0")))
 
 
-def gpu_memory() -> MemoryUse | None:
-    """The first GPU's memory, by NVIDIA's own tool, since torch stays out of this process."""
+def gpu_memory() -> tuple[MemoryUse, ...]:
+    """Each GPU's memory, by NVIDIA's own tool, since torch stays out of this process; empty without one."""
     tool = gpu_tool()
     if tool is None:
-        return None
+        return ()
     try:
         answer = subprocess.run(
             [tool, *SMI_QUERY], capture_output=True, text=True, timeout=SMI_SECONDS, check=True
         )
-        name, total, free = answer.stdout.strip().rsplit(",", 2)
-        return MemoryUse(device=name.strip(), total=int(total) * 2**20, available=int(free) * 2**20)
+        return parse_gpus(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         # A driver that does not answer is no GPU to load into.
-        return None
+        return ()
+
+
+def parse_gpus(answer: str) -> tuple[MemoryUse, ...]:
+    """One GPU a line: its name, total and free memory in MiB. Raises ValueError for anything else."""
+    gpus = []
+    for line in answer.splitlines():
+        if line.strip():
+            name, total, free = line.rsplit(",", 2)
+            gpus.append(MemoryUse(name.strip(), total=int(total) * 2**20, available=int(free) * 2**20))
+    return tuple(gpus)
 
 
 @lru_cache(maxsize=1)

@@ -55,6 +55,12 @@ class SearchQuery:
     limit: int = 30
     cursor: str = ""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of `text` in lower case, without what cannot be printed."""
+        printable = "".join(one if one.isprintable() else " " for one in self.text)
+        return tuple(printable.lower().split())
+
 
 @dataclass(frozen=True)
 class AdapterSummary:
@@ -136,7 +142,10 @@ class ModuleInfo:
     """One module of the base that the adapter changes: where it sits, its rank, its parameters.
 
     `parts` are the method's own names of its tensors (lora_A, lora_magnitude_vector, …), `whole` says that
-    the module itself is saved (a head, an embedding), and `scaling` is what its change is multiplied by.
+    the module itself is saved (a head, an embedding, a bias), and `scaling` is what its change is multiplied
+    by. `shared` marks what is no module of the base but used by all that the adapter changes: a projection, a
+    bank of vectors, a prompt. `kind` names it within its layer, with the stack of layers where there are
+    several ("encoder.q").
     """
 
     name: str
@@ -148,6 +157,7 @@ class ModuleInfo:
     dtype: str | None = None
     whole: bool = False
     scaling: float | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,8 +165,11 @@ class BaseFacts:
     """What is known of a base model without downloading its weights.
 
     `problem` says why `available` is False, and `problem_code` is the `code` of that error. `weights` is the
-    format of its files: safetensors, gguf or pickle. `linear_parameters` are those that bitsandbytes
-    quantises, counted in the headers. `checked` is when the Hub said so.
+    format of its files: safetensors, gguf or pickle. Only its headers tell `linear_parameters` and
+    `linear_rows` (what bitsandbytes quantises), `output_parameters` (an output layer of its own) and
+    `fp32_parameters` (never held in fp16). `cache_layers` keep keys and values of every token, and
+    `window_layers` those of the last `window` tokens. `checked` is set where the Hub could not be asked now:
+    when it said so.
     """
 
     id: str
@@ -183,6 +196,11 @@ class BaseFacts:
     is_adapter: bool = False
     linear_parameters: int | None = None
     linear_rows: int | None = None
+    output_parameters: int | None = None
+    fp32_parameters: int | None = None
+    cache_layers: int | None = None
+    window_layers: int | None = None
+    window: int | None = None
     checked: str | None = None
 
 

@@ -17,7 +17,9 @@ MODEL_CLASS_OF_TASK = {
 
 
 class Precision(StrEnum):
-    """How the base's weights are held in memory. int8, nf4 and fp4 are bitsandbytes'."""
+    """How the base's weights are held in memory, first what keeps most of them. int8, nf4 and fp4 are
+    bitsandbytes'.
+    """
 
     FP32 = "fp32"
     BF16 = "bf16"
@@ -57,6 +59,15 @@ class MemoryEstimate:
 
 
 @dataclass(frozen=True)
+class MemoryTerm:
+    """One term of a MemoryEstimate: the name of its field, its bytes, and in words how they come about."""
+
+    name: str
+    bytes: int
+    formula: str
+
+
+@dataclass(frozen=True)
 class Device:
     """Something a model can be loaded into: this machine's RAM or a GPU of it, or a common GPU to compare.
 
@@ -83,10 +94,19 @@ class Fit:
     devices: tuple[Device, ...]
 
     def largest(self, device: Device, *, training: bool = False) -> Precision | None:
-        """The precision with the largest memory that fits the device; None when none does."""
-        estimates = self.training if training else self.loading
-        fitting = [name for name, estimate in estimates.items() if estimate.total <= device.available]
-        return max(fitting, key=lambda name: estimates[name].total, default=None)
+        """The precision that keeps most of the weights and fits the device; None when none does."""
+        return largest_that_fits(self.training if training else self.loading, device.available)
+
+
+def largest_that_fits(memory: Mapping[Precision, MemoryEstimate], available: int) -> Precision | None:
+    """The precision that keeps most of the weights and still fits into `available` bytes.
+
+    `Precision` lists them in that order.
+    """
+    for precision in Precision:
+        if precision in memory and memory[precision].total <= available:
+            return precision
+    return None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision, Preflight
+from adapter_ui.domain import BaseFacts, MemoryEstimate, Preflight
+from adapter_ui.domain.memory import lora_parameters, training_memory
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.recipe import Recipe, total_steps, validation_size
@@ -18,25 +19,6 @@ FEW_STEPS = 10
 HIGH_LEARNING_RATE = 1e-3
 LOW_LEARNING_RATE = 1e-5
 MANY_EPOCHS = 20
-WEIGHT_BYTES = {
-    Precision.FP32: 4.0,
-    Precision.BF16: 2.0,
-    Precision.FP16: 2.0,
-    Precision.INT8: 2.0,  # one for the weight and, while it is being quantised, as much again
-    Precision.NF4: 0.5625,
-    Precision.FP4: 0.5625,
-}
-QUANTIZED = (Precision.INT8, Precision.NF4, Precision.FP4)
-UNQUANTIZED_SHARE = 0.15
-# fp32 weights, their gradients and Adam's two moments
-TRAINED_PARAMETER_BYTES = 16
-# What one token leaves behind for the backward pass, in bytes, as measured on a 135M Llama: in each layer per
-# hidden unit; in the adapter per input and output of an adapted module; at the output per word.
-LAYER_BYTES = {Precision.FP32: 48, Precision.BF16: 26, Precision.FP16: 26}
-LORA_BYTES = {Precision.FP32: 3, Precision.BF16: 6, Precision.FP16: 6}
-CHECKPOINTED_LAYER_BYTES, CHECKPOINTED_LORA_BYTES = 8, 2
-OUTPUT_BYTES = 16
-PROCESS_BYTES = 768 * 2**20
 SHORTEST_CHARACTERS_PER_TOKEN = 2
 
 
@@ -52,7 +34,7 @@ def check(
     usable = len(examples.rows) - unlearnable
     held_back = validation_size(recipe, usable)
     steps = total_steps(recipe, usable - held_back)
-    memory = training_memory(recipe, examples, base, figures)
+    memory = memory_of_run(recipe, examples, base, figures)
     return Preflight(
         recipe=recipe.to_json(),
         rows=usable,
@@ -70,46 +52,20 @@ def check(
     )
 
 
-def training_memory(
+def memory_of_run(
     recipe: Recipe, examples: Examples, base: BaseFacts, figures: Figures | None
 ) -> MemoryEstimate | None:
     """Memory of the training process in bytes, term by term; None when the base's size is not known."""
-    if not (base.parameters and base.hidden_size and base.layers):
-        return None
-    trainable = figures.trainable_parameters if figures else guessed_parameters(recipe, base)
+    trainable = figures.trainable_parameters if figures else lora_parameters(base, recipe.r)
     longest = figures.longest if figures else longest_guess(examples)
-    tokens = recipe.per_device_train_batch_size * min(longest, recipe.max_length)
-    return MemoryEstimate(
-        weights=int(base.parameters * weight_bytes(recipe.precision)),
-        adapter=TRAINED_PARAMETER_BYTES * trainable,
-        kv_cache=0,
-        margin=PROCESS_BYTES,
-        activations=tokens * token_memory(recipe, base, trainable),
+    return training_memory(
+        base,
+        recipe.precision,
+        tokens=recipe.per_device_train_batch_size * min(longest, recipe.max_length),
+        trainable=trainable,
+        features=trainable // recipe.r,
+        task_type=recipe.task_type,
     )
-
-
-def token_memory(recipe: Recipe, base: BaseFacts, trainable: int) -> int:
-    """Bytes that one token of a batch holds until the backward pass; a quantised base recomputes most."""
-    per_unit = LAYER_BYTES.get(recipe.precision, CHECKPOINTED_LAYER_BYTES)
-    per_feature = LORA_BYTES.get(recipe.precision, CHECKPOINTED_LORA_BYTES)
-    features = trainable // recipe.r
-    output = OUTPUT_BYTES * (base.vocab_size or 0) if recipe.task_type == "CAUSAL_LM" else 0
-    return per_unit * (base.hidden_size or 0) * (base.layers or 0) + per_feature * features + output
-
-
-def weight_bytes(precision: Precision) -> float:
-    """Bytes a parameter. Training upcasts to fp32 what bitsandbytes leaves unquantised: embeddings and
-    norms.
-    """
-    quantized = WEIGHT_BYTES[precision]
-    if precision not in QUANTIZED:
-        return quantized
-    return (1 - UNQUANTIZED_SHARE) * quantized + UNQUANTIZED_SHARE * WEIGHT_BYTES[Precision.FP32]
-
-
-def guessed_parameters(recipe: Recipe, base: BaseFacts) -> int:
-    """A LoRA on all seven linear modules of each layer, which is the most that usual recipes train."""
-    return 20 * recipe.r * (base.hidden_size or 0) * (base.layers or 0)
 
 
 def longest_guess(examples: Examples) -> int:

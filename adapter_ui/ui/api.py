@@ -6,16 +6,13 @@ them, and an error is one sentence that says what to do next.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from adapter_ui.domain import (
-    TEXT_BOUND,
     ChatMessage,
     Generation,
     GenerationOptions,
@@ -26,7 +23,9 @@ from adapter_ui.domain import (
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
+from adapter_ui.ui.arguments import boolean, bound, checked_text, number, strings, whole
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.results import filled_page
 
 DEFAULT = ""
 LOOK_UPS = {"concurrency_limit": 16, "concurrency_id": "look-ups"}
@@ -39,10 +38,13 @@ def public_api(service: AdapterService) -> None:
     for endpoint in (
         api.search,
         api.inspect,
+        api.revisions,
+        api.side_by_side,
         api.loaded,
         api.run,
         api.runs,
         api.stop_run,
+        api.resume_run,
         api.delete_run,
     ):
         gr.api(endpoint, api_name=endpoint.__name__, **LOOK_UPS)
@@ -65,34 +67,67 @@ class Api:
         self,
         query: str = "",
         base_model: str = "",
+        variants: bool = False,
+        author: str = "",
         task: str = "",
         method: str = "",
+        min_rank: int | None = None,
+        max_rank: int | None = None,
+        min_size: int | None = None,
+        max_size: int | None = None,
+        license: str = "",
+        access: str = "",
+        safetensors: bool = False,
         source: str = "",
         sort: str = "trending",
         limit: int = 30,
         cursor: str = "",
     ) -> dict[str, Any]:
-        """Adapters that match, with method, rank and sizes filled in; `next` is the next page's cursor."""
+        """Adapters that match, with method, rank and sizes (bytes) filled in; `next` is the next cursor.
+        `variants` takes in adapters of the base's finetunes and quantised copies; `access` is open or gated.
+        """
         with shown_to_user():
             wanted = SearchQuery(
                 text=checked_text(query, "query"),
                 base_model=checked_text(base_model, "base_model"),
+                variants=boolean(variants, "variants"),
+                author=checked_text(author, "author"),
                 task_type=checked_text(task, "task"),
                 method=checked_text(method, "method"),
+                min_rank=bound(min_rank, "min_rank"),
+                max_rank=bound(max_rank, "max_rank"),
+                min_size=bound(min_size, "min_size"),
+                max_size=bound(max_size, "max_size"),
+                license=checked_text(license, "license"),
+                access=checked_text(access, "access"),
+                safetensors=boolean(safetensors, "safetensors"),
                 source=checked_text(source, "source"),
                 sort=checked_text(sort, "sort"),
                 limit=whole(limit, "limit"),
                 cursor=checked_text(cursor, "cursor"),
             )
-            page = self.service.search(wanted)
-            filled = {adapter.ref: adapter for adapter in self.service.fill(page.adapters)}
-            rows = tuple(filled.get(adapter.ref, adapter) for adapter in page.adapters)
-            return json_shapes.search_page(replace(page, adapters=rows))
+            return json_shapes.search_page(filled_page(self.service, wanted))
 
-    def inspect(self, adapter: str) -> dict[str, Any]:
-        """What an adapter is, from its config and its file's header; no weights are downloaded."""
+    def inspect(self, adapter: str, context: int = 2048, arms: int = 1) -> dict[str, Any]:
+        """What an adapter is, from its config and its file's header; no weights are downloaded. `fit` is what
+        fits with `context` tokens and `arms` answers at once.
+        """
         with shown_to_user():
-            return json_shapes.profile(self.service.inspect(checked_text(adapter, "adapter")))
+            room = whole(context, "context"), whole(arms, "arms")
+            found = self.service.inspect(checked_text(adapter, "adapter"))
+            return json_shapes.profile(found, self.service.fit(found, *room))
+
+    def revisions(self, adapter: str) -> list[dict[str, Any]]:
+        """The branches and tags of an adapter on the Hub; none for one of this machine."""
+        with shown_to_user():
+            found = self.service.revisions(checked_text(adapter, "adapter"))
+            return [json_shapes.revision(one) for one in found]
+
+    def side_by_side(self, adapters: list[str]) -> dict[str, Any]:
+        """Two to four adapters compared: figures, config, modules, and whether they can share a base."""
+        with shown_to_user():
+            found = self.service.side_by_side(strings(adapters, "adapters"))
+            return json_shapes.side_by_side(found)
 
     def load(
         self, adapter: str, precision: str = DEFAULT, base_model: str = "", model_class: str = ""
@@ -202,6 +237,11 @@ class Api:
         with shown_to_user():
             return json_shapes.run(self.service.stop_run(checked_text(run_id, "run_id")))
 
+    def resume_run(self, run_id: str) -> dict[str, Any]:
+        """Go on with a run that was stopped, failed or was interrupted, from its newest checkpoint."""
+        with shown_to_user():
+            return json_shapes.run(self.service.resume_run(checked_text(run_id, "run_id")))
+
     def delete_run(self, run_id: str) -> list[dict[str, Any]]:
         """Delete an ended run with its adapter; gives the runs that are left."""
         with shown_to_user():
@@ -223,41 +263,3 @@ class Api:
         if not dataset:
             raise InvalidInput("dataset is missing; give a CSV, TSV, JSON or JSONL file.", field="dataset")
         return recipe, Path(dataset)
-
-
-def checked_text(value: object, field: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidInput(f"{field} must be a string.", field=field)
-    if len(value) > TEXT_BOUND:
-        raise InvalidInput(f"{field} has at most {TEXT_BOUND:,} characters.", field=field)
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidInput(f"{field} holds half of a character (a lone surrogate); delete it.", field=field)
-    return value
-
-
-def number(value: object, field: str) -> float:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or (isinstance(value, float) and not math.isfinite(value)):
-        raise InvalidInput(f"{field} must be a number.", field=field)
-    return value
-
-
-def whole(value: object, field: str) -> int:
-    """An integer; JSON clients send 8 as 8.0."""
-    if number(value, field) != int(value):
-        raise InvalidInput(f"{field} must be a whole number.", field=field)
-    return int(value)
-
-
-def boolean(value: object, field: str) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidInput(f"{field} must be true or false.", field=field)
-    return value
-
-
-def strings(value: object, field: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise InvalidInput(f"{field} must be a list of strings.", field=field)
-    return tuple(value)

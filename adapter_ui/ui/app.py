@@ -19,7 +19,8 @@ from adapter_ui.ui.tabs.library import library_tab
 from adapter_ui.ui.theme import page_theme
 
 HERE = Path(__file__).parent
-STYLES = ("page.css", "browse.css", "work.css")
+STYLES = ("page.css", "browse.css", "inspect.css", "compare.css", "work.css")
+SCRIPTS = ("page.js", "browse.js", "inspect.js", "compare.js")
 TABS = {
     "browse": ("Browse", browse_tab),
     "generate": ("Generate", generate_tab),
@@ -74,7 +75,7 @@ def queue_options() -> dict[str, Any]:
 
 def launch_options() -> dict[str, Any]:
     """What `demo.launch` is given: the look, and the settings of an app that strangers may open."""
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return {
         "theme": page_theme(),
         "css": "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES),

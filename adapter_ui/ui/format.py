@@ -62,6 +62,20 @@ def day(timestamp: str | None, now: datetime | None = None) -> str:
     return f"{days // 7} wk ago" if days < 70 else f"{moment:%b %Y}"
 
 
+def ago(timestamp: str | None, now: datetime | None = None) -> str:
+    """How long ago a moment was: 40 s ago, 12 min ago, 3 h ago, 2 d ago, and from two weeks on as `day`."""
+    moment = read_timestamp(timestamp)
+    if moment is None:
+        return UNKNOWN
+    seconds = max(0, int(((now or datetime.now(UTC)) - moment).total_seconds()))
+    if seconds >= 86_400:
+        return day(timestamp, now)
+    for length, unit in ((3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return f"{seconds} s ago"
+
+
 def read_timestamp(timestamp: str | None) -> datetime | None:
     if not timestamp:
         return None

@@ -10,13 +10,18 @@ from pydantic_core import to_jsonable_python
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterSummary,
+    ComparedRow,
+    Fit,
     LoadedBase,
     LoadReport,
+    MemoryEstimate,
     Prediction,
     Preflight,
     Progress,
+    Revision,
     RunStatus,
     SearchPage,
+    SideBySide,
 )
 
 Json = dict[str, Any]
@@ -39,7 +44,8 @@ def summary(adapter: AdapterSummary) -> Json:
     return plain(adapter) | {"ref": str(adapter.ref)}
 
 
-def profile(found: AdapterProfile) -> Json:
+def profile(found: AdapterProfile, memory_fit: Fit | None = None) -> Json:
+    """The whole profile; `fit` is null when the size of the base is not known."""
     base = None if found.base is None else plain(found.base)
     return {
         "ref": str(found.ref),
@@ -56,12 +62,79 @@ def profile(found: AdapterProfile) -> Json:
         "modules": [plain(module) for module in found.modules],
         "files": [{"name": name, "size_bytes": size} for name, size in found.files],
         "findings": [plain(finding) for finding in found.findings],
-        "memory": {
-            precision.value: plain(estimate) | {"total": estimate.total}
-            for precision, estimate in found.memory.items()
-        },
+        "memory": {precision.value: estimate(one) for precision, one in found.memory.items()},
         "available_bytes": found.available_bytes,
+        "label_count": found.label_count,
+        "license": found.license,
+        "downloads": found.downloads,
+        "likes": found.likes,
+        "updated": found.updated,
+        "folders": list(found.folders),
+        "checked": found.checked,
+        "fit": None if memory_fit is None else fit(memory_fit),
         "snippet": found.snippet,
+    }
+
+
+def fit(found: Fit) -> Json:
+    """Memory by precision to load and to train, and the largest precision that fits each device."""
+    return {
+        "context": found.context,
+        "arms": found.arms,
+        "loading": {name.value: estimate(one) for name, one in found.loading.items()},
+        "training": {name.value: estimate(one) for name, one in found.training.items()},
+        "devices": [
+            plain(device)
+            | {
+                "largest": to_jsonable_python(found.largest(device)),
+                "largest_to_train": to_jsonable_python(found.largest(device, training=True)),
+            }
+            for device in found.devices
+        ],
+    }
+
+
+def estimate(found: MemoryEstimate) -> Json:
+    return plain(found) | {"total": found.total}
+
+
+def revision(found: Revision) -> Json:
+    return plain(found)
+
+
+def side_by_side(found: SideBySide) -> Json:
+    """Values by ref: a figure that is not known, or a field that a config lacks, is not there."""
+    findings = {one.ref: [plain(finding) for finding in one.findings] for one in found.profiles}
+    return {
+        "adapters": [
+            {"ref": str(one.ref), "error": one.error, "findings": findings.get(one.ref, [])}
+            for one in found.adapters
+        ],
+        "precision": found.precision.value,
+        "one_base": plain(found.one_base),
+        "one_batch": plain(found.one_batch),
+        "figures": [compared_row(row) for row in found.figures],
+        "config": [compared_row(row) for row in found.config],
+        "modules": [
+            {
+                "place": group.place,
+                "kind": group.kind,
+                "layers": list(group.layers),
+                "count": group.count,
+                "agreement": group.agreement.value,
+                "changes": {str(ref): plain(change) for ref, change in group.changes.items()},
+            }
+            for group in found.modules
+        ],
+    }
+
+
+def compared_row(row: ComparedRow) -> Json:
+    values = {str(ref): value for ref, value in row.values.items()}
+    return {
+        "name": row.name,
+        "agreement": row.agreement.value,
+        "values": to_jsonable_python(values, inf_nan_mode="null"),
     }
 
 
@@ -84,9 +157,10 @@ def prediction(found: Prediction) -> Json:
 
 
 def preflight(found: Preflight) -> Json:
-    memory = None if found.memory is None else plain(found.memory) | {"total": found.memory.total}
+    memory = None if found.memory is None else estimate(found.memory)
     return plain(found) | {"memory": memory}
 
 
 def run(status: RunStatus) -> Json:
-    return plain(status) | {"history": [dict(entry) for entry in plain(status)["history"]]}
+    history = [dict(entry) for entry in plain(status)["history"]]
+    return plain(status) | {"history": history, "resumable": status.resumable}

@@ -2,7 +2,7 @@
    Nothing here knows what the server does; names and texts from there are only ever read, never made into markup. */
 window.adapterUI = (() => {
   const THEME = "adapter-ui-theme";
-  const NAMES = ["q", "base", "task", "method", "source", "sort", "adapter", "tab"];
+  const LAST = ["adapter", "tab"];  // the search comes first in an address
 
   /* ---- theme: the visitor's choice, else the system's; kept over reloads */
   const chosenTheme = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
@@ -24,11 +24,11 @@ window.adapterUI = (() => {
     if (!restored) return [];
     const address = new URL(location.href);
     names.forEach((name, at) => {
-      const value = values[at] ?? "";
+      const value = values[at] === true ? "1" : String(values[at] || "").trim();
       const usual = value === "" || (name === "sort" && value === "trending") || (name === "tab" && value === "browse");
       if (usual) address.searchParams.delete(name); else address.searchParams.set(name, value);
     });
-    const order = [...address.searchParams].sort(([one], [other]) => NAMES.indexOf(one) - NAMES.indexOf(other));
+    const order = [...address.searchParams].sort(([one], [other]) => LAST.indexOf(one) - LAST.indexOf(other));
     address.search = new URLSearchParams(order);
     history.replaceState(history.state, "", address);
     return [];

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from markupsafe import Markup
 
@@ -11,16 +11,17 @@ from adapter_ui.ui import format
 from adapter_ui.ui.markup import TASK_NAMES, badge, fill, join
 
 HEADERS = (
-    ("adapter", "Adapter"),
-    ("base", "Base model"),
-    ("method", "Method"),
-    ("rank number", "Rank"),
-    ("size number", "Size"),
-    ("base-size number", "Base size"),
-    ("downloads number", "Downloads"),
-    ("likes number", "Likes"),
-    ("updated number", "Updated"),
+    ("adapter", "Adapter", ""),
+    ("base", "Base model", ""),
+    ("method", "Method", ""),
+    ("rank number", "Rank", "rank"),
+    ("size number", "Size", "size"),
+    ("base-size number", "Base size", ""),
+    ("downloads number", "Downloads", "downloads"),
+    ("likes number", "Likes", "likes"),
+    ("updated number", "Updated", "updated"),
 )
+"""The columns' classes and names, and the sort that a click on the header asks for."""
 METHOD_NAMES = {
     "LORA": "LoRA",
     "IA3": "IA³",
@@ -28,29 +29,59 @@ METHOD_NAMES = {
     "LOKR": "LoKr",
     "ADALORA": "AdaLoRA",
     "DORA": "DoRA",
+    "VERA": "VeRA",
+    "OFT": "OFT",
+    "BOFT": "BOFT",
+    "HRA": "HRA",
+    "C3A": "C³A",
+    "CPT": "CPT",
+    "OSF": "OSF",
+    "MISS": "MiSS",
+    "ROAD": "RoAd",
+    "SHIRA": "SHiRA",
+    "DELORA": "DeLoRA",
+    "FOURIERFT": "FourierFT",
+    "GRALORA": "GraLoRA",
+    "RANDLORA": "RandLoRA",
+    "VBLORA": "VB-LoRA",
+    "XLORA": "X-LoRA",
+    "LN_TUNING": "LN tuning",
+    "P_TUNING": "P-tuning",
 }
 SOURCE_NAMES = {Source.STARTER: "starter set", Source.RUN: "your run", Source.FOLDER: "local folder"}
 PENDING = Markup('<span class="awaited" aria-label="loading"></span>')
 
 
-def results_table(rows: Sequence[AdapterSummary], complete: Collection[str] = ()) -> Markup:
-    """All rows. What is unknown of a row that is not in `complete` is shown as on its way."""
+def results_table(rows: Sequence[AdapterSummary], sort: str = "", *, reading: bool = False) -> Markup:
+    """All rows, in the order of `sort`. While `reading`, what is unknown of an incomplete row is shown as on
+    its way.
+    """
     largest = max((row.size_bytes or 0 for row in rows), default=0)
-    head = join(
-        fill('<th scope="col" class="{kind}">{name}</th>', kind=kind, name=name) for kind, name in HEADERS
-    )
-    body = join(result_row(row, str(row.ref) in complete, largest) for row in rows)
     return fill(
         '<table class="results" role="grid" aria-label="Adapters"><thead><tr>{head}</tr></thead><tbody>'
         "{body}</tbody></table>",
-        head=head,
-        body=body,
+        head=join(header(*column, sort) for column in HEADERS),
+        body=join(result_row(row, reading and not row.complete, largest) for row in rows),
     )
 
 
-def result_row(row: AdapterSummary, complete: bool, largest: int) -> Markup:
+def header(kind: str, name: str, sort: str, sorted_by: str) -> Markup:
+    if not sort:
+        return fill('<th scope="col" class="{kind}">{name}</th>', kind=kind, name=name)
+    return fill(
+        '<th scope="col" class="{kind}" aria-sort="{order}"><button type="button" class="sort" '
+        'data-act="sort" data-value="{sort}" title="{title}">{name}</button></th>',
+        kind=kind,
+        order="descending" if sort == sorted_by else "none",
+        sort=sort,
+        title="Back to trending" if sort == sorted_by else f"Sort by {name.lower()}",
+        name=name,
+    )
+
+
+def result_row(row: AdapterSummary, awaited: bool, largest: int) -> Markup:
     def known(value: object, text: str) -> object:
-        return text if value is not None or complete else PENDING
+        return PENDING if value is None and awaited else text
 
     return fill(
         '<tr data-ref="{ref}" tabindex="-1" aria-selected="false">'

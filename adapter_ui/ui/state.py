@@ -1,4 +1,4 @@
-"""What a session remembers between events: the selection, the results on screen, the conversation.
+"""What a session remembers between events: the selection and the conversation.
 
 Plain objects with verbs; nothing here knows Gradio, so each is tested without a page.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapter_ui.domain import AdapterProfile, AdapterSummary, ChatMessage, SearchPage, Source
+from adapter_ui.domain import AdapterProfile, ChatMessage
 
 ADAPTER_ARM, BASE_ARM = "adapter", "base"
 MOST_TURNS = 60
@@ -33,52 +33,6 @@ class Selection:
     @property
     def writes_text(self) -> bool:
         return self.task_type in ("", "CAUSAL_LM", "SEQ_2_SEQ_LM")
-
-
-@dataclass
-class Results:
-    """The rows on screen. Each search draws a number, and what comes late under an old one is refused."""
-
-    number: int = 0
-    rows: list[AdapterSummary] = field(default_factory=list)
-    complete: set[str] = field(default_factory=set)
-    next: str | None = None
-
-    def begin(self) -> int:
-        self.number += 1
-        return self.number
-
-    def accept(self, number: int, page: SearchPage, *, more: bool = False) -> bool:
-        """Take a page; `more` keeps the rows before it. False when another search has begun meanwhile."""
-        if number != self.number:
-            return False
-        kept = self.rows if more else []
-        known = {str(row.ref) for row in kept}
-        self.rows = [*kept, *(row for row in page.adapters if str(row.ref) not in known)]
-        self.complete &= known
-        self.next = page.next
-        return True
-
-    def fill(self, number: int, row: AdapterSummary) -> bool:
-        """Put a row's details in its place. False when another search has begun meanwhile."""
-        if number != self.number:
-            return False
-        self.rows = [row if old.ref == row.ref else old for old in self.rows]
-        self.complete.add(str(row.ref))
-        return True
-
-    def finish(self, number: int) -> None:
-        """No more details will come: what is still unknown stays so."""
-        if number == self.number:
-            self.complete = {str(row.ref) for row in self.rows}
-
-    def lacks_run(self, ref: str) -> bool:
-        """Whether `ref` is a run that ended after these rows were searched."""
-        return ref.startswith(f"{Source.RUN}:") and all(str(row.ref) != ref for row in self.rows)
-
-    @property
-    def waiting(self) -> list[AdapterSummary]:
-        return [row for row in self.rows if str(row.ref) not in self.complete]
 
 
 @dataclass(frozen=True)

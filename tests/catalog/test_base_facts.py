@@ -10,7 +10,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from adapter_ui.catalog.bases import reader
-from adapter_ui.catalog.bases.facts import architecture, facts_from_metadata, local_base_facts
+from adapter_ui.catalog.bases.architecture import architecture
+from adapter_ui.catalog.bases.facts import facts_from_metadata, local_base_facts
 from adapter_ui.domain import BaseFacts
 from adapter_ui.errors import BaseUnavailable
 from tests.hub.light_adapters import light_base_files

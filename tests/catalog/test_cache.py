@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from adapter_ui.catalog.storage import cache as cache_module
+from adapter_ui.catalog.storage import database
 from adapter_ui.catalog.storage.cache import Cache
 
 
@@ -86,7 +87,7 @@ def test_two_processes_may_share_the_file(path):
 
 
 def test_a_locked_file_costs_the_cache_and_not_the_work(path, monkeypatch, caplog):
-    monkeypatch.setattr(cache_module, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(database, "LOCK_SECONDS", 0.05)
     cache = Cache(path)
     with sqlite3.connect(path) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -105,3 +106,20 @@ def test_the_oldest_texts_go_when_there_are_too_many(path, monkeypatch):
     first.close()
     second = Cache(path)
     assert [second.get("a/b", "c", str(number)) for number in range(6)] == [None] * 3 + ["text"] * 3
+
+
+def test_texts_are_kept_small(path):
+    cache = Cache(path)
+    cache.put("a/b", "c", "header", '{"dtype":"F16"}' * 10_000)
+    cache.close()
+    assert path.stat().st_size < 50_000
+    assert Cache(path).get("a/b", "c", "header") == '{"dtype":"F16"}' * 10_000
+
+
+def test_a_text_whose_bytes_changed_is_as_good_as_none(path):
+    cache = Cache(path)
+    cache.put("a/b", "c", "k", "text")
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE entries SET value = x'00ff'")
+    other.close()
+    assert cache.get("a/b", "c", "k") is None

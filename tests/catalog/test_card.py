@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from adapter_ui.catalog.profiles.card import CARD_BYTES, card_base, card_title, read_card
+from adapter_ui.catalog.profiles.card import CARD_BYTES, card_base, card_license, card_title, read_card
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,26 @@ def test_no_card_takes_long(data):
     started = time.monotonic()
     card = read_card(data)
     card_base(data)
+    card_license(data)
     card_title(card)
     assert time.monotonic() - started < 1
     assert len(card) <= CARD_BYTES
+
+
+@pytest.mark.parametrize(
+    ("front", "license_name"),
+    [
+        ("license: mit", "mit"),
+        ("license: 'apache-2.0'\r", "apache-2.0"),
+        ("license:\n- cc-by-4.0\n- mit", "cc-by-4.0"),
+        ("license: other\nlicense_name: tiny-terms", "tiny-terms"),
+        ("license: other", "other"),
+        ("license: mit\nlicense_name: ignored", "mit"),
+        ("license:\nbase_model: a/b", None),
+        ("license: <b>mit</b>", None),
+        ("license: " + "x" * 65, None),
+        ("x_license: mit", None),
+    ],
+)
+def test_the_license_is_read_from_the_front_matter(front, license_name):
+    assert card_license(f"---\n{front}\n---\nlicense: gpl-3.0\n".encode()) == license_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ from safetensors.numpy import load_file, save
 
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.storage.bases import fetch_adapter
-from adapter_ui.catalog.storage.snapshots import RepoCache
 from adapter_ui.domain import AdapterRef, Level, Precision
 from adapter_ui.errors import GatedRepo, HubError, HubUnreachable, InvalidInput, NotFoundOrPrivate
 from tests.catalog.folders import adapter_files, lora_tensors, write_adapter
@@ -133,8 +133,9 @@ def test_an_inspection_reads_no_weights_whole(server, catalog):
 
 def test_an_inspection_costs_few_requests_and_a_second_one_fewer(full, catalog):
     inspect(catalog, LORA_ID)
-    # Metadata 1, three files with one hop each, the base's metadata 1, its config.json with a hop.
-    assert len(full.requests) <= 10
+    # Metadata 1, three files with one hop each, the values of one matrix with a hop, the base's metadata 1,
+    # its config.json with a hop, and its header in two reads with one hop each.
+    assert len(full.requests) <= 16
     full.requests.clear()
     inspect(catalog, LORA_ID)
     assert [record.path for record in full.requests] == [f"/api/models/{LORA_ID}"]
@@ -144,8 +145,9 @@ def test_a_restart_remembers_what_a_commit_holds(full, catalog, settings):
     first = inspect(catalog, LORA_ID)
     full.requests.clear()
     again = Catalog(settings)
-    assert replace(inspect(again, LORA_ID), available_bytes=0) == replace(first, available_bytes=0)
-    assert {record.path for record in full.requests} == {f"/api/models/{LORA_ID}", f"/api/models/{LLAMA_ID}"}
+    unlike = {"available_bytes": 0, "checked": None}
+    assert replace(inspect(again, LORA_ID), **unlike) == replace(first, **unlike)
+    assert [record.path for record in full.requests] == [f"/api/models/{LORA_ID}"]
     again.close()
 
 
@@ -287,14 +289,17 @@ def test_a_header_beyond_the_bound_is_a_warning(server, catalog):
 def test_a_silent_hub_leaves_what_was_downloaded(full, catalog, settings):
     online = inspect(catalog, LORA_ID)
     finish(fetch_adapter(settings, catalog.hub, AdapterRef.parse(LORA_ID), online.commit))
-    RepoCache(settings.hub_cache, LORA_ID).remember("main", online.commit)
+    (settings.home / "cache.sqlite").unlink()
     full.stop()
-    copy = inspect(catalog, LORA_ID)
+    forgetful = Catalog(settings)
+    copy = inspect(forgetful, LORA_ID)
     assert (copy.commit, copy.rank, copy.parameters) == (online.commit, online.rank, online.parameters)
     assert "downloaded_copy" in codes(copy, Level.INFO)
+    assert datetime.fromisoformat(copy.checked).utcoffset() == timedelta(0)
     assert not copy.blockers
     with pytest.raises(HubUnreachable):
-        inspect(catalog, f"{LORA_ID}@other")
+        inspect(forgetful, f"{LORA_ID}@other")
+    forgetful.close()
 
 
 def test_a_silent_hub_is_an_error_of_the_hub(full, catalog):
@@ -303,8 +308,19 @@ def test_a_silent_hub_is_an_error_of_the_hub(full, catalog):
         inspect(catalog, LORA_ID)
 
 
-def test_a_hub_that_fails_in_the_middle_is_an_error_of_the_hub(full, catalog):
+def test_a_hub_that_fails_in_the_middle_leaves_what_could_be_read(full, catalog):
     full.faults.inject("/_cdn/*", status=500)
+    profile = inspect(catalog, LORA_ID)
+    assert (profile.method, profile.rank, profile.parameters, profile.modules) == ("LORA", 4, None, ())
+    (finding,) = (one for one in profile.findings if one.code == "not_all_read")
+    assert finding.level is Level.WARNING
+    assert "status 500" in finding.message
+    full.faults.clear()
+    assert inspect(catalog, LORA_ID).parameters
+
+
+def test_a_hub_that_fails_before_the_config_is_known_is_an_error_of_the_hub(full, catalog):
+    full.faults.inject("/*/adapter_config.json", status=500)
     with pytest.raises(HubUnreachable):
         inspect(catalog, LORA_ID)
 

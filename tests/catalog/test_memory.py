@@ -6,15 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from adapter_ui.catalog.bases.facts import architecture
-from adapter_ui.catalog.memory import (
-    CONTEXT_TOKENS,
-    estimate_memory,
-    is_exact,
-    largest_that_fits,
-    linear_parameters,
-)
-from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision
+from adapter_ui.catalog.bases.architecture import architecture
+from adapter_ui.catalog.memory import CONTEXT_TOKENS, estimate_memory, is_exact
+from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision, largest_that_fits
+from adapter_ui.domain.memory import linear_parameters
 
 # HuggingFaceTB/SmolLM2-135M-Instruct, and what its weights were measured to take in each precision.
 SMOL = BaseFacts(
@@ -36,7 +31,7 @@ def test_weights_are_what_was_measured(precision, mib):
 
 
 def test_four_bits_are_the_codes_and_a_float_for_every_64():
-    linear = linear_parameters(SMOL, SMOL.parameters)
+    linear = linear_parameters(SMOL)
     weights = estimate_memory(SMOL, 0)[Precision.NF4].weights
     assert weights == linear // 2 + linear // 16 + 2 * (SMOL.parameters - linear)
     assert estimate_memory(SMOL, 0)[Precision.FP4].weights == weights
@@ -59,7 +54,7 @@ def test_linear_parameters_are_those_of_a_real_model(tied):
     )
     parameters = sum(parameter.numel() for parameter in model.parameters())
     base = BaseFacts("a/b", parameters=parameters, **architecture(config.to_dict()))
-    assert linear_parameters(base, parameters) == truth
+    assert linear_parameters(base) == truth
     assert is_exact(base)
 
 
@@ -120,3 +115,35 @@ def test_the_largest_precision_that_fits():
         None,
     ]
     assert largest_that_fits({}, 10**12) is None
+
+
+def test_only_the_last_tokens_of_a_window_are_kept():
+    windowed = replace(SMOL, cache_layers=10, window_layers=20, window=512)
+    number = 2 * 3 * 64 * 2
+    (short, long) = (
+        estimate_memory(windowed, 0, context=context)[Precision.BF16].kv_cache for context in (100, 5000)
+    )
+    assert short == 30 * 100 * number
+    assert long == (10 * 5000 + 20 * 512) * number
+
+
+def test_every_arm_has_a_cache_of_its_own():
+    one, four = (estimate_memory(SMOL, 0, arms=arms)[Precision.NF4].kv_cache for arms in (1, 4))
+    assert four == 4 * one
+
+
+@pytest.mark.parametrize("task_type", ["SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"])
+def test_a_task_without_text_has_no_cache(task_type):
+    assert estimate_memory(SMOL, 0, task_type=task_type)[Precision.BF16].kv_cache == 0
+
+
+def test_a_base_is_loaded_as_it_was_saved_where_no_task_is_stated():
+    encoder = replace(SMOL, architectures=("RobertaForMaskedLM",), output_parameters=1_000_000)
+    writer = replace(encoder, architectures=("LlamaForCausalLM",))
+    kept, full = (estimate_memory(base, 0)[Precision.BF16] for base in (encoder, writer))
+    assert full.weights - kept.weights == 2 * 1_000_000
+    assert kept.kv_cache == 0 < full.kv_cache
+
+
+def test_files_that_are_quantized_already_are_not_estimated():
+    assert estimate_memory(replace(SMOL, quantization="gptq"), 0) == {}

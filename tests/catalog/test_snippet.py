@@ -34,6 +34,11 @@ def test_the_program_for_a_classifier_runs_with_its_classes(tiny_models, monkeyp
     assert names["model"].config.num_labels == 3
 
 
+def test_an_adapter_in_a_folder_of_its_repository_is_read_from_there():
+    program = write_snippet(AdapterRef.parse("ada/lora@v1:checkpoint-100"), "org/base", "CAUSAL_LM")
+    assert "'ada/lora', revision='v1', subfolder='checkpoint-100'" in program
+
+
 @pytest.mark.parametrize("precision", Precision)
 @pytest.mark.parametrize("task", [*MODEL_CLASS_OF_TASK, None, "COOKING"])
 def test_every_program_compiles_and_names_what_it_loads(task, precision):

@@ -12,6 +12,7 @@ from safetensors.numpy import save
 from adapter_ui.catalog.profiles.tensors import (
     FIRST_READ_BYTES,
     INSPECTION_BYTES,
+    LONGEST_NAME,
     HeaderTooLarge,
     HeaderUnreadable,
     main_dtype,
@@ -150,7 +151,23 @@ def test_too_many_tensors_are_refused():
         parse_header(json.dumps(entries).encode(), 0)
 
 
+def test_a_name_beyond_all_use_is_refused():
+    def header(length: int) -> bytes:
+        return json.dumps({"a" * length: {"dtype": "U8", "shape": [0], "data_offsets": [0, 0]}}).encode()
+
+    assert parse_header(header(LONGEST_NAME), 0)
+    with pytest.raises(HeaderUnreadable, match="longer than"):
+        parse_header(header(LONGEST_NAME + 1), 0)
+
+
 def test_the_main_dtype_is_that_of_most_bytes():
     data = save({"a": np.zeros(10, np.float16), "b": np.zeros(6, np.float32)})
     assert main_dtype(read_tensors(Reads(data), len(data))) == "float32"
     assert main_dtype(()) is None
+
+
+def test_indices_beside_weights_do_not_name_the_dtype():
+    data = save({"weights": np.zeros(2, np.float16), "indices": np.zeros(99, np.int32)})
+    assert main_dtype(read_tensors(Reads(data), len(data))) == "float16"
+    data = save({"indices": np.zeros(99, np.int32)})
+    assert main_dtype(read_tensors(Reads(data), len(data))) == "int32"

@@ -173,13 +173,31 @@ def wait_for_end(client: Client, run_id: str) -> dict:
     raise AssertionError(f"The run did not end: {status}")
 
 
-def test_a_run_can_be_stopped_and_deleted(app, tmp_path):
+def wait_for_step(client: Client, run_id: str) -> dict:
+    deadline = time.monotonic() + RUN_SECONDS
+    while time.monotonic() < deadline:
+        status = client.predict(run_id=run_id, api_name="/run")
+        if status["step"] >= 3:
+            return status
+        assert status["state"] in ("queued", "running"), status
+        time.sleep(0.2)
+    raise AssertionError(f"The run did not train: {status}")
+
+
+def test_a_run_can_be_stopped_resumed_and_deleted(app, tmp_path):
     client = Client(app.url, verbose=False)
     recipe = {"base_model": BASE, "max_steps": 5000, "precision": "fp32"}
     data = handle_file(rows_of(tmp_path / "rows.jsonl"))
     run_id = client.predict(recipe=recipe, dataset=data, api_name="/finetune")["run_id"]
+    wait_for_step(client, run_id)
     client.predict(run_id=run_id, api_name="/stop_run")
-    assert wait_for_end(client, run_id)["state"] == "cancelled"
+    stopped = wait_for_end(client, run_id)
+    assert (stopped["state"], stopped["resumable"]) == ("cancelled", True)
+    assert stopped["checkpoint_step"] == stopped["step"] > 0
+    assert client.predict(run_id=run_id, api_name="/resume_run")["state"] in ("queued", "running")
+    wait_for_step(client, run_id)
+    client.predict(run_id=run_id, api_name="/stop_run")
+    assert wait_for_end(client, run_id)["checkpoint_step"] >= stopped["checkpoint_step"]
     left = client.predict(run_id=run_id, api_name="/delete_run")
     assert run_id not in {run["run_id"] for run in left}
 

@@ -9,9 +9,10 @@ from fnmatch import fnmatchcase
 class Fault:
     """What goes wrong for the requests whose method and path fit.
 
-    `path` is a shell-style pattern over the raw path. Without `status`, `html`, `invalid_json` or `body` the
-    request is answered as usual, only late (`delay` seconds), slowly (`bytes_per_second`) or cut short (after
-    `cut_after` body bytes). A 429 carries a spent RateLimit header that resets in `reset_seconds`.
+    `path` is a shell-style pattern over the raw path. Without `status`, `html`, `invalid_json`, `body` or
+    `stream_bytes` (a body of so many bytes, made while it is sent) the request is answered as usual, only
+    late (`delay` seconds), slowly (`bytes_per_second`) or cut short (after `cut_after` body bytes). A 429
+    carries a spent RateLimit header that resets in `reset_seconds`.
     """
 
     path: str = "*"
@@ -20,6 +21,7 @@ class Fault:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | str | None = None
+    stream_bytes: int | None = None
     reset_seconds: int = 1
     html: bool = False
     invalid_json: bool = False
@@ -37,7 +39,8 @@ class Fault:
 
     @property
     def replaces_answer(self) -> bool:
-        return self.status is not None or self.html or self.invalid_json or self.body is not None
+        given = (self.status, self.body, self.stream_bytes)
+        return self.html or self.invalid_json or any(one is not None for one in given)
 
 
 class Faults:

@@ -2,15 +2,17 @@
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.hub import errors
 from tests.hub.call import Call
+from tests.hub.content import CHUNK_BYTES
 from tests.hub.faults import Fault, Faults
 from tests.hub.limits import RateLimits, bucket_of, ratelimit_headers
 from tests.hub.request_log import RequestLog, RequestRecord
@@ -129,9 +131,17 @@ def faulty_response(fault: Fault, record: RequestRecord) -> Response:
         return Response(HTML_PAGE, status, headers, media_type="text/html")
     if fault.invalid_json:
         return Response('{"id": "half an ans', status, headers, media_type="application/json")
+    if fault.stream_bytes is not None:
+        return StreamingResponse(blanks(fault.stream_bytes), status, headers, media_type="application/json")
     if fault.body is not None:
         return Response(fault.body, status, headers, media_type="text/plain")
     return JSONResponse({"error": "Injected fault"}, status, headers)
+
+
+async def blanks(count: int) -> AsyncIterator[bytes]:
+    """So many bytes that no JSON reader minds."""
+    for start in range(0, count, CHUNK_BYTES):
+        yield b" " * min(CHUNK_BYTES, count - start)
 
 
 @dataclass

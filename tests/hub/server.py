@@ -142,6 +142,10 @@ class LoopbackHub:
                 return repository
         raise KeyError(f"{kind} {id}")
 
+    def ids(self, kind: str = "model") -> list[str]:
+        with self._state.lock:
+            return [repository.id for repository in self._state.all_of(kind)]
+
     def rename(self, old: str, new: str, kind: str = "model") -> None:
         """Move a repository: its old id answers 307. If `old` names none, it becomes an old name of `new`."""
         with self._state.lock:

@@ -35,7 +35,8 @@ def test_the_report_puts_together_what_is_known() -> None:
     assert (report.tokens, report.longest, report.trainable_parameters) == (1_000, 40, 460_800)
     assert report.memory is not None
     assert report.memory.weights == 4 * 135_000_000
-    assert report.memory.adapter == 16 * 460_800
+    assert report.memory.adapter == 4 * 460_800
+    assert report.memory.optimizer == 12 * 460_800
     assert report.refusal is None
 
 

@@ -10,9 +10,10 @@ from adapter_ui.domain import (
     Finding,
     Level,
     MemoryEstimate,
-    ModuleInfo,
     Precision,
 )
+from tests.ui import fake_modules
+from tests.ui.fake_gallery import GALLERY
 
 MB = 1_000_000
 SMOL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -31,6 +32,7 @@ BASES = {
         key_value_heads=3,
         head_size=64,
         license="apache-2.0",
+        weights="safetensors",
     ),
     "Qwen/Qwen3-0.6B": BaseFacts(
         "Qwen/Qwen3-0.6B", parameters=596_049_920, size_bytes=1_503_300_328, dtype="bfloat16", layers=28
@@ -40,21 +42,47 @@ BASES = {
         parameters=8_030_261_248,
         size_bytes=16_060_556_616,
         dtype="bfloat16",
+        hidden_size=4096,
         layers=32,
+        key_value_heads=8,
+        head_size=128,
+        architectures=("LlamaForCausalLM",),
+        weights="safetensors",
+        license="llama3.1",
         gated=True,
+    ),
+    "meta-llama/Llama-3.3-70B-Instruct": BaseFacts(
+        "meta-llama/Llama-3.3-70B-Instruct",
+        parameters=70_553_706_496,
+        size_bytes=141_107_412_992,
+        dtype="bfloat16",
+        architectures=("LlamaForCausalLM",),
+        hidden_size=8192,
+        layers=80,
+        key_value_heads=8,
+        head_size=128,
+        license="llama3.3",
+        weights="safetensors",
+    ),
+    "google/flan-t5-base": BaseFacts(
+        "google/flan-t5-base",
+        parameters=247_577_856,
+        size_bytes=990_345_061,
+        dtype="float32",
+        architectures=("T5ForConditionalGeneration",),
+        layers=12,
+        license="apache-2.0",
     ),
     "FacebookAI/roberta-base": BaseFacts(
         "FacebookAI/roberta-base", parameters=124_697_433, size_bytes=498_818_054, dtype="float32", layers=12
     ),
 }
+VARIANTS = {"Qwen/Qwen3-0.6B": ("unsloth/Qwen3-0.6B-bnb-4bit",)}
 HOSTILE = (
     '<img src=x onerror="window.hacked=1">${window.hacked=1}{{constructor}}`</div>'
     "<script>window.hacked=1</script>"
 )
-CARD = f"""---
-base_model: {SMOL}
----
-# Pirate talk
+CARD = """# Pirate talk
 
 Answers as a pirate would. **Trained on 3,000 rows** of [plain English](https://example.com/data).
 
@@ -103,6 +131,7 @@ ROWS = (
         likes=2_310,
         gated=True,
     ),
+    row("fans/quantised-notes", "unsloth/Qwen3-0.6B-bnb-4bit", downloads=310, likes=2, license="apache-2.0"),
     row("someone/empty-adapter", SMOL, downloads=3, likes=0),
     row("broken/pickle-only", "Qwen/Qwen3-0.6B", task_type=None, downloads=17, likes=0),
     row("evil/hostile-card", HOSTILE, title=HOSTILE, downloads=1, likes=0),
@@ -111,6 +140,7 @@ ROWS = (
             f"team-{number % 5}/{name}-{number}",
             list(BASES)[number % 3],
             downloads=7 ** (number % 8) + number,
+            license=("apache-2.0", "mit", None)[number % 3],
         )
         for number, name in enumerate(NAMES * 5)
     ),
@@ -138,6 +168,7 @@ def details(summary: AdapterSummary) -> dict[str, object]:
         "rank": rank,
         "size_bytes": (rank or 1) * (110_000 + seed % 90 * 4_000),
         "base_size_bytes": base.size_bytes if base else None,
+        "safetensors": True,
     }
 
 
@@ -180,57 +211,79 @@ def findings_of(summary: AdapterSummary) -> tuple[Finding, ...]:
                 "In bf16 it needs 16.3 GB and this machine has 9.4 GB free; nf4 fits.",
             ),
         )
+    if name == HOSTILE_NAME:
+        return tuple(Finding(level, HOSTILE, HOSTILE) for level in (Level.WARNING, Level.INFO, Level.GOOD))
     return (
         Finding(
             Level.GOOD,
             "matches",
             "All 120 tensors match the config: rank 8 on q_proj and v_proj of 30 layers.",
         ),
+        Finding(Level.GOOD, "safetensors", "The weights are safetensors, which cannot run code."),
         Finding(
             Level.INFO, "no_license", "The card names no licence; ask the author before you publish with it."
         ),
     )
 
 
-def profile_of(summary: AdapterSummary, *, changed: bool = False) -> AdapterProfile:
-    known = details(summary)
-    rank = known.get("rank")
-    base = BASES.get(summary.base_model or "")
+HOSTILE_NAME = "evil/hostile-card"
+
+
+def profile_of(summary: AdapterSummary) -> AdapterProfile:
+    """The profile of a row; `gallery/…` has one of each thing there is to draw."""
+    other = dict(GALLERY.get(summary.ref.name, {}))
+    known = {
+        **details(summary),
+        **{name: other[name] for name in ("method", "rank", "size_bytes") if name in other},
+    }
+    base = BASES.get(str(other.pop("base", summary.base_model or "")))
     size = known.get("size_bytes")
-    modules = tuple(
-        ModuleInfo(
-            f"model.layers.{layer}.self_attn.{kind}", kind, layer, rank, 9_216 if kind == "q_proj" else 6_144
-        )
-        for layer in range(30)
-        for kind in ("q_proj", "v_proj")
+    ordinary = fake_modules.stack(
+        "model.layers", range(30), ("self_attn.q_proj", "self_attn.v_proj"), lambda *_: known.get("rank") or 0
     )
-    return AdapterProfile(
-        summary.ref,
-        commit="f" * 40,
-        config={
-            "peft_type": known.get("method", "LORA"),
-            "r": rank,
-            "lora_alpha": 16,
-            "lora_dropout": 0.05,
-            "target_modules": ["q_proj", "v_proj"],
-            "bias": "none",
-            "use_rslora": False,
-            "base_model_name_or_path": summary.base_model,
-            "task_type": summary.task_type,
-        },
-        method=known.get("method"),
-        task_type=summary.task_type,
-        rank=rank,
-        parameters=460_800 if known else None,
-        size_bytes=size,
-        dtype="float32" if known else None,
-        base=base,
-        modules=modules if known else (),
-        files=FILES,
-        findings=findings_of(summary),
-        memory=memory_of(base, size) if base and size else {},
-        available_bytes=9_400 * MB,
-        snippet=f"from peft import AutoPeftModelForCausalLM\n\nmodel = "
-        f'AutoPeftModelForCausalLM.from_pretrained("{summary.ref}")\n',
-        card=HOSTILE if "hostile" in summary.ref.name else CARD,
+    fields: dict[str, object] = {
+        "commit": "f" * 40,
+        "method": known.get("method"),
+        "task_type": summary.task_type,
+        "rank": known.get("rank"),
+        "parameters": 460_800 if known else None,
+        "size_bytes": size,
+        "dtype": "float32" if known else None,
+        "base": base,
+        "modules": ordinary if known else (),
+        "files": FILES,
+        "findings": findings_of(summary),
+        "memory": memory_of(base, size) if base and size else {},
+        "available_bytes": 9_400 * MB,
+        "snippet": snippet_of(summary),
+        "card": HOSTILE if summary.ref.name == HOSTILE_NAME else CARD,
+        "license": HOSTILE if summary.ref.name == HOSTILE_NAME else summary.license or "apache-2.0",
+        "downloads": summary.downloads,
+        "likes": summary.likes,
+        "updated": summary.updated,
+    }
+    config = config_of(summary, known, base) | dict(other.pop("config", {}))
+    return AdapterProfile(summary.ref, config=config, **{**fields, **other})
+
+
+def config_of(summary: AdapterSummary, known: dict[str, object], base: BaseFacts | None) -> dict[str, object]:
+    hostile = {HOSTILE: HOSTILE} if summary.ref.name == HOSTILE_NAME else {}
+    return {
+        "peft_type": known.get("method", "LORA"),
+        "r": known.get("rank"),
+        "lora_alpha": 16,
+        "lora_dropout": 0.05,
+        "target_modules": ["q_proj", "v_proj"],
+        "bias": "none",
+        "use_rslora": False,
+        "base_model_name_or_path": base.id if base else summary.base_model,
+        "task_type": summary.task_type,
+        **hostile,
+    }
+
+
+def snippet_of(summary: AdapterSummary) -> str:
+    return (
+        "from peft import AutoPeftModelForCausalLM\n\n"
+        f'model = AutoPeftModelForCausalLM.from_pretrained("{summary.ref}")\n'
     )

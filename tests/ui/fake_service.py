@@ -14,12 +14,15 @@ from typing import Any
 
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
+from adapter_ui.catalog.together import compare_adapters
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,
     AdapterSummary,
+    BaseSuggestion,
     ChatMessage,
     Entity,
+    Fit,
     Generation,
     GenerationOptions,
     LabelScore,
@@ -32,17 +35,21 @@ from adapter_ui.domain import (
     Prediction,
     Preflight,
     Progress,
+    Revision,
     RunState,
     RunStatus,
     SearchPage,
     SearchQuery,
+    SideBySide,
     Table,
 )
 from adapter_ui.errors import DoesNotFit, GatedRepo, HubUnreachable, UnknownRun
 from adapter_ui.training.data import read_table
 from adapter_ui.training.recipe import Recipe, total_steps
 from adapter_ui.ui.app import build_page, launch_options, queue_options
-from tests.ui.fake_data import BASES, MB, ROWS, SMOL, details, profile_of
+from tests.ui import fake_search
+from tests.ui.fake_data import BASES, MB, ROWS, SMOL, profile_of
+from tests.ui.fake_fit import fit_of
 
 ANSWER = (
     "Arrr! Paris it be, matey, the grandest port in all o' **France**. Hoist the colours, mind the *Seine*!"
@@ -65,31 +72,16 @@ class FakeService:
         self.in_memory.clear()
 
     def search(self, query: SearchQuery) -> SearchPage:
-        wanted = [row for row in ROWS if self.matches(row, query)]
-        start = int(query.cursor or 0)
-        page = tuple(wanted[start : start + query.limit])
-        following = str(start + query.limit) if start + query.limit < len(wanted) else None
-        notice = (
-            "The Hub cannot be reached; these are the adapters on this machine." if self.unreachable else None
-        )
-        return SearchPage(page, following, notice)
+        return fake_search.search(query, unreachable=self.unreachable)
 
-    def matches(self, row: AdapterSummary, query: SearchQuery) -> bool:
-        words = query.text.lower().split()
-        if self.unreachable and row.ref.source == "hub":
-            return False
-        text = f"{row.ref} {row.title}".lower()
-        filters = (
-            (query.base_model, row.base_model),
-            (query.task_type, row.task_type),
-            (query.source, row.ref.source),
-        )
-        return all(word in text for word in words) and all(not want or want == have for want, have in filters)
+    def fill(self, query: SearchQuery, page: SearchPage) -> Iterator[SearchPage]:
+        try:
+            yield from fake_search.fill(query, page, self.pause)
+        finally:
+            self.closed_streams += 1
 
-    def fill(self, adapters: Sequence[AdapterSummary]) -> Iterator[AdapterSummary]:
-        for adapter in adapters:
-            time.sleep(self.pause)
-            yield replace(adapter, **details(adapter))
+    def suggest_bases(self, text: str) -> tuple[BaseSuggestion, ...]:
+        return fake_search.suggest_bases(text)
 
     def inspect(self, adapter: str) -> AdapterProfile:
         time.sleep(self.pause * 4)
@@ -99,17 +91,43 @@ class FakeService:
         found = next((row for row in ROWS if row.ref == ref), None)
         return profile_of(found or AdapterSummary(ref, base_model=SMOL, task_type="CAUSAL_LM"))
 
+    @property
+    def hub_endpoint(self) -> str:
+        return "https://huggingface.co"
+
+    def fit(self, profile: AdapterProfile, context: int = 2048, arms: int = 1) -> Fit | None:
+        return fit_of(profile, context, arms)
+
+    def revisions(self, adapter: str) -> tuple[Revision, ...]:
+        time.sleep(self.pause * 4)
+        if self.unreachable:
+            raise HubUnreachable("The Hub cannot be reached; check the connection and try again.")
+        return (
+            Revision("main", "branch", "f" * 40),
+            Revision("v2-longer-training", "branch", "e" * 40),
+            Revision("v1.0", "tag", "d" * 40),
+        )
+
+    def side_by_side(self, adapters: Sequence[str]) -> SideBySide:
+        return compare_adapters(lambda ref: self.inspect(str(ref)), adapters, self.default_precision())
+
     def precisions(self) -> tuple[PrecisionChoice, ...]:
         return (
             PrecisionChoice(
                 Precision.BF16,
-                "bf16",
-                "This processor computes in bf16: half the memory of fp32 at the same answers.",
+                "16-bit bfloat",
+                "half the memory of fp32, and fast on this processor",
                 True,
             ),
-            PrecisionChoice(Precision.FP32, "fp32", "Exact, and twice the memory of bf16."),
-            PrecisionChoice(Precision.INT8, "int8", "8-bit weights: less memory, slower."),
-            PrecisionChoice(Precision.NF4, "nf4", "4-bit weights: least memory, answers differ a little."),
+            PrecisionChoice(Precision.FP32, "32-bit floats", "exact, the most memory"),
+            PrecisionChoice(
+                Precision.INT8, "8-bit integers by bitsandbytes", "a quarter of fp32's memory, slower"
+            ),
+            PrecisionChoice(
+                Precision.NF4,
+                "4-bit NormalFloat by bitsandbytes",
+                "an eighth of fp32's memory, small loss of quality",
+            ),
         )
 
     def default_precision(self) -> Precision:
@@ -290,6 +308,10 @@ class FakeService:
 
     def stop_run(self, run_id: str) -> RunStatus:
         self.tuned[run_id] = replace(self.run(run_id), state=RunState.CANCELLED, message="Stopped")
+        return self.tuned[run_id]
+
+    def resume_run(self, run_id: str) -> RunStatus:
+        self.tuned[run_id] = replace(self.run(run_id), state=RunState.RUNNING, message="Resuming")
         return self.tuned[run_id]
 
     def delete_run(self, run_id: str) -> None:

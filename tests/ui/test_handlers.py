@@ -7,102 +7,19 @@ import pytest
 
 from adapter_ui.domain import GenerationOptions, Precision
 from adapter_ui.errors import InvalidInput
-from adapter_ui.ui import answering, inspector, prediction
+from adapter_ui.ui import answering, prediction
 from adapter_ui.ui.bar import MemorySampler, render_bar
 from adapter_ui.ui.sampling import options_of
-from adapter_ui.ui.state import Conversation, Results, Selection
-from adapter_ui.ui.tabs import browse, finetune, library
+from adapter_ui.ui.state import Conversation, Selection
+from adapter_ui.ui.tabs import finetune, library
 from adapter_ui.ui.tuning.data import columns_of, shown_table
 from adapter_ui.ui.tuning.example import example_rows
 from adapter_ui.ui.tuning.recipe import recipe_of
-from tests.ui.fake_data import ROWS, SMOL
+from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
-EVERYTHING = ("", "", "", "", "", "trending")
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 SAMPLING = (64, 0.7, 0.95, 50, 1.0, "11", "END\n\nSTOP", False)
-
-
-def test_a_search_shows_rows_at_once_and_fills_them_after() -> None:
-    service, results = FakeService(), Results()
-    table, notice_row, _, more = browse.search(service, results, *EVERYTHING)
-    assert str(table).count("data-ref=") == 30
-    assert "awaited" in table
-    assert (notice_row.visible, more.visible) == (False, True)
-    *_, filled = browse.fill(service, results)
-    assert "awaited" not in filled
-
-
-def test_filling_stops_when_another_search_begins() -> None:
-    service, results = FakeService(), Results()
-    browse.search(service, results, *EVERYTHING)
-    filling = browse.fill(service, results)
-    next(filling)
-    browse.search(service, results, "pirate", *EVERYTHING[1:])
-    assert list(filling) == []
-    assert [str(row.ref) for row in results.rows] == ["starter:pirate"]
-
-
-def test_more_rows_go_under_the_ones_before() -> None:
-    service, results = FakeService(), Results()
-    browse.search(service, results, *EVERYTHING)
-    table, _, _, more = browse.search_more(service, results, *EVERYTHING)
-    assert str(table).count("data-ref=") == len(ROWS)
-    assert more.visible is False
-
-
-def test_an_unreachable_hub_is_a_notice_with_a_retry_and_the_local_rows() -> None:
-    table, notice_row, notice, _ = browse.search(FakeService(unreachable=True), Results(), *EVERYTHING)
-    assert str(table).count("data-ref=") == 2
-    assert notice_row.visible is True
-    assert "cannot be reached" in notice
-
-
-def test_no_match_says_what_to_do() -> None:
-    table, *_ = browse.search(FakeService(), Results(), "zzz", *EVERYTHING[1:])
-    assert "Use fewer words" in table
-
-
-def test_inspecting_shows_the_name_first_and_then_everything() -> None:
-    first, last = inspector.inspect(FakeService(), "starter:pirate", "bf16")
-    assert "skeleton" in first[2]
-    assert last[0] == Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
-    assert last[5].value == "Load in bf16"
-    assert last[5].interactive is True
-
-
-def test_a_blocked_adapter_cannot_be_loaded() -> None:
-    *_, last = inspector.inspect(FakeService(), "broken/pickle-only", "bf16")
-    assert last[5].interactive is False
-    assert "finding-blocker" in last[2]
-
-
-def test_an_adapter_that_cannot_be_read_is_an_error_for_the_user() -> None:
-    with pytest.raises(gr.Error, match="cannot be reached"):
-        list(inspector.inspect(FakeService(), "nobody/unreachable", "bf16"))
-
-
-def test_loading_streams_progress_and_ends_with_the_report() -> None:
-    service = FakeService()
-    *steps, last = inspector.load(service, PIRATE, "bf16", "", "")
-    assert all(cancel.visible for _, cancel, _ in steps)
-    assert "27.0 MB of 270 MB" in steps[2][2]
-    assert "120 of 120" in last[2]
-    assert service.loaded()[0].adapters == ("starter:pirate",)
-
-
-def test_closing_a_load_closes_the_service_stream() -> None:
-    service = FakeService()
-    loading = inspector.load(service, PIRATE, "bf16", "", "")
-    next(loading), next(loading)
-    loading.close()
-    assert service.closed_streams == 1
-    assert service.loaded() == ()
-
-
-def test_only_precisions_of_this_machine_are_taken() -> None:
-    assert inspector.choose_precision(FakeService(), "nf4")[0] == "nf4"
-    assert inspector.choose_precision(FakeService(), "<script>")[0] == "bf16"
 
 
 def test_side_by_side_asks_both_arms_on_one_seed() -> None:
@@ -185,12 +102,12 @@ def test_runs_are_redrawn_only_when_something_moved() -> None:
     run_id = service.finetune({"base_model": SMOL}, example_rows())
     drawn = finetune.refreshed(service, "", ())
     assert run_id in drawn[0]
-    assert drawn[5] == run_id
+    assert drawn[6] == run_id
     while not service.run(run_id).state.ended:
         pass
-    drawn = finetune.refreshed(service, run_id, drawn[6])
-    assert [button.visible for button in drawn[2:5]] == [False, True, True]
-    assert finetune.refreshed(service, run_id, drawn[6]) == [gr.skip()] * 7
+    drawn = finetune.refreshed(service, run_id, drawn[7])
+    assert [button.visible for button in drawn[2:6]] == [False, False, True, True]
+    assert finetune.refreshed(service, run_id, drawn[7]) == [gr.skip()] * 8
 
 
 def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:

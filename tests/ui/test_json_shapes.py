@@ -1,7 +1,8 @@
 """The API's shapes: bytes are bytes, and what is not known is null."""
 
-from adapter_ui.domain import LabelScore, Prediction, Progress
+from adapter_ui.domain import LabelScore, Prediction, Progress, Revision
 from adapter_ui.ui import json_shapes
+from tests.ui.fake_service import FakeService
 
 
 def test_progress_in_seconds_is_not_called_bytes():
@@ -22,3 +23,26 @@ def test_a_prediction_has_only_the_fields_of_its_task():
 
 def test_numbers_that_are_none_become_null():
     assert json_shapes.plain(LabelScore("odd", float("nan"))) == {"label": "odd", "score": None}
+
+
+def test_an_inspection_says_what_fits_and_what_the_hub_knows_of_it():
+    service = FakeService()
+    profile = service.inspect("gallery/folders")
+    shown = json_shapes.profile(profile, service.fit(profile, 4096, 2))
+    assert (shown["fit"]["context"], shown["fit"]["arms"]) == (4096, 2)
+    here = shown["fit"]["devices"][0]
+    assert (here["here"], here["largest"], here["largest_to_train"]) == (True, "fp32", "int8")
+    loading = shown["fit"]["loading"]["bf16"]
+    terms = ("weights", "adapter", "kv_cache", "margin", "activations", "optimizer")
+    assert loading["total"] == sum(loading[term] for term in terms)
+    assert shown["folders"] == ["checkpoint-100", "checkpoint-200", "final"]
+    assert (shown["license"], shown["checked"]) == ("apache-2.0", None)
+
+
+def test_what_fits_is_null_where_the_base_is_not_known():
+    assert json_shapes.profile(FakeService().inspect("evil/hostile-card"))["fit"] is None
+
+
+def test_a_revision_has_its_name_kind_and_commit():
+    shown = json_shapes.revision(Revision("v1", "tag", "abc"))
+    assert shown == {"name": "v1", "kind": "tag", "commit": "abc"}

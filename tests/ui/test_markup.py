@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from adapter_ui.domain import AdapterSummary, Entity, LabelScore, Prediction, RunState, RunStatus, Table
-from adapter_ui.ui import details, plots
+from adapter_ui.ui import plots
 from adapter_ui.ui.card import render_card
 from adapter_ui.ui.prediction import shown
 from adapter_ui.ui.results_table import results_table
 from adapter_ui.ui.tuning.data import preview_of
 from adapter_ui.ui.tuning.run import run_view, runs_list
-from tests.ui.fake_data import CARD, HOSTILE, ROWS, profile_of
-from tests.ui.fake_service import FakeService
+from tests.ui.fake_data import CARD, HOSTILE, ROWS
 
 HARMLESS = {"href", "class", "target", "rel", "title", "style"}
 
@@ -50,14 +50,11 @@ def hostile_run() -> RunStatus:
 
 
 def everything_hostile() -> dict[str, str]:
-    profile = profile_of(hostile_row())
     rows = Table((HOSTILE,), ({HOSTILE: HOSTILE},), (HOSTILE,), ("line 2",), 1)
     answer = Prediction("SEQ_CLS", labels=(LabelScore(HOSTILE, 0.5),))
     entity = Prediction("TOKEN_CLS", entities=(Entity(HOSTILE[:9], HOSTILE, 0, 9, 0.5),))
     return {
         "table": results_table([hostile_row()], {str(hostile_row().ref)}),
-        "heading": details.heading(profile),
-        "config": details.config_table(FakeService().explain(profile)),
         "labels": shown(answer, HOSTILE, ""),
         "entities": shown(entity, HOSTILE, ""),
         "data": preview_of(rows),
@@ -95,8 +92,9 @@ def test_a_card_does_not_reach_out_by_reference_links_or_autolinks() -> None:
 
 def test_unknown_details_are_on_their_way_until_the_row_is_complete() -> None:
     row = ROWS[0]
-    assert 'class="awaited"' in results_table([row])
-    assert 'class="awaited"' not in results_table([row], {str(row.ref)})
+    assert 'class="awaited"' in results_table([row], reading=True)
+    assert 'class="awaited"' not in results_table([row])
+    assert 'class="awaited"' not in results_table([replace(row, complete=True)], reading=True)
 
 
 def test_a_loss_plot_takes_a_flat_line_one_point_and_nothing() -> None:

@@ -1,53 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
-from adapter_ui.domain import ChatMessage, SearchPage
+from adapter_ui.domain import ChatMessage
 from adapter_ui.ui.state import (
     ADAPTER_ARM,
     BASE_ARM,
     MOST_CONVERSATIONS,
     Conversation,
-    Results,
     Selection,
     keep,
     recall,
 )
 from tests.ui.fake_data import ROWS, profile_of
-
-
-def test_results_of_an_old_search_are_refused() -> None:
-    results = Results()
-    old = results.begin()
-    new = results.begin()
-    assert not results.accept(old, SearchPage(ROWS[:2]))
-    assert results.accept(new, SearchPage(ROWS[2:4], next="2"))
-    assert [row.ref for row in results.rows] == [row.ref for row in ROWS[2:4]]
-    assert not results.fill(old, replace(ROWS[2], rank=8))
-    assert results.rows[0].rank is None
-
-
-def test_details_fill_their_row_and_the_rest_stays_waiting() -> None:
-    results = Results()
-    number = results.begin()
-    results.accept(number, SearchPage(ROWS[:3]))
-    assert results.fill(number, replace(ROWS[1], rank=8))
-    assert [row.rank for row in results.rows] == [None, 8, None]
-    assert [row.ref for row in results.waiting] == [ROWS[0].ref, ROWS[2].ref]
-    results.finish(number)
-    assert results.waiting == []
-
-
-def test_a_further_page_keeps_the_rows_and_repeats_none() -> None:
-    results = Results()
-    number = results.begin()
-    results.accept(number, SearchPage(ROWS[:2]))
-    results.fill(number, replace(ROWS[0], rank=8))
-    number = results.begin()
-    results.accept(number, SearchPage(ROWS[1:4]), more=True)
-    assert [row.ref for row in results.rows] == [row.ref for row in ROWS[:4]]
-    assert results.rows[0].rank == 8
-    assert [row.ref for row in results.waiting] == [row.ref for row in ROWS[1:4]]
 
 
 def test_an_arm_never_reads_what_the_other_said() -> None:

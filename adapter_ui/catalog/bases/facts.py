@@ -1,34 +1,24 @@
-"""What is known of a base model without its weights: metadata, config.json and headers become BaseFacts
-(pure, but for one function that reads a folder). What none of them says stays None.
+"""What is known of a base model without its weights: the Hub's metadata, config.json and the headers of a
+folder become BaseFacts. What none of them says stays None.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.catalog.profiles.tensors import (
-    DTYPE_BITS,
-    HeaderTooLarge,
-    HeaderUnreadable,
-    dtype_name,
-    read_tensors,
-)
-from adapter_ui.domain import ADAPTER_CONFIG, BaseFacts, TensorInfo
-from adapter_ui.errors import BaseUnavailable
+from adapter_ui.catalog.bases.architecture import LARGEST_COUNT, architecture
+from adapter_ui.catalog.bases.headers import folder_tensors, folder_weights
+from adapter_ui.catalog.bases.weights import facts_with_tensors
+from adapter_ui.catalog.profiles.tensors import DTYPE_BITS, dtype_name
+from adapter_ui.domain import ADAPTER_CONFIG, BaseFacts
+from adapter_ui.errors import BadAdapter, BaseUnavailable
 
 CONFIG_NAME = "config.json"
 CONFIG_BYTES = 2_000_000
-LOCAL_HEADER_BYTES = 16_000_000
-LARGEST_COUNT = 2**40
-
-HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model", "dim")
-LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
-HEADS = ("num_attention_heads", "n_head", "num_heads", "n_heads")
-KEY_VALUE_HEADS = ("num_key_value_heads", "num_kv_heads")
-HEAD_SIZE = ("head_dim", "d_kv")
 
 
 def facts_from_metadata(info: Mapping[str, Any], config: Mapping[str, Any] | None) -> BaseFacts:
@@ -59,9 +49,8 @@ def local_base_facts(folder: Path, base_id: str) -> BaseFacts:
     """
     try:
         config = json.loads((folder / CONFIG_NAME).read_bytes()[:CONFIG_BYTES])
-        shards = sorted(folder.glob("model*.safetensors"))
-        tensors = [tensor for shard in shards for tensor in read_local_tensors(shard)]
-    except (OSError, ValueError, HeaderUnreadable, HeaderTooLarge) as error:
+        tensors = folder_tensors(folder)
+    except (OSError, ValueError, BadAdapter) as error:
         raise BaseUnavailable(
             f"The folder of the base {base_id} cannot be read; delete it and load it again."
         ) from error
@@ -69,72 +58,8 @@ def local_base_facts(folder: Path, base_id: str) -> BaseFacts:
         raise BaseUnavailable(
             f"The folder of the base {base_id} holds no safetensors weights; delete it and load it again."
         )
-    by_dtype: dict[str, int] = {}
-    for tensor in tensors:
-        by_dtype[tensor.dtype] = by_dtype.get(tensor.dtype, 0) + tensor.parameters
-    return BaseFacts(
-        id=base_id,
-        parameters=sum(by_dtype.values()),
-        size_bytes=sum(shard.stat().st_size for shard in shards),
-        dtype=main_dtype_of(by_dtype),
-        weights="safetensors",
-        **architecture(config),
-    )
-
-
-def read_local_tensors(path: Path) -> tuple[TensorInfo, ...]:
-    with path.open("rb") as file:
-
-        def read(start: int, end: int) -> bytes:
-            file.seek(start)
-            return file.read(end - start)
-
-        return read_tensors(read, path.stat().st_size, LOCAL_HEADER_BYTES)
-
-
-def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of BaseFacts that config.json decides; a model of several kinds of input describes its text
-    part.
-    """
-    text = config.get("text_config")
-    inner = {**config, **text} if isinstance(text, dict) else config
-    hidden, heads = first_count(inner, HIDDEN_SIZE), first_count(inner, HEADS)
-    head_size = first_count(inner, HEAD_SIZE)
-    if head_size is None and hidden and heads and hidden % heads == 0:
-        head_size = hidden // heads
-    names = config.get("architectures")
-    model_type, tied = config.get("model_type"), inner.get("tie_word_embeddings")
-    return {
-        "architectures": tuple(str(name) for name in names) if isinstance(names, list) else (),
-        "model_type": model_type if isinstance(model_type, str) else None,
-        "vocab_size": first_count(inner, ("vocab_size",)),
-        "hidden_size": hidden,
-        "layers": first_count(inner, LAYERS),
-        "key_value_heads": first_count(inner, KEY_VALUE_HEADS) or heads,
-        "head_size": head_size,
-        "tied_embeddings": tied if isinstance(tied, bool) else None,
-        "remote_code": bool(config.get("auto_map")),
-        "quantization": quantization_name(config.get("quantization_config")),
-    }
-
-
-def quantization_name(section: Any) -> str | None:
-    if not isinstance(section, dict):
-        return None
-    if section.get("load_in_4bit"):
-        return "bitsandbytes 4-bit"
-    if section.get("load_in_8bit"):
-        return "bitsandbytes 8-bit"
-    return str(section.get("quant_method", "unknown"))[:64]
-
-
-def first_count(config: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    """The first of these fields that holds a usable count."""
-    for name in names:
-        value = config.get(name)
-        if type(value) is int and 0 < value <= LARGEST_COUNT:
-            return value
-    return None
+    facts = facts_with_tensors(BaseFacts(base_id, weights="safetensors", **architecture(config)), tensors)
+    return replace(facts, size_bytes=sum(path.stat().st_size for path in folder_weights(folder)))
 
 
 def parameters_by_dtype(counted: Mapping[str, Any]) -> dict[str, int]:

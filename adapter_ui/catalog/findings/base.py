@@ -4,57 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_ui.catalog.findings.evidence import Evidence, blocker
+from adapter_ui.catalog.findings.evidence import Evidence, blocker, good, info, warning
 from adapter_ui.catalog.memory import is_exact
 from adapter_ui.catalog.profiles.config import AdapterConfig
-from adapter_ui.domain import BaseFacts, Finding, Level, Source, is_hub_id
+from adapter_ui.domain import BaseFacts, Finding, Source, is_hub_id
 
 
 def base_findings(evidence: Evidence, config: AdapterConfig) -> Iterator[Finding]:
-    named = config.base_model_name_or_path or ""
+    yield from name_findings(evidence, config.base_model_name_or_path or "")
     base = evidence.base
+    if base is None:
+        return
+    yield from base_state_findings(base)
+    yield from base_weights_findings(base)
+    yield from base_memory_findings(base)
+
+
+def name_findings(evidence: Evidence, named: str) -> Iterator[Finding]:
+    """Whether the adapter says which base it needs, by a name that others have too."""
+    base, ref = evidence.base, evidence.ref
     if named and not is_hub_id(named):
-        yield from local_path_findings(named, base)
+        yield local_path(named, base, evidence.likely_base)
     elif base is None:
         yield blocker(
             "base_missing",
             "The adapter does not say which base model it needs; name the base when you load it.",
         )
     elif evidence.base_from_card:
-        yield Finding(
-            Level.WARNING,
-            "base_from_card",
-            f"Only the card names the base model, {base.id}; that one would be used.",
+        yield warning(
+            "base_from_card", f"Only the card names the base model, {base.id}; that one would be used."
         )
-    if base is not None:
-        yield from base_state_findings(base)
-        yield from base_weights_findings(base)
-        yield from base_memory_findings(base)
-    if (
-        evidence.ref.source is Source.HUB
-        and base is not None
-        and base.id.lower() == evidence.ref.name.lower()
-    ):
+    if base is None:
+        return
+    asked = evidence.base_asked or base.id
+    if base.id.lower() != asked.lower():
+        yield info(
+            "base_renamed",
+            f"The base model {asked} is now called {base.id}; the old name still leads there, the new one is "
+            "sure to.",
+        )
+    if ref.source is Source.HUB and not ref.folder and base.id.lower() == ref.name.lower():
         yield blocker(
             "base_is_itself",
             "The adapter names itself as its base model; name another base when you load it.",
         )
 
 
-def local_path_findings(named: str, base: BaseFacts | None) -> Iterator[Finding]:
-    if base is None:
-        yield blocker(
-            "base_is_local_path",
-            f"The base model is given as a path on its author's machine (“{named[:80]}”); name the base when "
-            "you load it.",
+def local_path(named: str, base: BaseFacts | None, likely: str | None) -> Finding:
+    given = f"The base model is given as a path on its author's machine (“{named[:80]}”)"
+    if base is not None:
+        return warning("base_is_local_path", f"{given}; the card's base {base.id} would be used.")
+    if likely is not None:
+        return blocker(
+            "base_is_local_path", f"{given}; it is probably {likely}, so name that base when you load it."
         )
-    else:
-        yield Finding(
-            Level.WARNING,
-            "base_is_local_path",
-            f"The base model is given as a path on its author's machine (“{named[:80]}”); the card's base "
-            f"{base.id} would be used.",
-        )
+    return blocker("base_is_local_path", f"{given}; name the base when you load it.")
 
 
 def base_state_findings(base: BaseFacts) -> Iterator[Finding]:
@@ -71,18 +75,21 @@ def base_state_findings(base: BaseFacts) -> Iterator[Finding]:
             f"The base model {base.id} is not on the Hub, or is private; check its name, or use a token that "
             "may see it.",
         )
+    elif base.problem_code == "disabled_repo":
+        yield blocker(
+            "base_disabled",
+            f"The Hub has disabled access to the base model {base.id}; name another copy of it when you "
+            "load.",
+        )
     elif not base.available:
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "base_unread",
             base.problem or f"Nothing could be read of the base model {base.id}; try again.",
         )
     elif base.gated:
-        yield Finding(
-            Level.INFO, "base_gated", f"The base model {base.id} is gated, and this token may read it."
-        )
+        yield info("base_gated", f"The base model {base.id} is gated, and this token may read it.")
     else:
-        yield Finding(Level.GOOD, "base_open", f"The base model {base.id} can be had without asking.")
+        yield good("base_open", f"The base model {base.id} can be had without asking.")
 
 
 def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
@@ -100,15 +107,13 @@ def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
             "of it when you load.",
         )
     if base.remote_code:
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "remote_code",
             f"The base model {base.id} brings code of its own, which this app never runs; it loads only "
             "where transformers knows its type.",
         )
     if base.quantization:
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "base_quantized",
             f"The base model {base.id} is already quantized ({base.quantization}), so the choice of "
             "precision has little effect.",
@@ -118,14 +123,12 @@ def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
 def base_memory_findings(base: BaseFacts) -> Iterator[Finding]:
     """How far the predicted memory can be trusted."""
     if base.available and not base.parameters:
-        yield Finding(
-            Level.INFO,
+        yield info(
             "memory_unknown",
             f"The base model {base.id} does not state its size, so memory is known only at load.",
         )
     elif base.parameters and not is_exact(base):
-        yield Finding(
-            Level.INFO,
+        yield info(
             "memory_approximate",
             f"The shape of the base model {base.id} is not fully stated, so memory is approximate.",
         )

@@ -4,59 +4,75 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from adapter_ui.catalog.findings.evidence import blocker, info, warning
+from adapter_ui.catalog.methods.fields import default_fields, unknown_fields
+from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS, REFUSED
 from adapter_ui.catalog.profiles.config import AdapterConfig
-from adapter_ui.catalog.profiles.methods import LORA_FIELDS, METHODS, PIPELINE_TAGS, REFUSED
-from adapter_ui.domain import Finding, Level
+from adapter_ui.domain import Finding
 
-HARMLESS_INITS = {"gaussian", "orthogonal", "eva", "loftq", "mica"}
+# The others change the base's own weights before training starts (PEFT's `tuners/lora/layer.py`): pissa,
+# corda, olora, loftq and lora_ga.
+HARMLESS_INITS = {"gaussian", "orthogonal", "eva", "mica"}
+UNSUPPORTED_FIELDS = {
+    "layer_replication": "it rebuilds the base's layers",
+    "kasa_config": "it rewrites the base's weights",
+    "arrow_config": "it routes between further adapters",
+}
+LARGE_SCALING = 16
 
 
 def config_findings(config: AdapterConfig, peft_version: str) -> Iterator[Finding]:
     yield from method_findings(config, peft_version)
     yield from version_findings(config, peft_version)
     yield from task_findings(config)
-    yield from effect_findings(config)
+    yield from init_findings(config)
+    yield from strength_findings(config)
 
 
 def method_findings(config: AdapterConfig, peft_version: str) -> Iterator[Finding]:
     method = config.peft_type
     if method in REFUSED:
-        yield Finding(
-            Level.BLOCKER, "unsupported_method", f"{method} adapters are not loaded here: {REFUSED[method]}."
-        )
+        yield blocker("unsupported_method", f"{method} adapters are not loaded here: {REFUSED[method]}.")
     elif method not in METHODS:
-        yield Finding(
-            Level.BLOCKER,
+        yield blocker(
             "unknown_method",
             f"PEFT {peft_version} has no method “{method[:40]}”; update PEFT, or choose another adapter.",
         )
     if config.megatron_config:
-        yield Finding(
-            Level.BLOCKER,
+        yield blocker(
             "megatron",
             "The adapter is made for Megatron, whose code this app does not import; ask the author for a "
             "plain one.",
         )
+    values = config.model_dump(exclude_unset=True)
+    for field, reason in UNSUPPORTED_FIELDS.items():
+        if values.get(field):
+            yield blocker(
+                "unsupported_field",
+                f"Adapters with {field} are not loaded here, since {reason}; choose another one.",
+            )
+    if config.use_dora:
+        yield info(
+            "dora", "It is a DoRA, so it cannot share a batch with other adapters and runs on its own."
+        )
 
 
 def version_findings(config: AdapterConfig, peft_version: str) -> Iterator[Finding]:
-    """Whether another PEFT saved it. Only LoRA's fields are listed here, so only they are compared."""
-    unknown = sorted(config.extra.keys() - LORA_FIELDS) if config.peft_type == "LORA" else []
+    """Whether another PEFT saved it: a later one, or one whose method has other fields."""
+    unknown = unknown_fields(config.peft_type, config.extra.keys())
     newer = config.peft_version is not None and version_key(config.peft_version) > version_key(peft_version)
     if config.peft_type not in METHODS or not (newer or unknown):
         return
     made_with = f"PEFT {config.peft_version[:20]}" if config.peft_version else "another PEFT"
     if unknown:
         names = ", ".join(name[:40] for name in unknown[:5])
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "needs_newer_peft" if newer else "unknown_fields",
             f"It was saved by {made_with} with fields that PEFT {peft_version} ignores ({names}); its effect "
             "may differ, so update PEFT if it does.",
         )
     else:
-        yield Finding(
-            Level.INFO,
+        yield info(
             "needs_newer_peft",
             f"It was saved by {made_with}, newer than the {peft_version} here; update PEFT if it fails.",
         )
@@ -74,56 +90,51 @@ def version_key(text: str) -> tuple[int, ...]:
 
 def task_findings(config: AdapterConfig) -> Iterator[Finding]:
     if config.auto_mapping:
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "custom_class",
             "The adapter asks for a class by module and name; this app never imports by a stranger's name "
             "and picks the class by the task.",
         )
     if config.task_type is None:
-        yield Finding(
-            Level.INFO,
-            "task_missing",
-            "The adapter does not say its task; the base's own head would be used.",
-        )
+        yield info("task_missing", "The adapter does not say its task; the base's own head would be used.")
     elif config.task_type not in PIPELINE_TAGS:
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "unknown_task",
             f"PEFT has no task “{config.task_type[:40]}”; the base's own head would be used.",
         )
 
 
-def effect_findings(config: AdapterConfig) -> Iterator[Finding]:
-    """Settings that change what the adapter does, or what it does to its base."""
+def init_findings(config: AdapterConfig) -> Iterator[Finding]:
     init = config.init_lora_weights
     if isinstance(init, str) and init.lower() not in HARMLESS_INITS:
-        yield Finding(
-            Level.WARNING,
+        yield warning(
             "rewrites_base",
             f"It was started with “{init}”, which changes the base's own weights; it is right only if its "
             "author converted it to a plain LoRA.",
         )
+
+
+def strength_findings(config: AdapterConfig) -> Iterator[Finding]:
+    """What a LoRA's change is multiplied by, where that is at odds with a usual adapter."""
+    if config.peft_type != "LORA":
+        return
+    scaling = config.scaling
+    if "lora_alpha" not in config.model_fields_set:
+        yield info(
+            "alpha_missing",
+            f"The config does not say lora_alpha, so PEFT takes its default of "
+            f"{default_fields('LORA')['lora_alpha']}; compare the answers with the author's.",
+        )
     if config.lora_alpha == 0:
-        yield Finding(
-            Level.WARNING, "no_effect", "lora_alpha is 0, so the adapter changes nothing; choose another one."
+        yield warning("no_effect", "lora_alpha is 0, so the adapter changes nothing; choose another one.")
+    elif scaling is not None and scaling < 0:
+        yield warning(
+            "negative_scaling",
+            f"Its scaling is {scaling:g}, so it takes away what it was trained to add; use it only if its "
+            "author says so.",
         )
-    elif config.scaling is not None and abs(config.scaling) > 16:
-        yield Finding(
-            Level.WARNING,
+    elif scaling is not None and scaling > LARGE_SCALING:
+        yield warning(
             "large_scaling",
-            f"Its scaling is {config.scaling:g}, unusually strong; start with a low strength.",
-        )
-    if config.layer_replication:
-        yield Finding(
-            Level.WARNING,
-            "layer_replication",
-            "It stacks layers of the base several times, so it needs more memory than is shown, and a base "
-            "of its own.",
-        )
-    if config.use_dora:
-        yield Finding(
-            Level.INFO,
-            "dora",
-            "It is a DoRA, so it cannot share a batch with other adapters and runs on its own.",
+            f"Its scaling is {scaling:g}, unusually strong; start with a low strength.",
         )

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from adapter_ui.catalog.findings.evidence import Evidence, blocker
-from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS, Finding, Level
+from adapter_ui.catalog.findings.evidence import Evidence, blocker, good, info
+from adapter_ui.catalog.hub.repository import adapter_folders
+from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS, Finding, Source
+
+SHARD = re.compile(r"adapter_model-\d{5}-of-\d{5}\.(?:safetensors|bin)", re.ASCII)
 
 
 def file_findings(evidence: Evidence) -> Iterator[Finding]:
     files = evidence.files
-    folders = sorted(name.rpartition("/")[0] for name in files if name.endswith(f"/{ADAPTER_CONFIG}"))
     if ADAPTER_CONFIG not in files:
-        where = f" (there are some below: {', '.join(folders[:5])})" if folders else ""
-        yield blocker(
-            "config_missing",
-            f"There is no {ADAPTER_CONFIG} at the top of this repository{where}; only an adapter that "
-            "stands there can be loaded.",
-        )
+        yield blocker("config_missing", where_it_is(evidence))
+    yield from weights_findings(files)
+
+
+def weights_findings(files: Mapping[str, int | None]) -> Iterator[Finding]:
+    """Whether there are weights, in a form that can be loaded."""
+    shards = sum(SHARD.fullmatch(name) is not None for name in files)
     if ADAPTER_WEIGHTS in files:
         if ADAPTER_PICKLE in files:
-            yield Finding(
-                Level.INFO,
-                "pickle_ignored",
-                f"{ADAPTER_PICKLE} is a pickle and is ignored; {ADAPTER_WEIGHTS} is used.",
+            yield info(
+                "pickle_ignored", f"{ADAPTER_PICKLE} is a pickle and is ignored; {ADAPTER_WEIGHTS} is used."
             )
-        yield Finding(Level.GOOD, "safetensors", "The weights are in safetensors, which cannot run code.")
+        yield good("safetensors", "The weights are in safetensors, which cannot run code.")
+    elif shards:
+        yield blocker(
+            "sharded",
+            f"The weights are split into {shards} files, which PEFT does not read; ask the author for one "
+            f"{ADAPTER_WEIGHTS}.",
+        )
     elif ADAPTER_PICKLE in files:
         yield blocker(
             "pickle_only",
@@ -37,3 +46,18 @@ def file_findings(evidence: Evidence) -> Iterator[Finding]:
             "no_weights",
             f"There is no {ADAPTER_WEIGHTS} here, so there is nothing to load; choose another adapter.",
         )
+
+
+def where_it_is(evidence: Evidence) -> str:
+    """That there is no adapter at the top, and how to name those in folders below, if there are any."""
+    place = "folder" if evidence.ref.folder else "repository"
+    missing = f"There is no {ADAPTER_CONFIG} at the top of this {place}"
+    folders = [join(evidence.ref.folder, folder) for folder in adapter_folders(evidence.files)]
+    if evidence.ref.source is not Source.HUB or "/" not in evidence.ref.name or not folders:
+        return f"{missing}; only an adapter that stands there can be loaded."
+    names = ", ".join(str(replace(evidence.ref, folder=folder)) for folder in folders[:5])
+    return f"{missing}, but there are adapters below; name one as {names}."
+
+
+def join(folder: str | None, name: str) -> str:
+    return f"{folder}/{name}" if folder else name

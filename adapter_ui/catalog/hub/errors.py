@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,10 +22,10 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
     RevisionResolutionError,
 )
-from huggingface_hub.utils import parse_ratelimit_headers
 
 from adapter_ui.errors import (
     AdapterUIError,
+    DisabledRepo,
     GatedRepo,
     HubError,
     HubRateLimited,
@@ -32,13 +35,16 @@ from adapter_ui.errors import (
 )
 
 BAD_TOKEN = "Invalid credentials in Authorization header"
+RATE_LIMIT = re.compile(r";\s*r\s*=\s*0\s*;\s*t\s*=\s*(\d{1,5})(?!\d)", re.ASCII)
+RETRY_AFTER = re.compile(r"\d{1,5}", re.ASCII)
 
 
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
     """Translate every error of the Hub's client; `what` names what was asked for, as in “the adapter a/b”.
 
-    Raises HubUnreachable, HubRateLimited, NotFoundOrPrivate, GatedRepo, InvalidRef, or a plain HubError.
+    Raises HubUnreachable, HubRateLimited, NotFoundOrPrivate, GatedRepo, DisabledRepo, InvalidRef, or a plain
+    HubError.
     """
     try:
         yield
@@ -55,7 +61,7 @@ def hub_errors(what: str) -> Iterator[None]:
     except OfflineModeIsEnabled as error:
         raise offline(what) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise unreachable(what) from error
+        raise translated_failure(error, what) from error
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise no_answer(what) from error
 
@@ -65,7 +71,40 @@ def translated_cache_miss(error: LocalEntryNotFoundError, what: str) -> AdapterU
     cause = error.__cause__
     if isinstance(cause, HfHubHTTPError):
         return translated_answer(cause, what)
+    if isinstance(cause, (httpx2.HTTPError, httpx2.InvalidURL)):
+        return translated_failure(cause, what)
     return offline(what) if isinstance(cause, OfflineModeIsEnabled) else unreachable(what)
+
+
+def translated_failure(error: httpx2.HTTPError | httpx2.InvalidURL, what: str) -> HubUnreachable:
+    """Why there is no answer, as far as the reasons below the client's error tell."""
+    if isinstance(error, httpx2.TimeoutException):
+        return too_slow()
+    if isinstance(error, httpx2.TooManyRedirects):
+        return HubUnreachable(
+            f"The Hub sends the request for {what} around in circles; check HF_ENDPOINT, or a login page of "
+            "the network."
+        )
+    if isinstance(error, (httpx2.DecodingError, httpx2.ProtocolError)):
+        return no_answer(what)
+    reasons = list(reasons_of(error))
+    if any(isinstance(reason, ssl.SSLError) for reason in reasons):
+        return HubUnreachable(
+            "No secure connection to the Hub could be made, so nothing was sent; check this machine's clock, "
+            "HF_ENDPOINT, or a proxy of the network."
+        )
+    if any(isinstance(reason, socket.gaierror) for reason in reasons):
+        return HubUnreachable(
+            "The Hub's address cannot be found; check the connection, or the name in HF_ENDPOINT."
+        )
+    return unreachable(what)
+
+
+def reasons_of(error: BaseException) -> Iterator[BaseException]:
+    """The errors that led to this one, the nearest first."""
+    while (reason := error.__cause__ or error.__context__) is not None:
+        yield reason
+        error = reason
 
 
 def translated_answer(error: HfHubHTTPError, what: str) -> AdapterUIError:
@@ -77,7 +116,7 @@ def translated_answer(error: HfHubHTTPError, what: str) -> AdapterUIError:
             "that account."
         )
     if isinstance(error, DisabledRepoError):
-        return HubError(f"The Hub has disabled access to {what}; choose another one.")
+        return DisabledRepo(f"The Hub has disabled access to {what}; choose another one.")
     if error.response.headers.get("X-Error-Message") == BAD_TOKEN:
         return HubError(
             "The Hub does not accept the token; check HF_TOKEN, or remove it to browse without one."
@@ -104,17 +143,19 @@ def translated_answer(error: HfHubHTTPError, what: str) -> AdapterUIError:
 
 def rate_limited(response: httpx2.Response) -> HubRateLimited:
     """The wait is the Hub's own figure where it gives one; a CDN's 429 does not."""
-    limits = parse_ratelimit_headers(response.headers)
-    retry_after = response.headers.get("Retry-After", "")
-    wait = int(retry_after) if retry_after.isascii() and retry_after.isdigit() else None
-    if limits is not None and limits.remaining == 0:
-        wait = limits.reset_in_seconds
+    limits = RATE_LIMIT.search(response.headers.get("RateLimit", ""))
+    retry_after = RETRY_AFTER.fullmatch(response.headers.get("Retry-After", ""))
+    wait = int(limits[1]) if limits else int(retry_after[0]) if retry_after else None
     when = f"in {wait} seconds" if wait is not None else "in a few minutes"
     return HubRateLimited(f"The Hub allows no more requests for now; try again {when}.", wait_seconds=wait)
 
 
 def unreachable(what: str) -> HubUnreachable:
     return HubUnreachable(f"The Hub cannot be reached for {what}; check the connection and try again.")
+
+
+def too_slow() -> HubUnreachable:
+    return HubUnreachable("The Hub answers too slowly, or not at all; try again in a minute.")
 
 
 def offline(what: str) -> HubUnreachable:

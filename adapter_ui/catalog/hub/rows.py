@@ -1,4 +1,4 @@
-"""The Hub's list of adapters: a SearchQuery becomes its parameters, its rows become AdapterSummary (pure).
+"""The Hub's list of adapters: what to ask it, its rows as AdapterSummary (pure).
 
 Rows are a stranger's JSON: a field of the wrong kind is unknown. Base models are read from `config.peft` and
 the tags; the list's own `baseModels` says the same, and some Hubs refuse it.
@@ -6,10 +6,12 @@ the tags; the list's own `baseModels` says the same, and some Hubs refuse it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from adapter_ui.catalog.profiles.methods import METHODS, PIPELINE_TAGS
+from adapter_ui.catalog.methods.table import METHODS
 from adapter_ui.domain import AdapterRef, AdapterSummary, SearchQuery, Source, is_hub_id
 
 SORTS = {
@@ -18,48 +20,74 @@ SORTS = {
     "likes": "likes",
     "updated": "lastModified",
     "created": "createdAt",
+    "size": "downloads",
+    "rank": "downloads",
 }
-EXPAND = ("config", "downloads", "gated", "lastModified", "likes", "pipeline_tag", "sha", "tags")
+"""The sorts, and the Hub's own by which its list is read for each."""
+
+EXPAND = (
+    "config",
+    "createdAt",
+    "downloads",
+    "gated",
+    "lastModified",
+    "likes",
+    "pipeline_tag",
+    "sha",
+    "tags",
+    "trendingScore",
+)
 ADAPTER_TAG = "base_model:adapter:"
+LICENSE_TAG = "license:"
+SAFETENSORS_TAG = "safetensors"
 LONGEST_TEXT = 200
+LARGEST_COUNT = 2**53
 
 
-def list_parameters(query: SearchQuery, limit: int, cursor: str) -> dict[str, Any]:
-    """The parameters of `/api/models` for one page of at most `limit` rows."""
-    filters = ["peft"]
-    if query.base_model:
-        filters.append(ADAPTER_TAG + query.base_model)
-    if query.method and query.method != "LORA":
-        filters.append(query.method.lower())
-    parameters: dict[str, Any] = {
+@dataclass(frozen=True)
+class Listed:
+    """A row of the Hub's list, with the tags by which it is in that list."""
+
+    row: AdapterSummary
+    tags: frozenset[str]
+    task: str | None
+
+
+def list_parameters(
+    query: SearchQuery, tags: tuple[str, ...], task: str, limit: int, page: str
+) -> dict[str, Any]:
+    """The parameters of `/api/models` for at most `limit` rows that carry all `tags` and the Hub's `task`."""
+    filters = ["peft", *tags]
+    if query.license:
+        filters.append(LICENSE_TAG + query.license.lower())
+    if query.safetensors:
+        filters.append(SAFETENSORS_TAG)
+    asked = {
+        "search": " ".join(query.words)[:LONGEST_TEXT],
+        "author": query.author,
+        "gated": {"gated": "true", "open": "false"}.get(query.access, ""),
+        "pipeline_tag": task,
+        "cursor": page,
+    }
+    return {
         "filter": filters,
         "sort": SORTS[query.sort],
         "limit": limit,
         "expand": list(EXPAND),
+        **{name: value for name, value in asked.items() if value},
     }
-    if query.text.strip():
-        parameters["search"] = query.text.strip()[:LONGEST_TEXT]
-    if query.task_type and query.task_type != "CAUSAL_LM":
-        parameters["pipeline_tag"] = PIPELINE_TAGS[query.task_type]
-    if cursor:
-        parameters["cursor"] = cursor
-    return parameters
 
 
-def read_row(row: Mapping[str, Any]) -> AdapterSummary | None:
+def read_row(row: Mapping[str, Any]) -> Listed | None:
     """One row of the list; None when it has no usable name."""
     repo_id = row.get("id")
     if not isinstance(repo_id, str) or not is_hub_id(repo_id):
         return None
-    tags = (
-        [tag for tag in row.get("tags") or () if isinstance(tag, str)]
-        if isinstance(row.get("tags"), list)
-        else []
-    )
+    tags = tags_of(row)
     config = row.get("config")
     peft = config.get("peft") if isinstance(config, dict) else None
     peft = peft if isinstance(peft, dict) else {}
-    return AdapterSummary(
+    summary = AdapterSummary(
         ref=AdapterRef(Source.HUB, repo_id),
         base_model=base_of(peft, tags),
         task_type=text_of(peft, "task_type"),
@@ -69,7 +97,17 @@ def read_row(row: Mapping[str, Any]) -> AdapterSummary | None:
         updated=text_of(row, "lastModified"),
         gated=bool(row.get("gated")),
         commit=text_of(row, "sha"),
+        license=next((tag.removeprefix(LICENSE_TAG) for tag in tags if tag.startswith(LICENSE_TAG)), None),
+        trending=number_of(row, "trendingScore"),
+        created=text_of(row, "createdAt"),
     )
+    return Listed(summary, frozenset(tags), text_of(row, "pipeline_tag"))
+
+
+def tags_of(row: Mapping[str, Any]) -> list[str]:
+    tags = row.get("tags")
+    found = tags if isinstance(tags, list) else []
+    return [tag for tag in found if isinstance(tag, str) and tag.isprintable() and len(tag) <= LONGEST_TEXT]
 
 
 def base_of(peft: Mapping[str, Any], tags: list[str]) -> str | None:
@@ -87,32 +125,17 @@ def method_of(tags: list[str]) -> str | None:
     return named.pop() if len(named) == 1 else None
 
 
-def fits(row: AdapterSummary, query: SearchQuery) -> bool:
-    """Whether a row of the Hub fits the filters the Hub cannot apply; what is not known yet may fit."""
-    return (not query.task_type or row.task_type in (None, query.task_type)) and (
-        not query.method or row.method in (None, query.method)
-    )
-
-
-def notice_of(query: SearchQuery) -> str | None:
-    """What the filters leave out without saying so."""
-    parts = []
-    if query.task_type and query.task_type != "CAUSAL_LM":
-        parts.append(f"whose card carries the task {PIPELINE_TAGS[query.task_type]}")
-    if query.method and query.method != "LORA":
-        parts.append(f"whose card carries the tag {query.method.lower()}")
-    if parts:
-        return f"The Hub lists only adapters {' and '.join(parts)}; others may exist, so search by name too."
-    if query.method or query.task_type:
-        return "The Hub does not say every adapter's method and task; unknown ones are shown as well."
-    return None
-
-
 def text_of(row: Mapping[str, Any], name: str) -> str | None:
     value = row.get(name)
-    return value[:LONGEST_TEXT] if isinstance(value, str) and value else None
+    return value[:LONGEST_TEXT] if isinstance(value, str) and value.isprintable() and value else None
 
 
 def count_of(row: Mapping[str, Any], name: str) -> int | None:
     value = row.get(name)
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
+
+
+def number_of(row: Mapping[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    usable = type(value) in (int, float) and math.isfinite(value) and 0 <= value <= LARGEST_COUNT
+    return float(value) if usable else None

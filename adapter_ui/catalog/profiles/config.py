@@ -7,11 +7,12 @@ Nothing here compiles a pattern, opens a path or imports a name that a config me
 from __future__ import annotations
 
 import json
-import math
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from adapter_ui.catalog.methods.fields import default_fields
+from adapter_ui.catalog.methods.scaling import scaling_of
 from adapter_ui.domain import ADAPTER_CONFIG
 from adapter_ui.errors import BadAdapter
 
@@ -88,10 +89,11 @@ class AdapterConfig(BaseModel):
 
     @property
     def scaling(self) -> float | None:
-        """What a LoRA's change is multiplied by: alpha/r, or alpha/√r with rsLoRA."""
-        if self.r is None or self.r == 0 or self.lora_alpha is None:
+        """What a LoRA's change is multiplied by: alpha/r, or alpha/√r with rsLoRA. None for other methods."""
+        if self.peft_type != "LORA":
             return None
-        return self.lora_alpha / (math.sqrt(self.r) if self.use_rslora else self.r)
+        found = scaling_of("LORA", {**default_fields("LORA"), **self.model_dump(exclude_unset=True)})
+        return found.factor if found else None
 
 
 def parse_config(data: bytes) -> AdapterConfig:

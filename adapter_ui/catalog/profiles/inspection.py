@@ -1,74 +1,73 @@
-"""One adapter's files, read with care and turned into an AdapterProfile.
-
-At most 256 KiB of the weights are read.
-"""
+"""One adapter's files and its base, put together into an AdapterProfile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TypeVar
 
-from adapter_ui.catalog.findings.evidence import Evidence
+from adapter_ui.catalog.findings.evidence import BaseTensors, Evidence
+from adapter_ui.catalog.findings.local_base import likely_base
 from adapter_ui.catalog.findings.rules import find
 from adapter_ui.catalog.memory import estimate_memory
-from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_base, read_card
-from adapter_ui.catalog.profiles.config import CONFIG_BYTES, AdapterConfig, parse_config
+from adapter_ui.catalog.profiles.card import card_base, card_license, read_card
+from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
+from adapter_ui.catalog.profiles.reading import Parts, read_parts, read_values
 from adapter_ui.catalog.profiles.snippet import write_snippet
-from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, main_dtype, read_tensors
+from adapter_ui.catalog.profiles.tensors import main_dtype
 from adapter_ui.catalog.storage.files import AdapterFiles
 from adapter_ui.domain import (
-    ADAPTER_CONFIG,
     ADAPTER_PICKLE,
     ADAPTER_WEIGHTS,
     AdapterProfile,
     AdapterRef,
     BaseFacts,
-    Finding,
-    Level,
-    TensorInfo,
     is_hub_id,
 )
-from adapter_ui.errors import BadAdapter, GatedRepo, NotFoundOrPrivate
 
 WEIGHTS = (ADAPTER_WEIGHTS, ADAPTER_PICKLE)
 
-GATED = "Its files are gated; accept the terms on its page on the Hub, then use a token of that account."
-
-Read = TypeVar("Read")
-BaseFactsOf = Callable[[str], BaseFacts]
-
 
 @dataclass(frozen=True)
-class Parts:
-    """What could be read of an adapter, and the findings for what could not."""
+class Bases:
+    """What can be asked about base models.
 
-    config: AdapterConfig | None
-    tensors: tuple[TensorInfo, ...] | None
-    card: bytes
-    problems: tuple[Finding, ...]
+    `facts` of one by its id; `tensors` are its shapes by tensor name, None where they cannot be read; `known`
+    gives the ids that hold a text, of bases that were seen before.
+    """
+
+    facts: Callable[[str], BaseFacts]
+    tensors: Callable[[str], BaseTensors | None]
+    known: Callable[[str], Sequence[str]]
 
 
 def inspect_files(
-    ref: AdapterRef, commit: str | None, files: AdapterFiles, facts_of: BaseFactsOf, available_bytes: int
+    ref: AdapterRef,
+    commit: str | None,
+    files: AdapterFiles,
+    bases: Bases,
+    available_bytes: int,
+    cards: AdapterFiles | None = None,
+    stated_license: str | None = None,
 ) -> AdapterProfile:
-    """Read an adapter's files and say what they are. `facts_of` gives the facts of a base by its id.
+    """Read an adapter's files and say what they are.
 
-    What is wrong with the adapter becomes a finding; only a Hub that fails meanwhile raises.
+    The card is one of `cards`, where that is not one of `files`; `stated_license` is what the repository
+    says, whatever the card does. What is wrong with the adapter becomes a finding; only a Hub that fails
+    before the config is known raises.
     """
     sizes = files.list()
-    parts = read_parts(files)
-    config, tensors = parts.config, parts.tensors or ()
-    base_id, from_card = choose_base(config, parts.card)
-    base = facts_of(base_id) if base_id else None
-    evidence = Evidence(ref, sizes, config, parts.tensors, base, from_card, parts.problems)
-    modules = list_modules(tensors, config.peft_type if config else None)
+    parts = read_parts(files, cards or files)
+    config, tensors, card = parts.config, parts.tensors or (), parts.card or b""
+    evidence = gather(ref, files, parts, bases, stated_license)
+    base = evidence.base
+    modules = list_modules(tensors, config)
     parameters = sum(tensor.parameters for tensor in tensors) if parts.tensors else None
     label_count = count_labels(tensors)
     task_type = config.task_type if config else None
+    base_id = evidence.base_asked
     return AdapterProfile(
         ref=ref,
         commit=commit,
@@ -83,56 +82,42 @@ def inspect_files(
         modules=modules,
         files=tuple(sorted(sizes.items())),
         findings=find(evidence, version("peft")),
-        memory=estimate_memory(base, parameters) if base else {},
+        memory=estimate_memory(base, parameters, task_type=task_type) if base else {},
         available_bytes=available_bytes,
         label_count=label_count,
         snippet=write_snippet(ref, base_id, task_type, label_count=label_count) if base_id else "",
-        card=read_card(parts.card),
+        card=read_card(card),
+        license=evidence.license,
     )
 
 
-def read_parts(files: AdapterFiles) -> Parts:
-    """Config, header and card, read at once: each is a round trip of its own to the Hub."""
-    with ThreadPoolExecutor(3) as pool:
-        reading_config = pool.submit(attempt, read_config, files)
-        reading_tensors = pool.submit(attempt, read_header, files)
-        reading_card = pool.submit(attempt, read_card_bytes, files)
-    config, config_problem = reading_config.result()
-    tensors, header_problem = reading_tensors.result()
-    card, card_problem = reading_card.result()
-    problems = [one for one in (config_problem, header_problem, card_problem) if one is not None]
-    return Parts(config, tensors, card or b"", tuple(dict.fromkeys(problems)))
-
-
-def attempt(read: Callable[[AdapterFiles], Read], files: AdapterFiles) -> tuple[Read | None, Finding | None]:
-    """What a file holds, or the finding for why it is of no use. Raises HubError when the Hub fails."""
-    try:
-        return read(files), None
-    except GatedRepo:
-        return None, Finding(Level.BLOCKER, "gated", GATED)
-    except NotFoundOrPrivate as error:
-        return None, Finding(Level.BLOCKER, "file_missing", error.message)
-    except HeaderTooLarge as error:
-        return None, Finding(Level.WARNING, error.code, error.message)
-    except BadAdapter as error:
-        return None, Finding(Level.BLOCKER, error.code, error.message)
-
-
-def read_config(files: AdapterFiles) -> AdapterConfig | None:
-    return parse_config(files.read(ADAPTER_CONFIG, CONFIG_BYTES)) if ADAPTER_CONFIG in files.list() else None
-
-
-def read_header(files: AdapterFiles) -> tuple[TensorInfo, ...] | None:
-    sizes = files.list()
-    if ADAPTER_WEIGHTS not in sizes:
-        return None
-    return read_tensors(
-        lambda start, end: files.read_range(ADAPTER_WEIGHTS, start, end), sizes[ADAPTER_WEIGHTS]
+def gather(
+    ref: AdapterRef, files: AdapterFiles, parts: Parts, bases: Bases, stated_license: str | None
+) -> Evidence:
+    """Everything the findings are decided by; the base is asked for while the weights are looked at."""
+    config, card = parts.config, parts.card or b""
+    base_id, from_card = choose_base(config, card)
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(read_values, files, config, parts.tensors or ())
+        base = bases.facts(base_id) if base_id else None
+    values, problem = looking.result()
+    # A base whose facts did not come in time is not waited for a second time.
+    readable = base is not None and base.available
+    return Evidence(
+        ref=ref,
+        files=files.list(),
+        config=config,
+        tensors=parts.tensors,
+        base=base,
+        base_from_card=from_card,
+        problems=tuple(dict.fromkeys((*parts.problems, *([problem] if problem else [])))),
+        base_asked=base_id,
+        base_tensors=bases.tensors(base_id) if base_id and readable else None,
+        likely_base=guess_base(config, card, bases) if base_id is None else None,
+        values=values,
+        license=stated_license or card_license(card),
+        card_read=parts.card is not None,
     )
-
-
-def read_card_bytes(files: AdapterFiles) -> bytes:
-    return files.read_range(CARD_NAME, 0, CARD_BYTES) if CARD_NAME in files.list() else b""
 
 
 def choose_base(config: AdapterConfig | None, card: bytes) -> tuple[str | None, bool]:
@@ -144,3 +129,9 @@ def choose_base(config: AdapterConfig | None, card: bytes) -> tuple[str | None, 
         return named, False
     from_card = card_base(card)
     return (from_card, not named) if from_card and is_hub_id(from_card) else (None, False)
+
+
+def guess_base(config: AdapterConfig | None, card: bytes, bases: Bases) -> str | None:
+    """What the path that the config names instead of a base probably was on the Hub."""
+    named = config.base_model_name_or_path if config else None
+    return likely_base(named, card_base(card), bases.known) if named else None

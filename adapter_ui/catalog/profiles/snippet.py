@@ -70,4 +70,6 @@ def base_arguments(precision: Precision, label_count: int | None) -> list[str]:
 def adapter_arguments(adapter: AdapterRef) -> str:
     if adapter.source is not Source.HUB:
         return repr(f"./{adapter.name}")
-    return f"{adapter.name!r}, revision={adapter.revision!r}" if adapter.revision else repr(adapter.name)
+    revision = f", revision={adapter.revision!r}" if adapter.revision else ""
+    folder = f", subfolder={adapter.folder!r}" if adapter.folder else ""
+    return f"{adapter.name!r}{revision}{folder}"

@@ -18,6 +18,7 @@ FIRST_READ_BYTES = 65_536
 INSPECTION_BYTES = 262_144
 MOST_TENSORS = 20_000
 MOST_AXES = 8
+LONGEST_NAME = 1_000
 LARGEST_EXTENT = 2**48
 
 # fmt: off
@@ -28,13 +29,18 @@ DTYPE_BITS = {
     "I64": 64, "U64": 64, "F64": 64, "C64": 64,
 }
 # fmt: on
+# What torch calls them.
 DTYPE_NAMES = {
     "F64": "float64",
     "F32": "float32",
     "F16": "float16",
     "BF16": "bfloat16",
-    "I8": "int8",
-    "U8": "uint8",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E8M0": "float8_e8m0fnu",
+    "C64": "complex64",
+    **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
+    **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
 }
 
 ReadRange = Callable[[int, int], bytes]
@@ -104,6 +110,11 @@ def parse_header(header: bytes, data_size: int | None) -> tuple[TensorInfo, ...]
             "The table of tensors is not a JSON object; ask the author to upload the weights again."
         )
     entries.pop("__metadata__", None)
+    if any(len(name) > LONGEST_NAME for name in entries):
+        raise HeaderUnreadable(
+            f"The weights file has a tensor with a name longer than {LONGEST_NAME:,} characters; no sound "
+            "adapter has one."
+        )
     if len(entries) > MOST_TENSORS:
         raise HeaderUnreadable(
             f"The weights file names {len(entries):,} tensors; no sound adapter has so many."
@@ -160,9 +171,13 @@ def check_layout(tensors: list[TensorInfo], data_size: int | None) -> None:
 
 
 def main_dtype(tensors: tuple[TensorInfo, ...]) -> str | None:
-    """The dtype of most bytes, by torch's name; None when there are no tensors."""
+    """The dtype of most bytes, by torch's name; None when there are no tensors.
+
+    Whole numbers count only where there are no others: beside weights they are indices.
+    """
+    numbers = tuple(tensor for tensor in tensors if tensor.dtype.startswith(("F", "BF", "C"))) or tensors
     by_dtype: dict[str, int] = {}
-    for tensor in tensors:
+    for tensor in numbers:
         by_dtype[tensor.dtype] = by_dtype.get(tensor.dtype, 0) + tensor.end - tensor.start
     return dtype_name(max(by_dtype, key=by_dtype.__getitem__)) if by_dtype else None
 

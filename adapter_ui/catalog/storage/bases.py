@@ -23,12 +23,18 @@ from adapter_ui.catalog.storage.snapshots import (
     TOKENIZER_FILES,
     WEIGHTS,
     RepoCache,
-    has_adapter,
     has_base,
     read_shards,
 )
 from adapter_ui.domain import REVISION, AdapterRef, Progress, is_hub_id
-from adapter_ui.errors import BadAdapter, BaseUnavailable, HubError, HubUnreachable, InvalidInput
+from adapter_ui.errors import (
+    BadAdapter,
+    BaseUnavailable,
+    HubError,
+    HubRateLimited,
+    HubUnreachable,
+    InvalidInput,
+)
 from adapter_ui.settings import Settings
 
 MAIN = "main"
@@ -149,22 +155,28 @@ def fetch_adapter(
     check_name(ref.name, wanted)
     place = RepoCache(settings.hub_cache, ref.name)
     known = place.commit_of(wanted)
-    cached = place.snapshot(known) if known and has_adapter(place.snapshot(known)) else None
+    cached = place.adapter(known, ref.folder) if known else None
     if cached and known == wanted:
         return cached
     yield Progress("download", f"Asking the Hub for {ref}")
     try:
         listing = list_repo(hub, ref.name, wanted)
-    except HubUnreachable:
+    except (HubUnreachable, HubRateLimited):
         if cached:
             return cached
         raise
-    if missing := [name for name in ADAPTER_FILES if name not in listing.files]:
-        raise BadAdapter(f"{ref} has no {missing[0]}, so it cannot be loaded; choose another adapter.")
-    names = [name for name in OPTIONAL_ADAPTER_FILES if name in listing.files] + list(ADAPTER_FILES)
-    folder = yield from fetch_files(settings, listing, names)
+    yield from fetch_files(settings, listing, adapter_files(ref, listing))
     place.remember(ref.revision or MAIN, listing.commit)
-    return folder
+    return place.snapshot(listing.commit) / (ref.folder or "")
+
+
+def adapter_files(ref: AdapterRef, listing: Listing) -> list[str]:
+    """The names of the adapter's files in its repository, its weights last. Raises BadAdapter."""
+    prefix = f"{ref.folder}/" if ref.folder else ""
+    if missing := [name for name in ADAPTER_FILES if prefix + name not in listing.files]:
+        raise BadAdapter(f"{ref} has no {missing[0]}, so it cannot be loaded; choose another adapter.")
+    optional = [name for name in OPTIONAL_ADAPTER_FILES if prefix + name in listing.files]
+    return [prefix + name for name in (*optional, *ADAPTER_FILES)]
 
 
 def check_name(repo_id: str, revision: str | None) -> None:

@@ -16,18 +16,19 @@ from pathlib import Path
 
 import httpx2
 from huggingface_hub import get_session, hf_hub_url
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+from huggingface_hub.utils import build_hf_headers
 
-from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.hub.client import Hub, check_file_answer
 from adapter_ui.catalog.hub.errors import hub_errors, no_answer
+from adapter_ui.catalog.hub.transport import hub_headers, raise_for_refusal
 from adapter_ui.catalog.storage.shared_work import SharedWork, share
-from adapter_ui.catalog.storage.snapshots import COMMIT, RepoCache
-from adapter_ui.domain import Progress
+from adapter_ui.catalog.storage.snapshots import RepoCache
+from adapter_ui.domain import COMMIT, Progress
 from adapter_ui.errors import DoesNotFit, HubError, HubUnreachable
 from adapter_ui.settings import Settings
 
 CONNECT_SECONDS = 10.0
-STALL_SECONDS = 30.0
+STALL_SECONDS = 15.0
 READ_BYTES = 1024**2
 SPARE_DISK_BYTES = 256 * 1024**2
 ATTEMPTS = 4
@@ -88,8 +89,9 @@ def fetch_files(
 ) -> Generator[Progress, None, Path]:
     """Download the named files in this order, skip what is there, and return the snapshot's folder.
 
-    The names are plain file names of the listing. Closing the generator stops the download, unless somebody
-    else waits for the same files. Raises HubError, and DoesNotFit when the disk is too full.
+    The names are plain file names of the listing, or stand below plain folders. Closing the generator stops
+    the download, unless somebody else waits for the same files. Raises HubError, and DoesNotFit when the disk
+    is too full.
     """
     place = RepoCache(settings.hub_cache, listing.repo_id)
     folder = place.snapshot(listing.commit)
@@ -120,8 +122,7 @@ class Transfer:
         return Progress("download", f"Downloading {self._place.repo_id}", self._done, total)
 
     def run(self, work: SharedWork) -> Path:
-        for folder in (self._folder, self._place.partials):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True)
         missing = self.missing()
         check_disk(self._folder, sum(file.size for file in missing), self._place.repo_id)
         self._done = sum(file.size for file in self._files if file not in missing)
@@ -131,6 +132,8 @@ class Transfer:
 
     def _fetch(self, work: SharedWork, file: RemoteFile) -> None:
         partial = self._place.partials / f"{self._commit}-{file.name}"
+        for path in (partial, self._folder / file.name):
+            path.parent.mkdir(parents=True, exist_ok=True)
         if partial.is_file() and partial.stat().st_size > file.size:
             partial.unlink()
         partial.touch()
@@ -140,6 +143,8 @@ class Transfer:
             with hub_errors(f"{file.name} of {self._place.repo_id}"):
                 try:
                     self._stream(work, file, partial, size)
+                    if partial.stat().st_size <= size:
+                        raise no_answer(f"{file.name} of {self._place.repo_id}")
                 except httpx2.ReadTimeout as error:
                     raise self._stalled(file) from error
                 except DROPPED:
@@ -162,8 +167,10 @@ class Transfer:
             ) as response,
             partial.open("r+b") as out,
         ):
-            hf_raise_for_status(response)
-            if response.status_code != httpx2.codes.PARTIAL_CONTENT:
+            raise_for_refusal(response)
+            what = f"{file.name} of {self._place.repo_id}"
+            check_file_answer(response.headers, hub_headers(response), start, what)
+            if "Content-Range" not in response.headers:
                 self._done -= start
                 start = 0
             out.truncate(start)

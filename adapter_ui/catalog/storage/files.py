@@ -1,6 +1,6 @@
 """The files of one adapter at one commit, on the Hub or in a folder: list, read, read a range.
 
-Never weights whole.
+Never weights whole. What the Hub sends is kept only if it is as long as the Hub lists it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.hub.errors import no_answer
 from adapter_ui.catalog.storage.cache import Cache
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 
 MOST_FILES = 10_000
+LENGTH_BYTES = 8
 
 
 class FileTooLarge(BadAdapter):
@@ -36,7 +38,10 @@ class AdapterFiles(Protocol):
         ...
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        """Bytes `start` to `end`, fewer where the file ends before."""
+        """Bytes `start` to `end`, fewer where the file ends before.
+
+        From the start of a safetensors file, what lies behind its table of tensors may be left out.
+        """
         ...
 
 
@@ -59,10 +64,12 @@ class HubFiles:
         return self._sizes
 
     def read(self, name: str, limit: int) -> bytes:
+        check_length(name, self._sizes.get(name) or 0, limit)
         kind = f"file:{name}"
         data = self._cached(kind)
         if data is None:
             data = self._hub.read(self._repo_id, self._commit, name, limit)
+            self._check_sent(name, len(data), 0, limit + 1)
             check_length(name, len(data), limit)
             self._keep(kind, data)
         check_length(name, len(data), limit)
@@ -75,26 +82,57 @@ class HubFiles:
         kind = f"range:{start}-{end}:{name}"
         data = self._cached(kind)
         if data is None:
-            data = self._hub.read_range(self._repo_id, self._commit, name, start, end)
+            part = self._hub.read_part(self._repo_id, self._commit, name, start, end)
+            self._check_sent(name, len(part.data), start, end)
+            data = without_weights(name, start, part.data)
             self._keep(kind, data)
+            self._keep_size(name, part.size)
         return data
 
     def size(self, name: str) -> int | None:
-        """The size of a file that may not be in the list: one request without a body."""
-        kind = f"size:{name}"
-        text = self._cache.get(self._repo_id, self._commit, kind)
+        """The size of a file that the list may lack: one request without a body, or none after a read."""
+        text = self._cache.get(self._repo_id, self._commit, f"size:{name}")
         if text is None:
-            text = json.dumps(self._hub.size(self._repo_id, self._commit, name))
-            self._cache.put(self._repo_id, self._commit, kind, text)
-        size = json.loads(text)
-        return size if isinstance(size, int) else None
+            size = self._hub.size(self._repo_id, self._commit, name)
+            self._keep_size(name, size)
+            return size
+        return int(text)
+
+    def _check_sent(self, name: str, length: int, start: int, end: int) -> None:
+        """Raise HubUnreachable for an answer of another length than the listed size allows."""
+        size = self._sizes.get(name)
+        if size is not None and length != max(0, min(end, size) - start):
+            raise no_answer(f"the file {name} of {self._repo_id}")
 
     def _cached(self, kind: str) -> bytes | None:
         text = self._cache.get(self._repo_id, self._commit, kind)
         return None if text is None else base64.b64decode(json.loads(text))
 
+    def _keep_size(self, name: str, size: int | None) -> None:
+        if size is not None:
+            self._cache.put(self._repo_id, self._commit, f"size:{name}", str(size))
+
     def _keep(self, kind: str, data: bytes) -> None:
         self._cache.put(self._repo_id, self._commit, kind, json.dumps(base64.b64encode(data).decode()))
+
+
+class FilesBelow:
+    """The files in one folder of others, by their names inside it."""
+
+    def __init__(self, files: AdapterFiles, folder: str) -> None:
+        self._files = files
+        self._prefix = f"{folder}/"
+
+    def list(self) -> Mapping[str, int | None]:
+        start = len(self._prefix)
+        sizes = self._files.list().items()
+        return {name[start:]: size for name, size in sizes if name.startswith(self._prefix)}
+
+    def read(self, name: str, limit: int) -> bytes:
+        return self._files.read(self._prefix + name, limit)
+
+    def read_range(self, name: str, start: int, end: int) -> bytes:
+        return self._files.read_range(self._prefix + name, start, end)
 
 
 class FolderFiles:
@@ -131,6 +169,16 @@ class FolderFiles:
 
     def _is_inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self._folder)
+
+
+def without_weights(name: str, start: int, data: bytes) -> bytes:
+    """What a read at the start of a safetensors file is for: the table of tensors, without the weights behind
+    it, which are long and compress badly.
+    """
+    length = int.from_bytes(data[:LENGTH_BYTES], "little")
+    if start or not name.endswith(".safetensors") or len(data) < LENGTH_BYTES + length:
+        return data
+    return data[: LENGTH_BYTES + length]
 
 
 def check_length(name: str, length: int, limit: int) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_title, read_card
+from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_license, card_title, read_card
 from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
-from adapter_ui.catalog.profiles.profile import list_modules, overall_rank
-from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, HeaderUnreadable, read_tensors
+from adapter_ui.catalog.profiles.summary import Weights, with_config, with_weights
+from adapter_ui.catalog.profiles.tensors import read_tensors
 from adapter_ui.catalog.storage.files import FolderFiles
 from adapter_ui.domain import (
     ADAPTER_CONFIG,
+    ADAPTER_PICKLE,
     ADAPTER_WEIGHTS,
     LOCAL_NAME,
     AdapterRef,
     AdapterSummary,
-    ModuleInfo,
     Source,
+    is_hub_id,
 )
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 from adapter_ui.settings import Settings
@@ -84,29 +86,28 @@ class Library:
 def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
     """One row from the adapter's own files. What cannot be read stays unknown; an inspection says why."""
     files = FolderFiles(folder)
-    sizes = files.list()
-    modules: tuple[ModuleInfo, ...] = ()
+    card = files.read_range(CARD_NAME, 0, CARD_BYTES) if CARD_NAME in files.list() else b""
+    changed = datetime.fromtimestamp((folder / ADAPTER_CONFIG).stat().st_mtime, UTC)
+    updated = changed.isoformat(timespec="seconds")
+    row = AdapterSummary(
+        ref, updated=updated, created=updated, title=card_title(read_card(card)), license=card_license(card)
+    )
     try:
         config = parse_config(files.read(ADAPTER_CONFIG, CONFIG_BYTES))
+        row = replace(with_config(row, config), base_model=config.base_model_name_or_path)
     except BadAdapter:
         config = None
-    if config is not None and ADAPTER_WEIGHTS in sizes:
-        try:
-            tensors = read_tensors(
-                lambda start, end: files.read_range(ADAPTER_WEIGHTS, start, end), sizes[ADAPTER_WEIGHTS]
-            )
-            modules = list_modules(tensors, config.peft_type)
-        except (HeaderUnreadable, HeaderTooLarge):
-            modules = ()
-    card = read_card(files.read_range(CARD_NAME, 0, CARD_BYTES)) if CARD_NAME in sizes else ""
-    changed = datetime.fromtimestamp((folder / ADAPTER_CONFIG).stat().st_mtime, UTC)
-    return AdapterSummary(
-        ref=ref,
-        base_model=config.base_model_name_or_path if config else None,
-        task_type=config.task_type if config else None,
-        method=config.peft_type if config else None,
-        rank=overall_rank(config, modules),
-        size_bytes=sizes.get(ADAPTER_WEIGHTS),
-        updated=changed.isoformat(timespec="seconds"),
-        title=card_title(card),
-    )
+    row = with_weights(row, config, read_weights(files))
+    return replace(row, complete=row.base_model is None or not is_hub_id(row.base_model))
+
+
+def read_weights(files: FolderFiles) -> Weights:
+    sizes = files.list()
+    if ADAPTER_WEIGHTS not in sizes:
+        return Weights(sizes.get(ADAPTER_PICKLE), safetensors=False)
+    size = sizes[ADAPTER_WEIGHTS]
+    try:
+        tensors = read_tensors(lambda start, end: files.read_range(ADAPTER_WEIGHTS, start, end), size)
+    except BadAdapter:
+        tensors = None
+    return Weights(size, safetensors=True, tensors=tensors)

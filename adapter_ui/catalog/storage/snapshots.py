@@ -11,10 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, COMMIT
 from adapter_ui.errors import BaseUnavailable
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 PLAIN_SAFETENSORS = re.compile(r"[\w][\w.-]{0,200}\.safetensors", re.ASCII)
 MAX_INDEX_BYTES = 20_000_000
 MAX_SHARDS = 1000
@@ -45,6 +44,11 @@ class RepoCache:
 
     def snapshot(self, commit: str) -> Path:
         return self.folder / "snapshots" / commit
+
+    def adapter(self, commit: str, folder: str | None = None) -> Path | None:
+        """The adapter that was downloaded of this commit, of one of its folders where that is named."""
+        place = self.snapshot(commit) / (folder or "")
+        return place if has_adapter(place) else None
 
     @property
     def partials(self) -> Path:

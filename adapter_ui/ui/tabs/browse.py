@@ -5,204 +5,219 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from adapter_ui.catalog.hub.rows import SORTS
-from adapter_ui.catalog.profiles.methods import METHODS, PIPELINE_TAGS
-from adapter_ui.domain import SearchPage, SearchQuery, Source
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.filter_form import filter_form
+from adapter_ui.ui.filters import ADDRESS_NAMES, FIELDS, Filters
 from adapter_ui.ui.inspector import inspector
-from adapter_ui.ui.markup import empty, notice
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
-from adapter_ui.ui.results_table import method_name, results_table
-from adapter_ui.ui.state import Results, Selection
+from adapter_ui.ui.results import Results, Search
+from adapter_ui.ui.results_table import results_table
+from adapter_ui.ui.search_status import (
+    WAITING,
+    filter_bar,
+    load_more,
+    nothing_shown,
+    search_notice,
+    search_status,
+)
+from adapter_ui.ui.side_by_side import side_by_side_panel
+from adapter_ui.ui.state import Selection
 
-REDRAW_SECONDS = 0.2
-PAGE_ROWS = 30
-TASKS = [("Any task", ""), *((task, task) for task in PIPELINE_TAGS)]
-COMMON_METHODS = (
-    "LORA",
-    "IA3",
-    "ADALORA",
-    "LOHA",
-    "LOKR",
-    "VERA",
-    "OFT",
-    "PROMPT_TUNING",
-    "PREFIX_TUNING",
-    "P_TUNING",
+REDRAW_SECONDS = 0.25
+NAMES = [ADDRESS_NAMES.get(name, name) for name in FIELDS]
+REMEMBER = f"(...values) => adapterUI.remember({NAMES}, values)"
+WATCH_ROWS = (
+    "adapterUI.results(element, (ref) => trigger('pick', {ref}), watch);"
+    "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"
 )
-SOURCES = [
-    ("Everywhere", ""),
-    ("The Hub", Source.HUB.value),
-    ("Starter set", Source.STARTER.value),
-    ("My runs", Source.RUN.value),
-    ("Local folder", Source.FOLDER.value),
-]
-SORT_NAMES = {
-    "trending": "Trending",
-    "downloads": "Most downloads",
-    "likes": "Most likes",
-    "updated": "Last updated",
-    "created": "Newest",
-}
-WATCH_ROWS = "adapterUI.results(element, (ref) => trigger('pick', {ref}), watch)"
-REMEMBER = "(...values) => adapterUI.remember(['q', 'base', 'task', 'method', 'source', 'sort'], values)"
-NO_MATCH = empty(
-    "No adapter matches",
-    "Use fewer words, or take a filter away. A full name such as org/name finds one adapter.",
-)
-WAITING = empty("Searching …", "The rows appear at once, their sizes as they are read.")
+WATCH_NOTICE = "adapterUI.actions(element, () => trigger('retry', {}))"
+WATCH_FOOT = "adapterUI.actions(element, () => trigger('more', {}))"
+WATCH_STATUS = "adapterUI.actions(element, (name) => trigger(name === 'stop' ? 'stop' : 'resume', {}))"
+QUICK = {**LOOK_UP, "show_progress": "hidden"}
+
+
+@dataclass(frozen=True)
+class BrowseWidgets:
+    """`form` are the fields by the names of Filters. `bar` to `foot` are what a search shows, in the order of
+    `shown`.
+    """
+
+    results: gr.State
+    form: dict[str, gr.Component]
+    bar: gr.HTML
+    notice: gr.HTML
+    status: gr.HTML
+    table: gr.HTML
+    foot: gr.HTML
+
+    @property
+    def fields(self) -> list[gr.Component]:
+        return list(self.form.values())
+
+    @property
+    def found(self) -> list[Any]:
+        return [self.bar, self.notice, self.status, self.table, self.foot]
 
 
 def browse_tab(service: AdapterService, page: Page) -> None:
     results = gr.State(Results())
     with gr.Row(elem_id="browse", equal_height=False):
         with gr.Column(scale=16, min_width=340, elem_id="browse-left"):
-            filters = filter_row()
-            with gr.Row(visible=False, elem_id="notice-row", equal_height=True) as notice_row:
-                notice_text = html(elem_id="search-notice")
-                retry = gr.Button("Retry", size="sm", scale=0, min_width=70, elem_id="search-retry")
+            form, bar = filter_form(service)
+            notice = html(elem_id="search-notice", js_on_load=WATCH_NOTICE)
+            side_by_side_panel(service, page)
+            status = html(elem_id="search-status", js_on_load=WATCH_STATUS)
             table = html(WAITING, elem_id="results", js_on_load=WATCH_ROWS)
-            more = gr.Button("Load more", size="sm", visible=False, elem_id="load-more")
+            foot = html(elem_id="load-more", js_on_load=WATCH_FOOT)
         with gr.Column(scale=9, min_width=340, elem_id="detail"):
             inspector(service, page)
-
-    found = [table, notice_row, notice_text, more]
-    look_up = {**LOOK_UP, "show_progress": "hidden"}
-    inputs = [results, *filters]
-    query, base, *choices = filters
-    restored = page.load(restore_filters, None, filters, **INSTANT)
-    # a textbox reports input at key presses only, not when text is pasted or deleted; change reports all
-    chosen = [query.change, base.submit, base.blur, *(choice.input for choice in choices)]
-    triggers = [*chosen, query.submit, retry.click]
-    searches = [
-        restored.then(partial(search, service), inputs, found, **look_up),
-        gr.on(triggers, partial(search, service), inputs, found, trigger_mode="always_last", **look_up),
-        more.click(partial(search_more, service), inputs, found, **look_up),
-        page.selected.change(partial(search_new_run, service), [page.selected, *inputs], found, **look_up),
-    ]
-    for searched in searches:
-        searched.success(partial(fill, service), results, table, **look_up)
-    gr.on(chosen, None, filters, None, js=REMEMBER, api_visibility="private")
+    widgets = BrowseWidgets(results, form, bar, notice, status, table, foot)
+    search_events(service, page, widgets)
     table.pick(pick, None, page.asked, **SETS_STATE)
 
 
-def filter_row() -> list[gr.Component]:
-    """The search box and the filters, in the order of SearchQuery's fields."""
-    query = gr.Textbox(
-        "",
-        show_label=False,
-        container=False,
-        placeholder="Search adapters by name, or paste org/name   ( / )",
-        max_length=200,
-        elem_id="search",
-        html_attributes=gr.InputHTMLAttributes(spellcheck=False, autocorrect="off"),
-    )
-    with gr.Row(elem_id="filters"):
-        base = gr.Textbox(
-            "",
-            label="Base model",
-            placeholder="any, or org/name",
-            max_length=200,
-            min_width=150,
-            scale=3,
-            elem_id="filter-base",
-        )
-        task = gr.Dropdown(TASKS, value="", label="Task", min_width=110, scale=2, elem_id="filter-task")
-        methods = [
-            ("Any method", ""),
-            *((method_name(name), name) for name in COMMON_METHODS if name in METHODS),
-        ]
-        method = gr.Dropdown(
-            methods, value="", label="Method", min_width=110, scale=2, elem_id="filter-method"
-        )
-        source = gr.Dropdown(
-            SOURCES, value="", label="Source", min_width=110, scale=2, elem_id="filter-source"
-        )
-        sorts = [(SORT_NAMES.get(name, name), name) for name in SORTS]
-        sort = gr.Dropdown(
-            sorts, value="trending", label="Sort", min_width=110, scale=2, elem_id="filter-sort"
-        )
-    return [query, base, task, method, source, sort]
-
-
-def restore_filters(request: gr.Request) -> list[str]:
-    """The filters that the page's address names; a choice that does not exist is left out."""
-    asked = request.query_params
-    allowed = {
-        "task": dict(TASKS).values(),
-        "method": METHODS,
-        "source": dict(SOURCES).values(),
-        "sort": SORTS,
-    }
-    chosen = [
-        asked.get(name, "") if asked.get(name, "") in values else "" for name, values in allowed.items()
+def search_events(service: AdapterService, page: Page, widgets: BrowseWidgets) -> None:
+    """Everything that begins, continues or ends a search."""
+    results, fields, found = widgets.results, widgets.fields, widgets.found
+    inputs = [results, *fields]
+    chosen = choices(widgets.form)
+    first, read = partial(search, service), partial(read_on, service)
+    searches = [
+        page.load(restore, None, fields, **INSTANT).then(first, inputs, found, **QUICK),
+        gr.on(chosen, first, inputs, found, trigger_mode="always_last", **QUICK),
+        widgets.notice.retry(partial(search_again, service), inputs, found, **QUICK),
+        widgets.foot.more(partial(search_more, service), results, found, **QUICK),
+        widgets.status.resume(resume, results, found, **QUICK),
+        page.selected.change(partial(search_new_run, service), [page.selected, *inputs], found, **QUICK),
     ]
-    return [asked.get("q", "")[:200], asked.get("base", "")[:200], *chosen[:3], chosen[3] or "trending"]
+    gr.on(chosen, None, fields, None, js=REMEMBER, api_visibility="private")
+    for part in (widgets.bar, widgets.table):
+        changed = part.act(act, fields, fields, **QUICK)
+        changed.success(None, fields, None, js=REMEMBER, api_visibility="private")
+        searches.append(changed.success(first, inputs, found, **QUICK))
+    for searched in searches:
+        # "multiple", because the reading for an older search may still be about to end
+        reading = searched.success(read, results, found, trigger_mode="multiple", **QUICK)
+        reading.failure(shown, results, found, **QUICK)
+    widgets.status.stop(stop, results, found, **QUICK)
 
 
-def query_of(
-    query: str, base: str, task: str, method: str, source: str, sort: str, cursor: str = ""
-) -> SearchQuery:
-    return SearchQuery(
-        text=query,
-        base_model=base.strip(),
-        task_type=task,
-        method=method,
-        source=source,
-        sort=sort,
-        limit=PAGE_ROWS,
-        cursor=cursor,
-    )
+def choices(form: dict[str, gr.Component]) -> list[Any]:
+    """What searches. A textbox reports input at key presses only, not when text is pasted or deleted; change
+    reports all. Where half a word finds nothing, leaving the field counts.
+    """
+    triggers: list[Any] = [form["text"].change, form["text"].submit]
+    for name, field in form.items():
+        if isinstance(field, gr.Textbox) and name != "text":
+            triggers += [field.submit, field.blur]
+        elif name != "text":
+            triggers.append(field.input)
+    return triggers
 
 
-def search(service: AdapterService, results: Results, *filters: str) -> list[Any]:
-    """The first page, without what only files tell."""
-    with shown_to_user():
-        number = results.begin()
-        page = service.search(query_of(*filters))
-        return shown_page(results, page) if results.accept(number, page) else [gr.skip()] * 4
+def restore(request: gr.Request) -> list[Any]:
+    """The filters that the page's address names."""
+    return list(astuple(Filters.from_address(request.query_params)))
 
 
-def search_new_run(
-    service: AdapterService, selected: Selection, results: Results, *filters: str
-) -> list[Any]:
+def search(service: AdapterService, results: Results, *values: Any) -> list[Any]:
+    """The first rows of what the filters ask for, unless they are there already."""
+    return unchanged() if results.answers(Filters.of(values)) else search_again(service, results, *values)
+
+
+def search_again(service: AdapterService, results: Results, *values: Any) -> list[Any]:
+    return first_rows(service, results, Search(Filters.of(values)))
+
+
+def search_new_run(service: AdapterService, selected: Selection, results: Results, *values: Any) -> list[Any]:
     """Search again when the selected adapter is a run that the rows on screen do not know yet."""
-    return search(service, results, *filters) if results.lacks_run(selected.ref) else [gr.skip()] * 4
+    return search_again(service, results, *values) if results.lacks_run(selected.ref) else unchanged()
 
 
-def search_more(service: AdapterService, results: Results, *filters: str) -> list[Any]:
-    """The next page under the ones before it."""
+def search_more(service: AdapterService, results: Results) -> list[Any]:
+    """The next page of what is on screen, under the rows before it."""
+    if results.page.next is None:
+        return unchanged()
+    return first_rows(service, results, replace(results.search, cursor=results.page.next))
+
+
+def first_rows(service: AdapterService, results: Results, search: Search) -> list[Any]:
+    """Rows without what only files tell; nothing when another search has begun meanwhile."""
     with shown_to_user():
-        number = results.begin()
-        page = service.search(query_of(*filters, cursor=results.next or ""))
-        return shown_page(results, page) if results.accept(number, page, more=True) else [gr.skip()] * 4
+        query = search.query()
+        number = results.begin(search)
+        return shown(results) if results.accept(number, service.search(query)) else unchanged()
 
 
-def shown_page(results: Results, page: SearchPage) -> list[Any]:
-    table = results_table(results.rows, results.complete) if results.rows else NO_MATCH
-    text = notice(page.notice) if page.notice else ""
-    return [table, gr.Row(visible=bool(page.notice)), text, gr.Button(visible=bool(page.next))]
+def read_on(service: AdapterService, results: Results) -> Iterator[list[Any]]:
+    """Redraw the rows as details arrive, some times a second; ends when another search has begun.
+
+    Gradio blanks the outputs of a stream without an item, and sends the last item once more when a stream has
+    ended, which may be after another search has drawn its rows: so the first and the last change nothing.
+    """
+    yield unchanged()
+    if results.claim():
+        yield from redrawn(service, results)
+    yield unchanged()
 
 
-def fill(service: AdapterService, results: Results) -> Iterator[Any]:
-    """Redraw the table as details arrive, some times a second; ends when another search has begun."""
+def redrawn(service: AdapterService, results: Results) -> Iterator[list[Any]]:
     number, drawn = results.number, time.monotonic()
-    yield gr.skip()  # a generator that ends without a yield would blank its outputs
-    with shown_to_user(), closing(service.fill(results.waiting)) as rows:
-        for row in rows:
-            if not results.fill(number, row):
-                return
-            if time.monotonic() - drawn > REDRAW_SECONDS:
-                yield results_table(results.rows, results.complete)
-                drawn = time.monotonic()
-        results.finish(number)
-        yield results_table(results.rows, results.complete) if results.rows else gr.skip()
+    try:
+        with shown_to_user(), closing(service.fill(results.search.query(), results.page)) as pages:
+            for page in pages:
+                if not results.update(number, page):
+                    return
+                if time.monotonic() - drawn > REDRAW_SECONDS:
+                    yield shown(results)
+                    drawn = time.monotonic()
+        if results.finish(number):
+            yield shown(results)
+    finally:
+        results.leave(number)
+
+
+def stop(results: Results) -> list[Any]:
+    results.stop()
+    return shown(results)
+
+
+def resume(results: Results) -> list[Any]:
+    results.resume()
+    return shown(results)
+
+
+def act(event: gr.EventData, *values: Any) -> list[Any]:
+    """Take a filter away, or sort by a column: the fields that change."""
+    with shown_to_user():
+        old = Filters.of(values)
+        new = old.sorted_by(str(event.value)) if event.name == "sort" else old.without(str(event.value))
+    pairs = zip(astuple(old), astuple(new), strict=True)
+    return [gr.skip() if before == after else after for before, after in pairs]
+
+
+def shown(results: Results) -> list[Any]:
+    """The outputs of every search: the filters, the notice, how far it is, the rows, “Load more”."""
+    filters, rows = results.search.filters, results.shown
+    table = results_table(rows, filters.sort, reading=results.reading)
+    return [
+        filter_bar(filters),
+        search_notice(results.page.notice),
+        search_status(results),
+        table if rows else nothing_shown(results),
+        load_more(results),
+    ]
+
+
+def unchanged() -> list[Any]:
+    return [gr.skip()] * 5
 
 
 def pick(event: gr.EventData) -> str:

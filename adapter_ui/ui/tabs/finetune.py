@@ -27,6 +27,7 @@ class RunWidgets:
 
     view: gr.HTML
     stop: gr.Button
+    resume: gr.Button
     try_it: gr.Button
     browse: gr.Button
     runs: gr.HTML
@@ -59,13 +60,14 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     page.load(partial(first_step, service), None, steps, **INSTANT)
 
 
-def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button]:
+def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button, gr.Button]:
     view = html(NO_RUN, elem_id="run-view")
     with gr.Row(elem_id="run-buttons"):
         stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
+        resume = gr.Button("Resume", visible=False, elem_id="resume-run")
         try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
         browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
-    return view, stop, try_it, browse
+    return view, stop, resume, try_it, browse
 
 
 def check_events(
@@ -85,15 +87,16 @@ def check_events(
 def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
     """Keep the view and the list as the runs are; gives the state that says which run is in view."""
     shown, seen = gr.State(""), gr.State(())
-    outputs = [run.runs, run.view, run.stop, run.try_it, run.browse, shown, seen]
+    outputs = [run.runs, run.view, run.stop, run.resume, run.try_it, run.browse, shown, seen]
     refresh = (partial(refreshed, service), [shown, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
 
     run.runs.pick(choose, None, [shown, steps], **INSTANT).then(*refresh, **INSTANT)
-    stopping = {"show_progress": "hidden", **LOOK_UP}
-    run.stop.click(partial(stop_run, service), shown, None, **stopping).then(*refresh, **INSTANT)
+    quiet = {"show_progress": "hidden", **LOOK_UP}
+    for button, act in ((run.stop, stop_run), (run.resume, resume_run)):
+        button.click(partial(act, service), shown, None, **quiet).then(*refresh, **INSTANT)
     gr.Timer(TICK_SECONDS).tick(*refresh, **INSTANT)
     for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
@@ -139,7 +142,7 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
             *((run.run_id, run.state.value, run.step, len(run.samples), run.message) for run in every),
         )
         if signature == seen:
-            return [gr.skip()] * 7
+            return [gr.skip()] * 8
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
@@ -154,12 +157,27 @@ def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:
 def buttons(run: RunStatus | None) -> list[gr.Button]:
     going = run is not None and not run.state.ended
     usable = run is not None and run.adapter is not None
-    return [gr.Button(visible=going), gr.Button(visible=usable), gr.Button(visible=usable)]
+    return [
+        gr.Button(visible=going),
+        gr.Button(resume_label(run), visible=run is not None and run.resumable),
+        gr.Button(visible=usable),
+        gr.Button(visible=usable),
+    ]
+
+
+def resume_label(run: RunStatus | None) -> str:
+    step = run.checkpoint_step if run else None
+    return f"Resume from step {step:,}" if step else "Start again"
 
 
 def stop_run(service: AdapterService, shown: str) -> None:
     with shown_to_user():
         service.stop_run(shown)
+
+
+def resume_run(service: AdapterService, shown: str) -> None:
+    with shown_to_user():
+        service.resume_run(shown)
 
 
 def open_run(tab: str, shown: str) -> tuple[str, gr.Tabs]:

@@ -16,6 +16,7 @@ from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
 from adapter_ui.ui.page import LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.results import filled_page
 from adapter_ui.ui.results_table import method_name
 from adapter_ui.ui.run_states import STATE_BADGES
 
@@ -59,11 +60,11 @@ def acted(service: AdapterService, name: str, value: str) -> tuple[Any, Any]:
 
 def library(service: AdapterService) -> list[Markup]:
     with shown_to_user():
-        starter = service.search(SearchQuery(source=Source.STARTER, limit=100)).adapters
+        starter = filled_page(service, SearchQuery(source=Source.STARTER, limit=100)).adapters
         return [
             loaded_rows(service.loaded()),
             run_rows(service.runs()),
-            adapter_rows(sorted(service.fill(starter), key=lambda one: str(one.ref))),
+            adapter_rows(sorted(starter, key=lambda one: str(one.ref))),
         ]
 
 

@@ -1,0 +1,143 @@
+"""Models by name: what to load for an adapter, and what it answers.
+
+Between the service, which checks what people ask for, and the engine, which knows folders only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+from adapter_ui.catalog.machine import room_for_a_model
+from adapter_ui.domain import (
+    AdapterRef,
+    ChatMessage,
+    Generation,
+    GenerationOptions,
+    LoadReport,
+    Precision,
+    Prediction,
+    Progress,
+)
+from adapter_ui.engine import protocol
+from adapter_ui.engine.room import to_unload
+from adapter_ui.provision import Provision
+
+LOAD_SILENCE_SECONDS = 900.0
+ANSWER_SILENCE_SECONDS = 300.0
+TEXT_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
+
+
+class Answers:
+    """Asks the engine by names, and remembers how each adapter was last loaded."""
+
+    def __init__(self, provision: Provision, engine: protocol.Engine) -> None:
+        self.provision = provision
+        self.engine = engine
+        self.specs: dict[tuple[AdapterRef, Precision], protocol.ModelSpec] = {}
+
+    def load(
+        self, adapter: str, precision: Precision, base_model: str, model_class: str
+    ) -> Iterator[Progress | LoadReport]:
+        spec = yield from self.look_up(adapter, precision, base_model, model_class)
+        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS):
+            if isinstance(event, (Progress, LoadReport)):
+                yield event
+
+    def generate(
+        self,
+        adapter: str,
+        messages: Sequence[ChatMessage],
+        options: GenerationOptions,
+        precision: Precision,
+        strength: float,
+        base_model: str,
+    ) -> Iterator[Progress | Generation]:
+        spec = yield from self.model(adapter, precision, base_model)
+        request = protocol.Generate(spec, tuple(messages), options, strength)
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember=not base_model):
+            if isinstance(event, (Progress, Generation)):
+                yield event
+
+    def predict(
+        self, adapter: str, text: str, text_pair: str, precision: Precision
+    ) -> Iterator[Progress | Prediction]:
+        spec = yield from self.model(adapter, precision)
+        if spec.task_type in TEXT_TASKS:
+            yield from self.write(spec, text)
+            return
+        request = protocol.Predict(spec, text, text_pair)
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
+            if isinstance(event, (Progress, Prediction)):
+                yield event
+
+    def forget(self, adapter: AdapterRef) -> None:
+        """What was known of an adapter that is gone."""
+        self.specs = {key: spec for key, spec in self.specs.items() if key[0] != adapter}
+
+    def model(
+        self, adapter: str, precision: Precision, base_model: str = ""
+    ) -> Generator[Progress, None, protocol.ModelSpec]:
+        """What to ask the engine for; an adapter in memory answers as it was last loaded, with no look-up."""
+        known = self.specs.get((AdapterRef.parse(adapter), precision)) if adapter else None
+        if known and base_model in ("", known.base) and known.base in self.in_memory(precision):
+            return known
+        return (yield from self.look_up(adapter, precision, base_model))
+
+    def look_up(
+        self, adapter: str, precision: Precision, base_model: str = "", model_class: str = ""
+    ) -> Generator[Progress, None, protocol.ModelSpec]:
+        here = self.in_memory(precision)
+        if adapter:
+            return (
+                yield from self.provision.adapter_on_base(
+                    AdapterRef.parse(adapter),
+                    precision,
+                    base_model=base_model,
+                    model_class=model_class,
+                    in_memory=here,
+                )
+            )
+        return (
+            yield from self.provision.base_alone(
+                base_model, precision, model_class=model_class, in_memory=here
+            )
+        )
+
+    def in_memory(self, precision: Precision) -> set[str]:
+        return {entry.base for entry in self.engine.loaded() if entry.precision is precision}
+
+    def ask(
+        self,
+        request: protocol.Load | protocol.Generate | protocol.Predict,
+        silence_seconds: float,
+        *,
+        remember: bool = True,
+    ) -> Iterator[protocol.Event]:
+        """The engine's events. Only what proved to load is remembered: the rest would fail again."""
+        for event in self.engine.stream(request, silence_seconds=silence_seconds):
+            if remember and isinstance(event, LoadReport) and request.spec.adapter:
+                self.specs[AdapterRef.parse(request.spec.adapter), request.spec.precision] = request.spec
+            yield event
+
+    def write(self, spec: protocol.ModelSpec, text: str) -> Iterator[Progress | Prediction]:
+        request = protocol.Generate(spec, (ChatMessage("user", text),), GenerationOptions(temperature=0))
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
+            if isinstance(event, Progress):
+                yield event
+            elif isinstance(event, Generation) and event.done:
+                yield Prediction(spec.task_type, text=event.text, seconds=event.seconds)
+
+
+def free_memory(engine: protocol.Engine, needed: int) -> Iterator[Progress]:
+    """Unload what was used least recently until `needed` bytes are free; nothing when that is not enough.
+
+    An unload waits for its turn like every request, so no running answer loses its model.
+    """
+    for base in to_unload(engine.loaded(), needed, room_for_a_model()):
+        yield Progress("unload", f"Unloading {base.base} in {base.precision.value} to make room")
+        unload(engine, base.base, base.precision)
+
+
+def unload(engine: protocol.Engine, base: str, precision: Precision) -> None:
+    for _ in engine.stream(protocol.Unload(base, precision), silence_seconds=ANSWER_SILENCE_SECONDS):
+        pass

@@ -1,0 +1,1 @@
+"""Searching: the Hub's lists, the local index and this machine's adapters, as one list in pages."""

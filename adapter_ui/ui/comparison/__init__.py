@@ -1,0 +1,1 @@
+"""Adapters side by side: what is drawn of a comparison."""

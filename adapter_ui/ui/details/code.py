@@ -1,0 +1,31 @@
+"""The program or command that runs the adapter elsewhere, one for each choice, or why there is none."""
+
+from __future__ import annotations
+
+from adapter_ui.catalog.profiles.serving import vllm_refusal, write_vllm_command, write_vllm_program
+from adapter_ui.catalog.profiles.snippet import write_snippet
+from adapter_ui.domain import AdapterProfile, Precision
+
+PRECISIONS = {"Plain": Precision.BF16, "8-bit": Precision.INT8, "4-bit": Precision.NF4}
+VLLM = {"vLLM server": write_vllm_command, "vLLM Python": write_vllm_program}
+CHOICES = (*PRECISIONS, *VLLM)
+
+
+def code(profile: AdapterProfile | None, choice: str) -> tuple[str, str, str | None]:
+    """The text, its language as gr.Code names it, and one sentence where there is nothing to show."""
+    if profile is None or profile.base is None:
+        return "", "python", "The config names no base model, so there is nothing to load the adapter on."
+    if choice not in VLLM:
+        return python_of(profile, choice), "python", None
+    refusal = vllm_refusal(profile)
+    language = "shell" if choice == "vLLM server" else "python"
+    return ("" if refusal else VLLM[choice](profile)), language, refusal
+
+
+def python_of(profile: AdapterProfile, choice: str) -> str:
+    """transformers and PEFT, with the base's weights in the chosen precision."""
+    precision = PRECISIONS.get(choice, Precision.BF16)
+    if precision is Precision.BF16 and profile.snippet:
+        return profile.snippet
+    base = profile.base.id if profile.base else ""
+    return write_snippet(profile.ref, base, profile.task_type, precision, profile.label_count)

@@ -1,0 +1,142 @@
+"""What the panel's events do with a service, without a browser: inspect, choose, load."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import gradio as gr
+import pytest
+
+from adapter_ui.ui import inspecting, loading
+from adapter_ui.ui.details.fit import USUAL
+from adapter_ui.ui.inspector import Panel
+from adapter_ui.ui.state import Selection
+from tests.ui.fake_data import SMOL
+from tests.ui.fake_service import FakeService
+
+PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
+
+
+def inspect(ref: str, service: FakeService | None = None) -> list[inspecting.Shown]:
+    return list(inspecting.inspect(service or FakeService(), ref, "bf16", USUAL, "Plain"))
+
+
+def test_every_output_has_its_widget() -> None:
+    widgets = [part.name for part in fields(Panel)]
+    assert list(inspecting.Shown._fields) == ["selected", "profile", "fitted", *widgets]
+
+
+def test_inspecting_shows_the_name_first_and_then_everything() -> None:
+    first, last = inspect("starter:pirate")
+    assert "skeleton" in first.head
+    assert first.body == inspecting.KEPT
+    assert last.selected == PIRATE
+    assert last.load.value == "Load in bf16"
+    assert last.load.interactive is last.try_it.interactive is True
+    assert all(part != inspecting.KEPT for part in last)
+
+
+def test_a_blocked_adapter_can_be_neither_loaded_nor_tried_and_says_why() -> None:
+    *_, last = inspect("broken/pickle-only")
+    assert last.load.interactive is last.try_it.interactive is False
+    assert "finding-blocker" in last.head
+    assert "ask the author for safetensors" in last.reason
+
+
+def test_an_adapter_that_cannot_be_read_keeps_its_name_and_says_why_in_the_panel() -> None:
+    *_, last = inspect("nobody/unreachable")
+    assert "<h2>unreachable</h2>" in last.head
+    assert "The Hub cannot be reached; check the connection and try again." in last.head
+    assert last.retry.visible is True
+    assert last.body.visible is False
+    assert last.selected == inspecting.KEPT
+
+
+def test_a_worker_is_warmed_only_for_what_can_be_loaded() -> None:
+    service, warmed = FakeService(), []
+    service.warm = lambda: warmed.append(1)
+    for profile in (None, service.inspect("broken/pickle-only"), service.inspect("starter:pirate")):
+        inspecting.warm(service, profile)
+    assert len(warmed) == 1
+
+
+def test_nothing_asked_is_nothing_selected() -> None:
+    (shown,) = inspect("")
+    assert shown.selected == Selection()
+    assert "Select an adapter" in shown.head
+
+
+def test_a_longer_context_needs_more_memory() -> None:
+    service = FakeService()
+    profile = service.inspect("starter:pirate")
+    short = inspecting.draw_fit(service, profile, "bf16", (512, 1), USUAL)
+    long = inspecting.draw_fit(service, profile, "bf16", (131_072, 8), USUAL)
+    assert (short[0], long[0]) == ((512, 1), (131_072, 8))
+    assert "512 tokens" in short[1]
+    assert "131,072 tokens" in long[1]
+    assert "8 answers" in long[2]
+
+
+def test_what_is_drawn_for_the_room_already_is_not_drawn_again() -> None:
+    service = FakeService()
+    kept = (inspecting.KEPT,) * 3
+    assert inspecting.draw_fit(service, service.inspect("starter:pirate"), "bf16", USUAL, USUAL) == kept
+    assert inspecting.draw_fit(service, None, "bf16", (512, 1), USUAL) == kept
+
+
+@pytest.mark.parametrize(("context", "arms"), [(10**9, 99), ("<b>", None), (-1, 0), ([], {})])
+def test_a_room_that_the_page_does_not_offer_becomes_the_usual_one(context: object, arms: object) -> None:
+    assert inspecting.choose_room(context, arms) == USUAL
+    assert inspecting.choose_room(512, 8) == (512, 8)
+
+
+def test_revisions_are_asked_for_only_when_they_are_wanted() -> None:
+    service = FakeService()
+    *_, last = inspect("gallery/folders", service)
+    assert "v1.0" not in last.places
+    reading, shown = inspecting.revisions(service, last.profile)
+    assert "Reading" in reading
+    assert 'data-choose="gallery/folders@v1.0"' in shown
+    assert list(inspecting.revisions(service, None)) == [inspecting.KEPT]
+
+
+def test_revisions_that_cannot_be_read_are_an_error_for_the_user() -> None:
+    service = FakeService(unreachable=True)
+    with pytest.raises(gr.Error, match="cannot be reached"):
+        list(inspecting.revisions(service, service.inspect("gallery/folders")))
+    assert "data-choose-revision" in inspecting.no_revisions(service.inspect("gallery/folders"))
+
+
+def test_the_chosen_code_is_in_its_language_or_says_why_there_is_none() -> None:
+    service = FakeService()
+    note, command = inspecting.choose_code(service.inspect("gallery/large"), "vLLM server")
+    assert (note, command.language, command.visible) == ("", "shell", True)
+    assert command.value.startswith("vllm serve meta-llama/Llama-3.3-70B-Instruct")
+    note, program = inspecting.choose_code(service.inspect("gallery/ia3"), "vLLM Python")
+    assert "LoRA adapters only" in note
+    assert program.visible is False
+    _, four_bit = inspecting.choose_code(service.inspect("gallery/ia3"), "4-bit")
+    assert "load_in_4bit=True" in four_bit.value
+
+
+def test_loading_streams_progress_and_ends_with_the_report() -> None:
+    service = FakeService()
+    *steps, last = loading.load(service, PIRATE, "bf16", "", "")
+    assert all(cancel.visible for _, cancel, _ in steps)
+    assert "27.0 MB of 270 MB" in steps[2][2]
+    assert "120 of 120" in last[2]
+    assert service.loaded()[0].adapters == ("starter:pirate",)
+
+
+def test_closing_a_load_closes_the_service_stream() -> None:
+    service = FakeService()
+    started = loading.load(service, PIRATE, "bf16", "", "")
+    next(started), next(started)
+    started.close()
+    assert service.closed_streams == 1
+    assert service.loaded() == ()
+
+
+def test_only_precisions_of_this_machine_are_taken() -> None:
+    assert loading.choose_precision(FakeService(), "nf4")[0] == "nf4"
+    assert loading.choose_precision(FakeService(), "<script>")[0] == "bf16"
