@@ -33,6 +33,7 @@ def main() -> None:
         with AppProcess(Path(home), hub.endpoint) as app, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
             browse(browser, app.url, folder)
+            side_by_side(browser, app.url, folder)
             generate(browser, app.url, folder)
             finetune(browser, app.url, folder)
             browser.close()
@@ -66,6 +67,13 @@ def browse(browser: Browser, url: str, folder: Path) -> None:
         expect(page.locator("#results .awaited")).to_have_count(0)
         take(page, folder, f"browse-{name}")
         page.close()
+
+
+def side_by_side(browser: Browser, url: str, folder: Path) -> None:
+    page = visit(browser, f"{url}?compare=starter:pirate,starter:sentiment&view=side-by-side", DESKTOP)
+    expect(page.get_by_text("2 adapters side by side")).to_be_visible()
+    take(page, folder, "side-by-side-light")
+    page.close()
 
 
 def generate(browser: Browser, url: str, folder: Path) -> None:

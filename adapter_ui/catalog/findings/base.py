@@ -113,10 +113,10 @@ def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
             "where transformers knows its type.",
         )
     if base.quantization:
-        yield warning(
+        yield blocker(
             "base_quantized",
-            f"The base model {base.id} is already quantized ({base.quantization}), so the choice of "
-            "precision has little effect.",
+            f"The base model {base.id} is already quantized ({base.quantization}); name its unquantized "
+            "original when you load, which this app loads in 8 or 4 bits too.",
         )
 
 

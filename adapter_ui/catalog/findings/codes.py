@@ -82,7 +82,7 @@ CODES: dict[str, Code] = {
     "base_unread": Code(WARNING, "nothing could be read of the base now"),
     "base_is_adapter": Code(BLOCKER, "the base is itself an adapter"),
     "base_no_safetensors": Code(BLOCKER, "the base has no safetensors weights"),
-    "base_quantized": Code(WARNING, "the base is already quantised"),
+    "base_quantized": Code(BLOCKER, "the base is already quantised"),
     "remote_code": Code(WARNING, "the base brings code of its own, which is never run"),
     "memory_unknown": Code(INFO, "the base does not state its size"),
     "memory_approximate": Code(INFO, "the base's shape is not fully stated"),

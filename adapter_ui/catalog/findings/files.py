@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from adapter_ui.catalog.findings.evidence import Evidence, blocker, good, info
 from adapter_ui.catalog.hub.repository import adapter_folders
+from adapter_ui.catalog.profiles.layout import Layout, weights_layout
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS, Finding, Source
-
-SHARD = re.compile(r"adapter_model-\d{5}-of-\d{5}\.(?:safetensors|bin)", re.ASCII)
 
 
 def file_findings(evidence: Evidence) -> Iterator[Finding]:
@@ -22,20 +20,20 @@ def file_findings(evidence: Evidence) -> Iterator[Finding]:
 
 def weights_findings(files: Mapping[str, int | None]) -> Iterator[Finding]:
     """Whether there are weights, in a form that can be loaded."""
-    shards = sum(SHARD.fullmatch(name) is not None for name in files)
-    if ADAPTER_WEIGHTS in files:
+    weights = weights_layout(files)
+    if weights.layout is Layout.SAFETENSORS:
         if ADAPTER_PICKLE in files:
             yield info(
                 "pickle_ignored", f"{ADAPTER_PICKLE} is a pickle and is ignored; {ADAPTER_WEIGHTS} is used."
             )
         yield good("safetensors", "The weights are in safetensors, which cannot run code.")
-    elif shards:
+    elif weights.layout is Layout.SHARDED:
         yield blocker(
             "sharded",
-            f"The weights are split into {shards} files, which PEFT does not read; ask the author for one "
-            f"{ADAPTER_WEIGHTS}.",
+            f"The weights are split into {weights.shards or 'several'} files, which PEFT does not read; ask "
+            f"the author for one {ADAPTER_WEIGHTS}.",
         )
-    elif ADAPTER_PICKLE in files:
+    elif weights.layout is Layout.PICKLE:
         yield blocker(
             "pickle_only",
             f"The weights are a pickle ({ADAPTER_PICKLE}), which can run code when it is opened; ask the "

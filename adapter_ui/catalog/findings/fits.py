@@ -18,6 +18,7 @@ from adapter_ui.catalog.profiles.profile import list_modules
 from adapter_ui.domain import BaseFacts, Finding, ModuleInfo, TensorInfo
 
 EXPERTS = "experts"
+MOST_TARGETS = 50
 
 
 class BaseModules:
@@ -25,16 +26,22 @@ class BaseModules:
 
     def __init__(self, tensors: BaseTensors) -> None:
         self._all: set[str] = set()
+        self._last_words: set[tuple[str, str]] = set()
+        self._is_mixture = any(EXPERTS in tensor.split(".") for tensor in tensors)
         self._weights: dict[str, list[tuple[str, Shape]]] = {}
         for tensor, shape in tensors.items():
             name, _, kind = tensor.rpartition(".")
             ends = list(ends_from_layers(name))
             self._all.update(ends)
+            self._last_words.add((ends[-1], name.rpartition(".")[2]))
             if kind == "weight" and len(shape) == 2:
                 self._weights.setdefault(ends[0], []).append((name, shape))
 
     def has(self, module: str) -> bool:
-        return next(ends_from_layers(module)) in self._all
+        """Whether it is here; what lies around experts may have another name in between."""
+        ends = list(ends_from_layers(module))
+        same_layer = (ends[-1], module.rpartition(".")[2])
+        return ends[0] in self._all or (self._is_mixture and same_layer in self._last_words)
 
     def shapes(self, module: str) -> list[Shape]:
         """Of all weights that the name may mean: one of the names must end with the whole other one."""
@@ -44,7 +51,7 @@ class BaseModules:
     def weights_called(self, target: str) -> bool:
         """Whether a weight matrix outside of experts has this name, or ends in it."""
         return any(
-            EXPERTS not in name.split(".") and ends_with(name, target)
+            ends_with(name, target) and EXPERTS not in name.split(".")
             for named in self._weights.values()
             for name, _ in named
         )
@@ -134,7 +141,7 @@ def target_findings(
     names = [one.name for one in modules]
     missing = {
         target
-        for target in config.target_modules[:100]
+        for target in config.target_modules[:MOST_TARGETS]
         if names and not any(ends_with(name, target) for name in names) and known.weights_called(target)
     }
     if missing:
@@ -146,7 +153,7 @@ def target_findings(
 
 
 def ends_from_layers(name: str) -> Iterator[str]:
-    """The name from its layers on, then the same of the modules it lies in, down to the layer itself.
+    """The name from its layers on, then the same of the two modules around it, and at last its layer's.
 
     A name without a layer is known by its last word.
     """
@@ -155,9 +162,9 @@ def ends_from_layers(name: str) -> Iterator[str]:
     if place is None:
         yield words[-1]
         return
-    start = max(0, place - 1)
-    for end in range(len(words), place, -1):
-        yield ".".join(words[start:end])
+    start, layer = max(0, place - 1), place + 1
+    for end in (len(words), len(words) - 1, len(words) - 2, layer):
+        yield ".".join(words[start : max(end, layer)])
 
 
 def ends_with(name: str, end: str) -> bool:

@@ -20,6 +20,7 @@ ARCHITECTURES = {
     "TOKEN_CLS": "ForTokenClassification",
     "QUESTION_ANS": "ForQuestionAnswering",
 }
+MOST_NAMES = 50
 TASKS_IN_WORDS = {
     "SEQ_CLS": "classification",
     "TOKEN_CLS": "token classification",
@@ -49,7 +50,7 @@ def task_head_findings(
     usual = (*TASK_HEADS[task_type], *OTHER_HEADS)
     if holds(tensors, usual):
         labels = label_count(tensors, usual) if task_type != "QUESTION_ANS" else None
-        counted = f" for {labels} labels" if labels else ""
+        counted = f", with {labels} labels" if labels else ""
         yield good("brings_head", f"It brings its own head for {task}{counted}.")
     elif base is not None and lacks_head(base, task_type) and not holds(tensors, tuple(saved)):
         yield warning(
@@ -68,7 +69,7 @@ def lacks_head(base: BaseFacts, task_type: str) -> bool:
 def saved_names(config: AdapterConfig) -> set[str]:
     """Modules that the config itself says are saved whole."""
     saved = config.modules_to_save or []
-    return {saved} if isinstance(saved, str) else set(saved)
+    return {saved} if isinstance(saved, str) else set(saved[:MOST_NAMES])
 
 
 def holds(tensors: Sequence[TensorInfo], names: Sequence[str]) -> bool:
