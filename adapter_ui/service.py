@@ -14,11 +14,11 @@ from typing import Any
 
 from adapter_ui.answers import Answers, free_memory, unload
 from adapter_ui.catalog.catalog import Catalog
+from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.fit import fit_devices
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
-from adapter_ui.catalog.together import compare_adapters
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

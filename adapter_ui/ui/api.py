@@ -24,8 +24,8 @@ from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
 from adapter_ui.ui.arguments import boolean, bound, checked_text, number, strings, whole
+from adapter_ui.ui.browsing.results import filled_page
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.results import filled_page
 
 DEFAULT = ""
 LOOK_UPS = {"concurrency_limit": 16, "concurrency_id": "look-ups"}

@@ -18,7 +18,7 @@ from adapter_ui.ui.tabs.generate import generate_tab
 from adapter_ui.ui.tabs.library import library_tab
 from adapter_ui.ui.theme import page_theme
 
-HERE = Path(__file__).parent
+ASSETS = Path(__file__).parent / "assets"
 STYLES = ("page.css", "browse.css", "inspect.css", "compare.css", "work.css")
 SCRIPTS = ("page.js", "browse.js", "inspect.js", "compare.js")
 TABS = {
@@ -75,10 +75,10 @@ def queue_options() -> dict[str, Any]:
 
 def launch_options() -> dict[str, Any]:
     """What `demo.launch` is given: the look, and the settings of an app that strangers may open."""
-    script = "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS)
     return {
         "theme": page_theme(),
-        "css": "\n".join((HERE / name).read_text(encoding="utf-8") for name in STYLES),
+        "css": "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in STYLES),
         "head": f'<meta name="color-scheme" content="light dark"><script>{script}</script>',
         "footer_links": ["api"],
         "share": False,

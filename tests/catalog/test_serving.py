@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapter_ui.catalog.profiles.serving import (
+from adapter_ui.catalog.snippets.vllm import (
     ALLOWED_RANKS,
     vllm_refusal,
     write_vllm_command,

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from adapter_ui.catalog.profiles.sharing import MIXED_BATCHES, one_base, one_batch
-from adapter_ui.catalog.profiles.side_by_side import compare_configs, compare_modules, side_by_side
-from adapter_ui.catalog.together import compare_adapters
+from adapter_ui.catalog.comparison.sharing import MIXED_BATCHES, one_base, one_batch
+from adapter_ui.catalog.comparison.side_by_side import compare_configs, compare_modules, side_by_side
+from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

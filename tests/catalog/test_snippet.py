@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from adapter_ui.catalog.profiles.snippet import write_snippet
+from adapter_ui.catalog.snippets.transformers import write_snippet
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterRef, Precision, Source
 
 REF = AdapterRef.parse("ada/lora@v1")

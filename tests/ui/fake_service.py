@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
-from adapter_ui.catalog.together import compare_adapters
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

@@ -10,9 +10,9 @@ import pytest
 
 from adapter_ui.domain import SearchPage, SearchQuery
 from adapter_ui.errors import HubUnreachable
-from adapter_ui.ui.base_field import suggestion_list
-from adapter_ui.ui.filters import Filters
-from adapter_ui.ui.results import Results, Search
+from adapter_ui.ui.browsing.base_field import suggestion_list
+from adapter_ui.ui.browsing.filters import Filters
+from adapter_ui.ui.browsing.results import Results, Search
 from adapter_ui.ui.tabs import browse
 from tests.ui.fake_data import HOSTILE, ROWS
 from tests.ui.fake_service import FakeService

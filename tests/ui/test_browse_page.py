@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.browser import fill_in
 from tests.ui.fake_data import ROWS
-from tests.ui.fake_service import FakeService
+from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
 ROW = "#results tr[data-ref]"
@@ -19,11 +18,8 @@ WIDTHS = {"narrow": 390, "wide": 1440}
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    demo = build_page(FakeService(pause=0.04))
-    demo.queue(**queue_options())
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    yield url.rstrip("/")
-    demo.close()
+    with served(0.04) as url:
+        yield url
 
 
 def open_page(page: Page, url: str) -> None:

@@ -9,9 +9,9 @@ import pytest
 from adapter_ui.catalog.hub.rows import SORTS as HUB_SORTS
 from adapter_ui.domain import SearchQuery
 from adapter_ui.errors import InvalidInput
-from adapter_ui.ui.filter_form import method_choices
-from adapter_ui.ui.filters import ADDRESS_NAMES, CHIPS, FIELDS, SORTS, Filters
-from adapter_ui.ui.search_status import filter_bar
+from adapter_ui.ui.browsing.filter_form import method_choices
+from adapter_ui.ui.browsing.filters import ADDRESS_NAMES, CHIPS, FIELDS, SORTS, Filters
+from adapter_ui.ui.browsing.search_status import filter_bar
 
 FULL = {
     "q": "sql coder",

@@ -7,9 +7,9 @@ import pytest
 
 from adapter_ui.domain import GenerationOptions, Precision
 from adapter_ui.errors import InvalidInput
-from adapter_ui.ui import answering, prediction
 from adapter_ui.ui.bar import MemorySampler, render_bar
-from adapter_ui.ui.sampling import options_of
+from adapter_ui.ui.generating import answering, prediction
+from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.state import Conversation, Selection
 from adapter_ui.ui.tabs import finetune, library
 from adapter_ui.ui.tuning.data import columns_of, shown_table

@@ -7,9 +7,9 @@ from dataclasses import fields
 import gradio as gr
 import pytest
 
-from adapter_ui.ui import inspecting, loading
 from adapter_ui.ui.details.fit import USUAL
-from adapter_ui.ui.inspector import Panel
+from adapter_ui.ui.selected import handlers, loading
+from adapter_ui.ui.selected.panel import Panel
 from adapter_ui.ui.state import Selection
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
@@ -17,23 +17,23 @@ from tests.ui.fake_service import FakeService
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 
 
-def inspect(ref: str, service: FakeService | None = None) -> list[inspecting.Shown]:
-    return list(inspecting.inspect(service or FakeService(), ref, "bf16", USUAL, "Plain"))
+def inspect(ref: str, service: FakeService | None = None) -> list[handlers.Shown]:
+    return list(handlers.inspect(service or FakeService(), ref, "bf16", USUAL, "Plain"))
 
 
 def test_every_output_has_its_widget() -> None:
     widgets = [part.name for part in fields(Panel)]
-    assert list(inspecting.Shown._fields) == ["selected", "profile", "fitted", *widgets]
+    assert list(handlers.Shown._fields) == ["selected", "profile", "fitted", *widgets]
 
 
 def test_inspecting_shows_the_name_first_and_then_everything() -> None:
     first, last = inspect("starter:pirate")
     assert "skeleton" in first.head
-    assert first.body == inspecting.KEPT
+    assert first.body == handlers.KEPT
     assert last.selected == PIRATE
     assert last.load.value == "Load in bf16"
     assert last.load.interactive is last.try_it.interactive is True
-    assert all(part != inspecting.KEPT for part in last)
+    assert all(part != handlers.KEPT for part in last)
 
 
 def test_a_blocked_adapter_can_be_neither_loaded_nor_tried_and_says_why() -> None:
@@ -49,14 +49,14 @@ def test_an_adapter_that_cannot_be_read_keeps_its_name_and_says_why_in_the_panel
     assert "The Hub cannot be reached; check the connection and try again." in last.head
     assert last.retry.visible is True
     assert last.body.visible is False
-    assert last.selected == inspecting.KEPT
+    assert last.selected == handlers.KEPT
 
 
 def test_a_worker_is_warmed_only_for_what_can_be_loaded() -> None:
     service, warmed = FakeService(), []
     service.warm = lambda: warmed.append(1)
     for profile in (None, service.inspect("broken/pickle-only"), service.inspect("starter:pirate")):
-        inspecting.warm(service, profile)
+        handlers.warm(service, profile)
     assert len(warmed) == 1
 
 
@@ -69,8 +69,8 @@ def test_nothing_asked_is_nothing_selected() -> None:
 def test_a_longer_context_needs_more_memory() -> None:
     service = FakeService()
     profile = service.inspect("starter:pirate")
-    short = inspecting.draw_fit(service, profile, "bf16", (512, 1), USUAL)
-    long = inspecting.draw_fit(service, profile, "bf16", (131_072, 8), USUAL)
+    short = handlers.draw_fit(service, profile, "bf16", (512, 1), USUAL)
+    long = handlers.draw_fit(service, profile, "bf16", (131_072, 8), USUAL)
     assert (short[0], long[0]) == ((512, 1), (131_072, 8))
     assert "512 tokens" in short[1]
     assert "131,072 tokens" in long[1]
@@ -79,43 +79,43 @@ def test_a_longer_context_needs_more_memory() -> None:
 
 def test_what_is_drawn_for_the_room_already_is_not_drawn_again() -> None:
     service = FakeService()
-    kept = (inspecting.KEPT,) * 3
-    assert inspecting.draw_fit(service, service.inspect("starter:pirate"), "bf16", USUAL, USUAL) == kept
-    assert inspecting.draw_fit(service, None, "bf16", (512, 1), USUAL) == kept
+    kept = (handlers.KEPT,) * 3
+    assert handlers.draw_fit(service, service.inspect("starter:pirate"), "bf16", USUAL, USUAL) == kept
+    assert handlers.draw_fit(service, None, "bf16", (512, 1), USUAL) == kept
 
 
 @pytest.mark.parametrize(("context", "arms"), [(10**9, 99), ("<b>", None), (-1, 0), ([], {})])
 def test_a_room_that_the_page_does_not_offer_becomes_the_usual_one(context: object, arms: object) -> None:
-    assert inspecting.choose_room(context, arms) == USUAL
-    assert inspecting.choose_room(512, 8) == (512, 8)
+    assert handlers.choose_room(context, arms) == USUAL
+    assert handlers.choose_room(512, 8) == (512, 8)
 
 
 def test_revisions_are_asked_for_only_when_they_are_wanted() -> None:
     service = FakeService()
     *_, last = inspect("gallery/folders", service)
     assert "v1.0" not in last.places
-    reading, shown = inspecting.revisions(service, last.profile)
+    reading, shown = handlers.revisions(service, last.profile)
     assert "Reading" in reading
     assert 'data-choose="gallery/folders@v1.0"' in shown
-    assert list(inspecting.revisions(service, None)) == [inspecting.KEPT]
+    assert list(handlers.revisions(service, None)) == [handlers.KEPT]
 
 
 def test_revisions_that_cannot_be_read_are_an_error_for_the_user() -> None:
     service = FakeService(unreachable=True)
     with pytest.raises(gr.Error, match="cannot be reached"):
-        list(inspecting.revisions(service, service.inspect("gallery/folders")))
-    assert "data-choose-revision" in inspecting.no_revisions(service.inspect("gallery/folders"))
+        list(handlers.revisions(service, service.inspect("gallery/folders")))
+    assert "data-choose-revision" in handlers.no_revisions(service.inspect("gallery/folders"))
 
 
 def test_the_chosen_code_is_in_its_language_or_says_why_there_is_none() -> None:
     service = FakeService()
-    note, command = inspecting.choose_code(service.inspect("gallery/large"), "vLLM server")
+    note, command = handlers.choose_code(service.inspect("gallery/large"), "vLLM server")
     assert (note, command.language, command.visible) == ("", "shell", True)
     assert command.value.startswith("vllm serve meta-llama/Llama-3.3-70B-Instruct")
-    note, program = inspecting.choose_code(service.inspect("gallery/ia3"), "vLLM Python")
+    note, program = handlers.choose_code(service.inspect("gallery/ia3"), "vLLM Python")
     assert "LoRA adapters only" in note
     assert program.visible is False
-    _, four_bit = inspecting.choose_code(service.inspect("gallery/ia3"), "4-bit")
+    _, four_bit = handlers.choose_code(service.inspect("gallery/ia3"), "4-bit")
     assert "load_in_4bit=True" in four_bit.value
 
 

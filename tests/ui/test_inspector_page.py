@@ -7,19 +7,15 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from adapter_ui.ui.app import build_page, launch_options, queue_options
-from tests.ui.fake_service import FakeService
+from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    demo = build_page(FakeService(pause=0.05))
-    demo.queue(**queue_options())
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    yield url.rstrip("/")
-    demo.close()
+    with served(0.05) as url:
+        yield url
 
 
 def inspect(page: Page, address: str, ref: str) -> None:

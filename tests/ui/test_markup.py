@@ -9,9 +9,9 @@ import pytest
 
 from adapter_ui.domain import AdapterSummary, Entity, LabelScore, Prediction, RunState, RunStatus, Table
 from adapter_ui.ui import plots
+from adapter_ui.ui.browsing.results_table import results_table
 from adapter_ui.ui.card import render_card
-from adapter_ui.ui.prediction import shown
-from adapter_ui.ui.results_table import results_table
+from adapter_ui.ui.generating.prediction import shown
 from adapter_ui.ui.tuning.data import preview_of
 from adapter_ui.ui.tuning.run import run_view, runs_list
 from tests.ui.fake_data import CARD, HOSTILE, ROWS

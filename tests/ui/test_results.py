@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from adapter_ui.domain import SearchPage, SearchQuery
-from adapter_ui.ui.filters import Filters
-from adapter_ui.ui.results import Results, Search, undecided
-from adapter_ui.ui.search_status import search_status
+from adapter_ui.ui.browsing.filters import Filters
+from adapter_ui.ui.browsing.results import Results, Search, undecided
+from adapter_ui.ui.browsing.search_status import search_status
 from tests.ui.fake_data import ROWS
 
 

@@ -9,7 +9,7 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Page, expect
 
-from adapter_ui.catalog.profiles.side_by_side import side_by_side
+from adapter_ui.catalog.comparison.side_by_side import side_by_side
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,
@@ -20,12 +20,12 @@ from adapter_ui.domain import (
     SideBySide,
 )
 from adapter_ui.ui.api import Api
-from adapter_ui.ui.app import build_page, launch_options, queue_options
+from adapter_ui.ui.comparison.panel import LONGEST_REF, MOST_ASKED, Asked, compare
 from adapter_ui.ui.comparison.text import as_markdown, config_text, layers_text
 from adapter_ui.ui.comparison.view import comparison_view
-from adapter_ui.ui.side_by_side import LONGEST_REF, MOST_ASKED, Asked, compare
 from tests.ui.fake_data import HOSTILE, ROWS, profile_of
 from tests.ui.fake_service import FakeService
+from tests.ui.served import served
 from tests.ui.test_markup import Elements
 
 PIRATE, FORMAL, ENTITIES = "starter:pirate", "starter:formal", "acme/roberta-entities"
@@ -155,11 +155,8 @@ def test_the_endpoint_refuses_in_sentences_that_name_the_argument(adapters: obje
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    demo = build_page(FakeService(pause=0.02))
-    demo.queue(**queue_options())
-    _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
-    yield url.rstrip("/")
-    demo.close()
+    with served(0.02) as url:
+        yield url
 
 
 def open_page(page: Page, url: str) -> None:

@@ -15,8 +15,8 @@ from adapter_ui.catalog.profiles.card import card_base, card_license, read_card
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
 from adapter_ui.catalog.profiles.reading import Parts, read_parts, read_values
-from adapter_ui.catalog.profiles.snippet import write_snippet
 from adapter_ui.catalog.profiles.tensors import main_dtype
+from adapter_ui.catalog.snippets.transformers import write_snippet
 from adapter_ui.catalog.storage.files import AdapterFiles
 from adapter_ui.domain import (
     ADAPTER_PICKLE,

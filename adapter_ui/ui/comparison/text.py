@@ -12,7 +12,7 @@ from typing import Any
 
 from adapter_ui.domain import AdapterRef, ComparedRow, ModuleChange, ModuleGroup, SideBySide
 from adapter_ui.ui import format
-from adapter_ui.ui.results_table import method_name
+from adapter_ui.ui.browsing.results_table import method_name
 
 LONGEST_VALUE = 300
 MOST_RANGES = 6

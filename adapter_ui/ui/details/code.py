@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from adapter_ui.catalog.profiles.serving import vllm_refusal, write_vllm_command, write_vllm_program
-from adapter_ui.catalog.profiles.snippet import write_snippet
+from adapter_ui.catalog.snippets.transformers import write_snippet
+from adapter_ui.catalog.snippets.vllm import vllm_refusal, write_vllm_command, write_vllm_program
 from adapter_ui.domain import AdapterProfile, Precision
 
 PRECISIONS = {"Plain": Precision.BF16, "8-bit": Precision.INT8, "4-bit": Precision.NF4}

@@ -8,10 +8,10 @@ from markupsafe import Markup
 
 from adapter_ui.domain import AdapterProfile, Source
 from adapter_ui.ui import format
+from adapter_ui.ui.browsing.results_table import SOURCE_NAMES, method_name
 from adapter_ui.ui.details.findings import grouped_findings
 from adapter_ui.ui.details.links import adapter_page, base_link, outside
 from adapter_ui.ui.markup import TASK_NAMES, badge, empty, fill, join, notice
-from adapter_ui.ui.results_table import SOURCE_NAMES, method_name
 
 FRESH_SECONDS = 60
 NOTHING_SELECTED = empty(

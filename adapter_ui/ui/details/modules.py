@@ -10,8 +10,8 @@ from markupsafe import Markup
 from adapter_ui.catalog.methods.table import METHODS, PROMPT_METHODS
 from adapter_ui.domain import AdapterProfile, ModuleInfo
 from adapter_ui.ui import format
+from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.markup import empty, fill, join, table
-from adapter_ui.ui.results_table import method_name
 
 MOST_ROWS = 200
 MOST_BESIDE = 24

@@ -12,14 +12,11 @@ from typing import Any
 import gradio as gr
 
 from adapter_ui.service import AdapterService
-from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.filter_form import filter_form
-from adapter_ui.ui.filters import ADDRESS_NAMES, FIELDS, Filters
-from adapter_ui.ui.inspector import inspector
-from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
-from adapter_ui.ui.results import Results, Search
-from adapter_ui.ui.results_table import results_table
-from adapter_ui.ui.search_status import (
+from adapter_ui.ui.browsing.filter_form import filter_form
+from adapter_ui.ui.browsing.filters import ADDRESS_NAMES, FIELDS, Filters
+from adapter_ui.ui.browsing.results import Results, Search
+from adapter_ui.ui.browsing.results_table import results_table
+from adapter_ui.ui.browsing.search_status import (
     WAITING,
     filter_bar,
     load_more,
@@ -27,7 +24,10 @@ from adapter_ui.ui.search_status import (
     search_notice,
     search_status,
 )
-from adapter_ui.ui.side_by_side import side_by_side_panel
+from adapter_ui.ui.comparison.panel import side_by_side_panel
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.selected.panel import inspector
 from adapter_ui.ui.state import Selection
 
 REDRAW_SECONDS = 0.25

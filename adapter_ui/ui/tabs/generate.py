@@ -5,10 +5,10 @@ from __future__ import annotations
 import gradio as gr
 
 from adapter_ui.service import AdapterService
-from adapter_ui.ui.chat import chat
+from adapter_ui.ui.generating.chat import chat
+from adapter_ui.ui.generating.prediction import prediction
 from adapter_ui.ui.markup import empty
 from adapter_ui.ui.page import INSTANT, Page, html
-from adapter_ui.ui.prediction import prediction
 from adapter_ui.ui.state import Selection
 
 NOTHING = empty("No adapter selected", "Choose one in Browse; the starter set needs no download.")

@@ -13,11 +13,11 @@ from adapter_ui.domain import AdapterSummary, LoadedBase, Precision, RunStatus, 
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
+from adapter_ui.ui.browsing.results import filled_page
+from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
 from adapter_ui.ui.page import LOOK_UP, SETS_STATE, Page, html
-from adapter_ui.ui.results import filled_page
-from adapter_ui.ui.results_table import method_name
 from adapter_ui.ui.run_states import STATE_BADGES
 
 WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"

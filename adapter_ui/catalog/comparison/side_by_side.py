@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from adapter_ui.catalog.comparison.sharing import one_base, one_batch
 from adapter_ui.catalog.profiles.config import AdapterConfig
-from adapter_ui.catalog.profiles.sharing import one_base, one_batch
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,

@@ -8,7 +8,7 @@ from functools import partial
 import gradio as gr
 
 from adapter_ui.service import AdapterService
-from adapter_ui.ui.answering import (
+from adapter_ui.ui.generating.answering import (
     ARMS,
     answer,
     answer_again,
@@ -19,8 +19,8 @@ from adapter_ui.ui.answering import (
     keep_and_rest,
     shown_columns,
 )
+from adapter_ui.ui.generating.sampling import sampling_controls
 from adapter_ui.ui.page import INSTANT, MODEL, QUIET, Page, html
-from adapter_ui.ui.sampling import sampling_controls
 from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, Conversation
 
 EXAMPLES = (

@@ -1,6 +1,6 @@
 """The selected adapter: what it is, whether it fits, and loading it. Right of the results.
 
-Widgets and events; what the events do is in `inspecting` and `loading`.
+Widgets and events; what the events do is in `handlers` and `loading`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import gradio as gr
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
 from adapter_ui.service import AdapterService
-from adapter_ui.ui import inspecting, loading
 from adapter_ui.ui.details import code, fit, heading
 from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, SETS_STATE, Page, html
+from adapter_ui.ui.selected import handlers, loading
 
 WATCH_FOLDS = "adapterUI.folds(element, watch)"
 WATCH_PRECISIONS = f"""adapterUI.precisions(element, (precision) => trigger('pick', {{precision}}), watch);
@@ -29,7 +29,7 @@ send the data of the first again."""
 
 @dataclass(frozen=True)
 class Panel:
-    """The widgets that an inspection fills, by the names of `inspecting.Shown`'s fields."""
+    """The widgets that an inspection fills, by the names of `handlers.Shown`'s fields."""
 
     head: gr.HTML
     retry: gr.Button
@@ -146,19 +146,19 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
     shown = [getattr(panel, part.name) for part in fields(Panel)]
     inspected = gr.on(
         [page.asked.change, panel.retry.click],
-        partial(inspecting.inspect, service),
+        partial(handlers.inspect, service),
         [page.asked, page.precision, known.room, choices.code],
         [page.selected, known.profile, known.fitted, *shown],
         trigger_mode="always_last",
         **SETS_STATE,
     )
     # Who looks at an adapter is likely to load it, and the worker spends its first seconds on imports.
-    inspected.success(partial(inspecting.warm, service), known.profile, None, **INSTANT)
-    inspected.failure(inspecting.not_inspected, page.asked, [panel.head, panel.retry], **INSTANT)
+    inspected.success(partial(handlers.warm, service), known.profile, None, **INSTANT)
+    inspected.failure(handlers.not_inspected, page.asked, [panel.head, panel.retry], **INSTANT)
     # The room may have been chosen anew while the adapter was read.
     for trigger in (known.room.change, inspected.success):
         trigger(
-            partial(inspecting.draw_fit, service),
+            partial(handlers.draw_fit, service),
             [known.profile, page.precision, known.room, known.fitted],
             [known.fitted, panel.precisions, panel.matrix],
             trigger_mode="always_last",
@@ -168,24 +168,24 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
 
 def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Choices, known: Known) -> None:
     def choose_room(event: gr.EventData) -> tuple[int, int]:
-        return inspecting.choose_room(event.context, event.arms)
+        return handlers.choose_room(event.context, event.arms)
 
     def choose_place(event: gr.EventData) -> str:
         return str(event.ref)
 
     choices.room.pick(choose_room, None, known.room, **PICKED)
     choices.code.input(
-        inspecting.choose_code, [known.profile, choices.code], [panel.code_note, panel.code], **INSTANT
+        handlers.choose_code, [known.profile, choices.code], [panel.code_note, panel.code], **INSTANT
     )
     panel.places.pick(choose_place, None, page.asked, **PICKED)
     listed = panel.places.open(
-        partial(inspecting.revisions, service),
+        partial(handlers.revisions, service),
         known.profile,
         panel.places,
         show_progress="hidden",
         **LOOK_UP,
     )
-    listed.failure(inspecting.no_revisions, known.profile, panel.places, **INSTANT)
+    listed.failure(handlers.no_revisions, known.profile, panel.places, **INSTANT)
 
 
 def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choices) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from adapter_ui.catalog.storage.index_query import FROM_FILES
 from adapter_ui.domain import AdapterSummary, SearchPage, SearchQuery, Source
 from adapter_ui.service import AdapterService
-from adapter_ui.ui.filters import Filters
+from adapter_ui.ui.browsing.filters import Filters
 
 NOTHING = SearchPage(())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from adapter_ui.catalog.profiles.side_by_side import side_by_side
+from adapter_ui.catalog.comparison.side_by_side import side_by_side
 from adapter_ui.domain import AdapterProfile, AdapterRef, ComparedAdapter, Precision, SideBySide
 from adapter_ui.errors import AdapterUIError, InvalidInput, InvalidRef
 

@@ -10,10 +10,10 @@ import gradio as gr
 
 from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.service import AdapterService
-from adapter_ui.ui.base_field import base_field
-from adapter_ui.ui.filters import ACCESS, FIELDS, LICENSES, LONGEST_TEXT, SORTS, SOURCES
+from adapter_ui.ui.browsing.base_field import base_field
+from adapter_ui.ui.browsing.filters import ACCESS, FIELDS, LICENSES, LONGEST_TEXT, SORTS, SOURCES
+from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.page import html
-from adapter_ui.ui.results_table import method_name
 
 COMMON_METHODS = (
     "LORA",

@@ -8,10 +8,10 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from adapter_ui.ui import format
-from adapter_ui.ui.filters import FOLDED, SOURCES, Filters
+from adapter_ui.ui.browsing.filters import FOLDED, SOURCES, Filters
+from adapter_ui.ui.browsing.results import Results
+from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.markup import empty, fill, join, notice
-from adapter_ui.ui.results import Results
-from adapter_ui.ui.results_table import method_name
 
 WAITING = empty("Searching …", "The rows appear at once, their sizes as they are read.")
 NOTHING_READ = empty("Nothing fits so far", "More adapters are being read; the line above counts them.")

@@ -13,7 +13,7 @@ from functools import partial
 import gradio as gr
 from markupsafe import Markup
 
-from adapter_ui.catalog.together import FEWEST
+from adapter_ui.catalog.comparison.together import FEWEST
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.comparison.view import comparison_view, failed_view, waiting_view
 from adapter_ui.ui.errors import shown_to_user

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from adapter_ui.domain import BaseSuggestion
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
+from adapter_ui.ui.browsing.filters import LONGEST_TEXT
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.filters import LONGEST_TEXT
 from adapter_ui.ui.markup import fill, join
 from adapter_ui.ui.page import LOOK_UP, html
 

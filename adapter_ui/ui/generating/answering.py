@@ -16,8 +16,8 @@ from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.markup import fill, progress
-from adapter_ui.ui.sampling import options_of
 from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, Conversation, Selection, keep, recall
 
 ARMS = {"Adapter": (ADAPTER_ARM,), "Base": (BASE_ARM,), "Side by side": (ADAPTER_ARM, BASE_ARM)}

@@ -1,0 +1,1 @@
+"""Two to four adapters beside each other."""

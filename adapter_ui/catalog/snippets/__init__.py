@@ -1,0 +1,1 @@
+"""Programs to copy: how an adapter is loaded elsewhere."""

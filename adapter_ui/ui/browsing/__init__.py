@@ -1,0 +1,1 @@
+"""Finding adapters on the page: what is asked for, what was found, and how it is shown."""

@@ -1,0 +1,1 @@
+"""The panel of the selected adapter: its widgets, and what happens when something in it is chosen."""
