@@ -52,7 +52,9 @@ from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
+from adapter_ui.training.export import export_run, remove_exports
 from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.runs import Runs
 
 STRONGEST = 4.0
@@ -226,9 +228,22 @@ class AdapterService:
         """Go on with a run that ended before it was done, from its newest whole checkpoint."""
         return self.run_table.resume(run_id)
 
+    def export_run(self, run_id: str, format: str) -> Path:
+        """A zip of the run: its `adapter` as a plain PEFT folder, or a `script` that trains it again.
+
+        Raises UnknownRun, and InvalidInput when the run has nothing of the kind.
+        """
+        self.run_table.status(run_id)
+        return export_run(RunFolder(self.settings.runs / run_id), format, self.exports)
+
     def delete_run(self, run_id: str) -> None:
         self.run_table.delete(run_id)
+        remove_exports(self.exports, run_id)
         self.answers.forget(AdapterRef(Source.RUN, run_id))
+
+    @property
+    def exports(self) -> Path:
+        return self.settings.home / "exports"
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)

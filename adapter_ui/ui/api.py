@@ -25,6 +25,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
 from adapter_ui.ui.arguments import boolean, bound, checked_text, number, strings, whole
 from adapter_ui.ui.browsing.results import filled_page
+from adapter_ui.ui.download import exported_file
 from adapter_ui.ui.errors import shown_to_user
 
 DEFAULT = ""
@@ -55,6 +56,8 @@ def public_api(service: AdapterService) -> None:
     trigger = gr.Button(visible=False)
     for endpoint in (api.check_finetune, api.finetune):
         trigger.click(endpoint, [recipe, dataset], answer, api_name=endpoint.__name__, **LOOK_UPS)
+    run_id, format = gr.Textbox(visible=False), gr.Textbox("adapter", visible=False)
+    trigger.click(api.export, [run_id, format], gr.File(visible=False), api_name="export", **LOOK_UPS)
 
 
 class Api:
@@ -247,6 +250,13 @@ class Api:
         with shown_to_user():
             self.service.delete_run(checked_text(run_id, "run_id"))
             return self.runs()
+
+    def export(self, run_id: str, format: str = "adapter") -> str:
+        """A zip of a run: format `adapter` is the plain PEFT folder, `script` trains it again without this
+        app.
+        """
+        with shown_to_user():
+            return exported_file(self.service, checked_text(run_id, "run_id"), checked_text(format, "format"))
 
     def precision(self, name: str) -> Precision:
         """The named precision; this machine's default for ""."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ ADAPTER = catalogue.LORA_ID
 PRECISIONS = ("fp32", "bf16", "fp16", "int8", "nf4", "fp4")
 HEAVY = {"torch", "transformers", "peft", "bitsandbytes", "accelerate"}
 RUN_SECONDS = 120
+ADAPTER_FILES = ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+SCRIPT_FILES = ["data.jsonl", "train.py"]
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +140,7 @@ def test_predict_gives_labels_of_a_classifier(client):
         ("/generate", {"adapter": ADAPTER, "prompt": "x", "strength": -1}, "strength must be a number"),
         ("/predict", {"adapter": ADAPTER, "text": ""}, "no text"),
         ("/run", {"run_id": "nothing"}, "nothing"),
+        ("/export", {"run_id": "../../etc"}, "no fine-tuning run"),
     ],
 )
 def test_bad_arguments_get_one_sentence(client, endpoint, arguments, sentence):
@@ -164,6 +168,16 @@ def test_a_fine_tune_survives_a_restart_of_the_app_and_its_adapter_answers(app, 
     assert tuned != base
     found = client.predict(source="run", api_name="/search")
     assert [adapter["ref"] for adapter in found["adapters"]] == [f"run:{run_id}"]
+    assert names_in(client.predict(run_id=run_id, api_name="/export")) == ADAPTER_FILES
+    assert names_in(client.predict(run_id=run_id, format="script", api_name="/export")) == SCRIPT_FILES
+    assert "format is" in refusal(lambda: client.predict(run_id=run_id, format="exe", api_name="/export"))
+
+
+def names_in(archive: str) -> list[str]:
+    """The members of a zip that was really downloaded."""
+    with zipfile.ZipFile(archive) as file:
+        assert file.testzip() is None
+        return file.namelist()
 
 
 def wait_for_end(client: Client, run_id: str) -> dict:

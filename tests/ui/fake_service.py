@@ -6,7 +6,9 @@ Start it as a page to look at: `python -m tests.ui.fake_service`.
 from __future__ import annotations
 
 import math
+import tempfile
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -313,6 +315,12 @@ class FakeService:
     def resume_run(self, run_id: str) -> RunStatus:
         self.tuned[run_id] = replace(self.run(run_id), state=RunState.RUNNING, message="Resuming")
         return self.tuned[run_id]
+
+    def export_run(self, run_id: str, format: str) -> Path:
+        archive = Path(tempfile.mkdtemp()) / f"{run_id}-{format}.zip"
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("README.md", self.run(run_id).name)
+        return archive
 
     def delete_run(self, run_id: str) -> None:
         self.run(run_id)

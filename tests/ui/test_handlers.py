@@ -102,12 +102,12 @@ def test_runs_are_redrawn_only_when_something_moved() -> None:
     run_id = service.finetune({"base_model": SMOL}, example_rows())
     drawn = finetune.refreshed(service, "", ())
     assert run_id in drawn[0]
-    assert drawn[6] == run_id
+    assert drawn[8] == run_id
     while not service.run(run_id).state.ended:
         pass
-    drawn = finetune.refreshed(service, run_id, drawn[7])
-    assert [button.visible for button in drawn[2:6]] == [False, False, True, True]
-    assert finetune.refreshed(service, run_id, drawn[7]) == [gr.skip()] * 8
+    drawn = finetune.refreshed(service, run_id, drawn[9])
+    assert [button.visible for button in drawn[2:8]] == [False, False, True, True, True, True]
+    assert finetune.refreshed(service, run_id, drawn[9]) == [gr.skip()] * 10
 
 
 def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:

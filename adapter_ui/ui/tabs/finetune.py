@@ -16,6 +16,7 @@ from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
 from adapter_ui.ui.tuning.recipe import recipe_of, recipe_step
 from adapter_ui.ui.tuning.run import NO_RUN, NO_RUNS, run_view, runs_list
+from adapter_ui.ui.tuning.take_away import take_away_buttons, take_away_events, take_away_shown
 
 TICK_SECONDS = 2.0
 WATCH_RUNS = "adapterUI.runs(element, (run) => trigger('pick', {run}))"
@@ -30,6 +31,7 @@ class RunWidgets:
     resume: gr.Button
     try_it: gr.Button
     browse: gr.Button
+    take_away: dict[str, gr.Button]
     runs: gr.HTML
 
 
@@ -60,14 +62,15 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     page.load(partial(first_step, service), None, steps, **INSTANT)
 
 
-def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button, gr.Button]:
+def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button, gr.Button, dict[str, gr.Button]]:
     view = html(NO_RUN, elem_id="run-view")
     with gr.Row(elem_id="run-buttons"):
         stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
         resume = gr.Button("Resume", visible=False, elem_id="resume-run")
         try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
         browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
-    return view, stop, resume, try_it, browse
+        take_away = take_away_buttons()
+    return view, stop, resume, try_it, browse, take_away
 
 
 def check_events(
@@ -87,7 +90,8 @@ def check_events(
 def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
     """Keep the view and the list as the runs are; gives the state that says which run is in view."""
     shown, seen = gr.State(""), gr.State(())
-    outputs = [run.runs, run.view, run.stop, run.resume, run.try_it, run.browse, shown, seen]
+    buttons = [run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
+    outputs = [run.runs, run.view, *buttons, shown, seen]
     refresh = (partial(refreshed, service), [shown, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
@@ -100,6 +104,7 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
     gr.Timer(TICK_SECONDS).tick(*refresh, **INSTANT)
     for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
+    take_away_events(service, run.take_away, shown)
     return shown
 
 
@@ -142,7 +147,7 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
             *((run.run_id, run.state.value, run.step, len(run.samples), run.message) for run in every),
         )
         if signature == seen:
-            return [gr.skip()] * 8
+            return [gr.skip()] * 10
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
@@ -162,6 +167,7 @@ def buttons(run: RunStatus | None) -> list[gr.Button]:
         gr.Button(resume_label(run), visible=run is not None and run.resumable),
         gr.Button(visible=usable),
         gr.Button(visible=usable),
+        *take_away_shown(run),
     ]
 
 

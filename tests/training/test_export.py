@@ -1,0 +1,203 @@
+"""What a run gives to take away: a plain PEFT folder, and a script whose losses are those of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from adapter_ui.domain import RunState
+from adapter_ui.errors import InvalidInput
+from adapter_ui.models.training_data import encode_row
+from adapter_ui.training.data import read_table
+from adapter_ui.training.examples import Examples, to_examples
+from adapter_ui.training.export import export_run, remove_exports
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
+from adapter_ui.training.run_status import read_status
+from adapter_ui.training.script import training_script
+from tests.training.conftest import BASE_ID, pirate_rows, recipe
+from tests.training.test_training import reviews, trained
+
+STEPS = 5
+BERT_ID = "tiny-org/tiny-bert"
+STRANGER = 'x"""; raise SystemExit("it ran") #\n\u202e'
+
+
+def conversations() -> Examples:
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"What is {number}?"},
+                {"role": "assistant", "content": "A number."},
+                {"role": "user", "content": "And at sea?"},
+                {"role": "assistant", "content": f"Arrr! {number} be the sea.\u2028"},
+            ]
+        }
+        for number in range(8)
+    ]
+    return to_examples(read_table(json.dumps(rows)), {}, "CAUSAL_LM")
+
+
+def crews() -> Examples:
+    rows = [
+        {"tokens": ["Ahoy", name, "!"], "tags": ["O", STRANGER, "O"]} for name in ("Anne", "Jack", "Bart")
+    ]
+    return to_examples(read_table(json.dumps(rows)), {}, "TOKEN_CLS")
+
+
+CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
+    "prompts": ("llama", {"warmup_ratio": 0.2, "lora_dropout": 0.1}, pirate_rows()),
+    "conversations": (
+        "llama",
+        {
+            "target_modules": ["q_proj", "down_proj"],
+            "gradient_accumulation_steps": 2,
+            "validation_fraction": 0.3,
+            "lr_scheduler_type": "cosine",
+            "max_length": 32,
+            "seed": 7,
+        },
+        conversations(),
+    ),
+    "nf4": ("llama", {"precision": "nf4", "target_modules": "all-linear"}, pirate_rows()),
+    "classes": ("bert", {"task_type": "SEQ_CLS", "validation_fraction": 0.25, "use_rslora": True}, reviews()),
+    "tags": ("bert", {"task_type": "TOKEN_CLS", "bias": "all", "weight_decay": 0.1}, crews()),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return train_case("prompts", tiny_models, tmp_path_factory.mktemp("prompts"))
+
+
+def train_case(case: str, tiny_models: Path, folder: Path) -> RunFolder:
+    base, fields, examples = CASES[case]
+    prepared = PreparedBase(tiny_models / base, BASE_ID if base == "llama" else BERT_ID, revision="0" * 40)
+    return trained(folder, recipe(max_steps=STEPS, **fields), examples, prepared)
+
+
+def losses_of_script(
+    archive: Path, base: Path, folder: Path, launcher: tuple[str | Path, ...] = (sys.executable,)
+) -> list[float]:
+    """What the unpacked script says when a plain Python without this project on its path runs it."""
+    with zipfile.ZipFile(archive) as file:
+        assert file.namelist() == ["data.jsonl", "train.py"]
+        file.extractall(folder)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run(
+        [*launcher, "train.py", "--base", base, "--output", "out"],
+        cwd=folder,
+        env={**environment, "HF_HUB_OFFLINE": "1"},
+        check=True,
+        capture_output=True,
+    )
+    state = json.loads((folder / "out" / "trainer_state.json").read_text())
+    return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+
+
+def losses_of_run(run: RunFolder) -> list[float]:
+    return [entry["loss"] for entry in read_status(run).history if "loss" in entry]
+
+
+def test_the_adapter_comes_as_a_plain_peft_folder(run: RunFolder, tiny_models: Path, tmp_path: Path) -> None:
+    (run.adapter / "surprise.bin").write_bytes(b"not an adapter's file")
+    archive = export_run(run, "adapter", tmp_path)
+    with zipfile.ZipFile(archive) as file:
+        assert file.namelist() == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
+        file.extractall(tmp_path / "unpacked")
+    model = AutoModelForCausalLM.from_pretrained(tiny_models / "llama")
+    assert PeftModel.from_pretrained(model, tmp_path / "unpacked").peft_config["default"].r == 8
+
+
+@pytest.mark.parametrize("format", ["adapter", "script"])
+def test_the_same_run_gives_the_same_bytes(run: RunFolder, format: str, tmp_path: Path) -> None:
+    first, second = (export_run(run, format, tmp_path / name) for name in ("one", "two"))
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (first, second)}
+    assert len(digests) == 1
+    assert [path.name for path in first.parent.iterdir()] == [f"run-{format}.zip"]
+    remove_exports(first.parent, "run")
+    assert list(first.parent.iterdir()) == []
+
+
+def test_the_script_gives_the_losses_of_the_run(run: RunFolder, tiny_models: Path, tmp_path: Path) -> None:
+    found = losses_of_script(export_run(run, "script", tmp_path), tiny_models / "llama", tmp_path / "script")
+    assert len(found) == STEPS
+    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [case for case in CASES if case != "prompts"])
+def test_the_script_of_every_kind_of_run_gives_its_losses(
+    case: str, tiny_models: Path, tmp_path: Path
+) -> None:
+    run = train_case(case, tiny_models, tmp_path)
+    base = tiny_models / CASES[case][0]
+    found = losses_of_script(export_run(run, "script", tmp_path), base, tmp_path / "script")
+    assert len(found) == STEPS
+    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_batches_of_the_run(tiny_models: Path, tmp_path: Path) -> None:
+    run = train_case("conversations", tiny_models, tmp_path)
+    launcher = (Path(sys.executable).with_name("accelerate"), "launch", "--cpu", "--num_processes", "2")
+    archive = export_run(run, "script", tmp_path)
+    found = losses_of_script(archive, tiny_models / "llama", tmp_path / "script", launcher)
+    assert found == pytest.approx(losses_of_run(run), abs=1e-5)
+
+
+@pytest.mark.parametrize("templated", [True, False], ids=["chat template", "no chat template"])
+@pytest.mark.parametrize("max_length", [8, 512])
+def test_the_script_reads_every_form_of_row_as_the_training_does(
+    templated: bool, max_length: int, tiny_models: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_models / "llama")
+    tokenizer.chat_template = tokenizer.chat_template if templated else None
+    script: dict[str, Any] = {"__name__": "script"}
+    exec(training_script(recipe(), PreparedBase(tiny_models, BASE_ID), ()), script)
+    whole_text = {"text": "Arrr! The island lies there."}
+    for row in (pirate_rows().rows[0], conversations().rows[0], whole_text):
+        expected, _ = encode_row(row, {}, tokenizer, max_length)
+        assert script["encode"](row, tokenizer, max_length) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_script_is_python_that_names_nothing_of_this_app(case: str) -> None:
+    _, fields, examples = CASES[case]
+    base = PreparedBase(Path("/somewhere"), BASE_ID, revision="0" * 40)
+    script = training_script(recipe(name=STRANGER, **fields), base, examples.labels)
+    compile(script, "train.py", "exec")
+    assert "adapter_ui" not in script
+    assert "/somewhere" not in script
+    assert STRANGER not in script
+
+
+def test_only_what_a_run_has_is_given(run: RunFolder, tmp_path: Path) -> None:
+    waiting = RunFolder(tmp_path / "waiting")
+    waiting.path.mkdir()
+    waiting.write(recipe(), pirate_rows())
+    waiting.append("state", state=RunState.QUEUED)
+    with pytest.raises(InvalidInput, match="has not ended"):
+        export_run(waiting, "adapter", tmp_path)
+    with pytest.raises(InvalidInput, match="not fetched its base"):
+        export_run(waiting, "script", tmp_path)
+    waiting.append("state", state=RunState.CANCELLED)
+    with pytest.raises(InvalidInput, match="no adapter"):
+        export_run(waiting, "adapter", tmp_path)
+    with pytest.raises(InvalidInput, match="adapter, script"):
+        export_run(run, "../../etc/passwd", tmp_path)
+
+
+def test_a_run_that_no_script_reproduces_says_so(tmp_path: Path) -> None:
+    base = PreparedBase(tmp_path, BASE_ID, adapter=tmp_path)
+    with pytest.raises(InvalidInput, match="trains an adapter further"):
+        training_script(recipe(adapter="run:x"), base, ())
