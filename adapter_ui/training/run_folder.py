@@ -121,7 +121,7 @@ class RunFolder:
         """Add one event. A line that a killed process left torn is closed first, to spoil no other."""
         if "message" in fields:
             fields["message"] = without_local_names(fields["message"])
-        line = json.dumps({"event": event, "time": round(time.time(), 3), **fields}, allow_nan=False) + "\n"
+        line = json.dumps({"event": event, "time": round(time.time(), 6), **fields}, allow_nan=False) + "\n"
         with self.events.open("a+b") as file:
             if file.tell() and not ends_with_newline(file.fileno(), file.tell()):
                 line = "\n" + line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,14 @@ def test_lines_that_are_no_events_are_passed_over(run: RunFolder) -> None:
 def test_a_number_that_json_does_not_have_is_never_written(run: RunFolder) -> None:
     with pytest.raises(ValueError, match="JSON"):
         run.append("log", step=1, loss=float("nan"))
+
+
+def test_runs_that_start_at_once_have_an_order(tmp_path: Path) -> None:
+    """The queue and the list go by it."""
+    created = []
+    for number in range(200):
+        folder = RunFolder(tmp_path / f"20260101-0000-{number:04x}")
+        folder.path.mkdir()
+        folder.append("state", state=RunState.QUEUED)
+        created.append(folder.created())
+    assert all(earlier < later for earlier, later in itertools.pairwise(created))
