@@ -197,7 +197,7 @@ class AdapterService:
     # ---- tune
 
     def read_table(self, source: str | Path) -> Table:
-        """Rows of pasted text or of an uploaded CSV, TSV, JSON or JSONL file."""
+        """Rows of pasted text or of an uploaded CSV, TSV, JSON, JSONL or TXT file."""
         return read_table(source)
 
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:

@@ -35,6 +35,7 @@ from adapter_ui.models.training_model import class_names, load_trainable
 from adapter_ui.models.training_samples import sample_prompts, write_samples
 from adapter_ui.models.training_saving import TrainingFacts, save_adapter
 from adapter_ui.training.checkpoints import newest, remove_torn
+from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
 
@@ -114,7 +115,7 @@ def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) 
         weight_decay=recipe.weight_decay,
         seed=recipe.seed,
         eval_strategy="epoch" if has_validation else "no",
-        save_strategy="steps",
+        save_strategy="steps" if METHODS[recipe.method].resumable else "no",
         save_steps=CHECKPOINT_SHARE,
         save_total_limit=KEPT_CHECKPOINTS,
         logging_steps=1,

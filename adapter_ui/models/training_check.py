@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from peft import get_peft_model, get_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict
 from transformers.utils import logging
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
@@ -19,7 +19,8 @@ from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.models.adapters import add_empty_adapter, read_adapter_config
 from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
 from adapter_ui.models.training_data import encode_examples, row_limit
-from adapter_ui.models.training_model import ADAPTER_NAME, class_names, lora_config, refuse_other_adapter
+from adapter_ui.models.training_methods import with_new_adapter
+from adapter_ui.models.training_model import ADAPTER_NAME, class_names, refuse_other_adapter
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
@@ -33,15 +34,26 @@ def count(run: RunFolder) -> Figures:
     labels = class_names(recipe, base, examples.labels)
     loaded = weightless(recipe, base, labels)
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
-    saved = get_peft_model_state_dict(loaded.model, adapter_name=ADAPTER_NAME, save_embedding_layers=False)
     return Figures(
         tokens=sum(len(row["input_ids"]) for row in data.training),
         longest=max(data.lengths),
         cut=data.cut,
         unlearnable=data.unlearnable,
         trainable_parameters=loaded.model.get_nb_trainable_parameters()[0],
-        adapter_bytes=ADAPTER_BYTES * sum(tensor.numel() for tensor in saved.values()),
+        adapter_bytes=ADAPTER_BYTES * saved_parameters(loaded.model),
     )
+
+
+def saved_parameters(model: PeftModel) -> int:
+    """Numbers in the adapter's file. Of virtual tokens PEFT saves what their encoder gives, which has the
+    shape of its embedding; asking a model without numbers for it fails.
+    """
+    if not model.active_peft_config.is_prompt_learning:
+        saved = get_peft_model_state_dict(model, adapter_name=ADAPTER_NAME, save_embedding_layers=False)
+        return sum(tensor.numel() for tensor in saved.values())
+    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    head = sum(value.numel() for name, value in trained if not name.startswith("prompt_encoder."))
+    return head + int(model.prompt_encoder[ADAPTER_NAME].embedding.weight.numel())
 
 
 def weightless(recipe: Recipe, base: PreparedBase, labels: tuple[str, ...]) -> LoadedModel:
@@ -52,7 +64,7 @@ def weightless(recipe: Recipe, base: PreparedBase, labels: tuple[str, ...]) -> L
     with torch.device("meta"):
         model = class_named(MODEL_CLASS_OF_TASK[recipe.task_type]).from_config(config)
     if base.adapter is None:
-        model = get_peft_model(model, lora_config(recipe, model), low_cpu_mem_usage=True)
+        model = with_new_adapter(model, recipe)
     else:
         adapter_config = read_adapter_config(base.adapter, model)
         refuse_other_adapter(adapter_config, recipe)

@@ -18,9 +18,10 @@ from adapter_ui.errors import BaseUnavailable, InvalidRecipe
 from adapter_ui.models.generation import context_length, has_chat_template
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.training.examples import Examples
-from adapter_ui.training.recipe import Recipe, validation_size
+from adapter_ui.training.recipe import Recipe, validation_size, virtual_tokens
 
 IGNORED = -100
+SHORTEST_ROW = 8
 BETWEEN_TURNS = "\n\n"
 Row = dict[str, list[int] | int]
 Span = tuple[int, int]
@@ -76,8 +77,17 @@ def encode_examples(
 
 
 def row_limit(recipe: Recipe, loaded: LoadedModel) -> int:
-    """Tokens of a row that the recipe asks for and the base can read."""
-    return min(recipe.max_length, context_length(loaded), loaded.tokenizer.model_max_length)
+    """Tokens of a row that the recipe asks for and the base can read. Raises InvalidRecipe when the virtual
+    tokens leave no room for it.
+    """
+    context = context_length(loaded)
+    readable = context - virtual_tokens(recipe)
+    if readable < SHORTEST_ROW:
+        raise InvalidRecipe(
+            f"num_virtual_tokens is {virtual_tokens(recipe)} and the base reads {context} tokens; lower it.",
+            field="num_virtual_tokens",
+        )
+    return min(recipe.max_length, readable, loaded.tokenizer.model_max_length)
 
 
 def encode_row(

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_utils import SaveStrategy
 
 from adapter_ui.training.checkpoints import seal
 from adapter_ui.training.run_folder import RunFolder
@@ -51,7 +52,8 @@ class RunCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.stop_if_asked(control)
-        if self.stopped or time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+        due = self.stopped or time.monotonic() - self.saved > CHECKPOINT_SECONDS
+        if due and args.save_strategy != SaveStrategy.NO:
             control.should_save = True
 
     def on_save(

@@ -5,21 +5,18 @@ Knows recipes and PEFT; nothing of data, files to write or the Trainer.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from peft import LoraConfig, PeftConfig, PeftModel, PeftType, get_peft_model, prepare_model_for_kbit_training
-from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as DEFAULT_TARGETS
+from peft import PeftConfig, PeftModel, PeftType, prepare_model_for_kbit_training
 from transformers import PreTrainedModel, set_seed
-from transformers.pytorch_utils import Conv1D
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import attach
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, load_base
+from adapter_ui.models.training_methods import with_new_adapter
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 
@@ -40,10 +37,13 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
     loaded.tokenizer.padding_side = "right"
     if recipe.precision in QUANTIZED:
         loaded.model = prepare_model_for_kbit_training(
-            loaded.model, gradient_checkpointing_kwargs={"use_reentrant": False}
+            loaded.model,
+            # a prefix lies in the cache, which checkpointing does without
+            use_gradient_checkpointing=recipe.method != "PREFIX_TUNING",
+            gradient_checkpointing_kwargs={"use_reentrant": False},
         )
     if base.adapter is None:
-        loaded.model = get_peft_model(loaded.model, lora_config(recipe, loaded.model))
+        loaded.model = with_new_adapter(loaded.model, recipe)
     else:
         loaded.model = continued(loaded.model, base.adapter, recipe)
     config = loaded.model.peft_config[ADAPTER_NAME]
@@ -63,36 +63,6 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
             field="data",
         )
     return own
-
-
-def lora_config(recipe: Recipe, model: PreTrainedModel) -> LoraConfig:
-    """PEFT's config for a new LoRA."""
-    whole_alpha = int(recipe.lora_alpha) if recipe.lora_alpha == int(recipe.lora_alpha) else recipe.lora_alpha
-    return LoraConfig(
-        task_type=recipe.task_type,
-        r=recipe.r,
-        lora_alpha=whole_alpha,
-        lora_dropout=recipe.lora_dropout,
-        bias=recipe.bias,
-        use_rslora=recipe.use_rslora,
-        target_modules=target_modules(recipe, model),
-    )
-
-
-def target_modules(recipe: Recipe, model: PreTrainedModel) -> list[str] | str | None:
-    """The recipe's targets, checked against the base; None leaves the choice to PEFT where it has one."""
-    if recipe.target_modules == "all-linear":
-        return recipe.target_modules
-    if not recipe.target_modules:
-        return None if model.config.model_type in DEFAULT_TARGETS else "all-linear"
-    there = [name for name, module in model.named_modules() if isinstance(module, (torch.nn.Linear, Conv1D))]
-    kinds = sorted({name.rpartition(".")[2] for name in there})
-    for target in recipe.target_modules:
-        if not any(name == target or name.endswith(f".{target}") for name in there):
-            near = difflib.get_close_matches(target, kinds, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"it has {', '.join(kinds[:20])}."
-            raise InvalidRecipe(f"The base has no linear module “{target}”; {advice}", field="target_modules")
-    return list(recipe.target_modules)
 
 
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:

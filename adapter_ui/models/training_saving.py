@@ -19,6 +19,7 @@ from peft import PeftModel
 
 from adapter_ui.models.heads import LABELS_FILE
 from adapter_ui.training.checkpoints import flush_to_disk
+from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 
@@ -70,6 +71,7 @@ def save_adapter(
 
 def model_card(recipe: Recipe, base: PreparedBase, labels: Sequence[str], facts: TrainingFacts) -> str:
     """The README of the adapter, with the front matter that the Hub files it by."""
+    method = METHODS[recipe.method].title
     licence = [f"license: {base.license}"] if base.license and PLAIN_WORD.fullmatch(base.license) else []
     front = [
         "---",
@@ -79,17 +81,17 @@ def model_card(recipe: Recipe, base: PreparedBase, labels: Sequence[str], facts:
         *licence,
         "tags:",
         f"- base_model:adapter:{base.base_model}",
-        "- lora",
+        f"- {recipe.method.lower().replace('_', '-')}",
         "- adapter-ui",
         "---",
         "",
     ]
-    title = " ".join(recipe.name.split()) or f"LoRA for {base.base_model}"
+    title = " ".join(recipe.name.split()) or f"{method} for {base.base_model}"
     partly = "" if facts.step == facts.total_steps else f" of {facts.total_steps}: the run was stopped"
     about = [
         f"# {title}",
         "",
-        f"A LoRA adapter for `{base.base_model}`, trained on {facts.rows} rows "
+        f"This {method} adapter for `{base.base_model}` was trained on {facts.rows} rows "
         f"({facts.validation_rows} more held back) for {facts.step} steps{partly}.",
         "",
         *(f"- {name}: {value:.4g}" for name, value in facts.measured.items() if name in SHOWN),

@@ -1,75 +1,35 @@
-"""Read a data file, or pasted text, into a table: CSV, TSV, JSON or JSON lines.
+"""Read a data file, or pasted text, into a table: CSV, TSV, JSON, JSON lines or plain text.
 
 A stranger's bytes: everything is bounded and every refusal says where. What the columns mean is told
 elsewhere.
+
+A `.txt` file that is neither JSON nor a table becomes one column, `text`: paragraphs where blank lines part
+them, else one text a line. It counts as a table when all of its first lines have equally many separators.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import re
+from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
 
 from adapter_ui.domain import Table
-from adapter_ui.errors import InvalidRecipe
+from adapter_ui.training.file_text import file_text, pasted_text, refuse
+from adapter_ui.training.json_rows import read_json_list, read_json_objects
+from adapter_ui.training.reading import MAX_COLUMNS, Reading
 
-MAX_BYTES = 20_000_000
-MAX_ROWS = 100_000
-MAX_COLUMNS = 256
-MAX_FIELD = 100_000
-EXPLAINED = 20
-FOREIGN = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"PAR1": "a Parquet file",
-    b"\x1f\x8b": "a gzip archive",
-    b"%PDF": "a PDF",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
-}
-
-
-@dataclass
-class Reading:
-    """Rows as they are read, with their places, and the ones that could not be used."""
-
-    columns: list[str] = field(default_factory=list)
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    places: list[str] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    dropped_rows: int = 0
-
-    def add(self, row: dict[str, Any], place: str) -> None:
-        if len(self.rows) >= MAX_ROWS:
-            refuse(f"The data has more than {MAX_ROWS:,} rows; train on a part of it.")
-        if problem := row_problem(row):
-            self.drop(f"{place}: {problem}")
-            return
-        self.columns.extend(name for name in row if name not in self.columns)
-        if len(self.columns) > MAX_COLUMNS:
-            refuse(f"{place}: the data has more than {MAX_COLUMNS} columns; keep only those to train on.")
-        self.rows.append(row)
-        self.places.append(place)
-
-    def drop(self, reason: str) -> None:
-        self.dropped_rows += 1
-        if len(self.dropped) < EXPLAINED:
-            self.dropped.append(reason)
-
-    def table(self) -> Table:
-        if not self.rows:
-            refuse(
-                f"No row can be read; {self.dropped[0]}."
-                if self.dropped
-                else "The data has no rows; give a header line and at least two rows, or JSON objects."
-            )
-        return Table(
-            tuple(self.columns), tuple(self.rows), tuple(self.dropped), tuple(self.places), self.dropped_rows
-        )
+SEPARATORS = ",;\t|"
+SNIFFED_LINES = 20
+FEWEST_TABLE_LINES = 3
+QUOTED = re.compile(r'"[^"]*"')
+EXCEL_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
+NEXT_LINE = re.compile(r"[\r\n]*(?P<line>[^\r\n]*)")
+LINE_END = re.compile(r"\r\n|\r|\n")
+LINE_ENDS = re.compile(r"\n+")
+BLANK_LINES = re.compile(r"\n\s*\n")
+WRONG_QUOTES = {"'": "'", "“": "”", "„": "“", "‘": "’", "«": "»"}
 
 
 def read_table(source: str | Path) -> Table:
@@ -78,9 +38,9 @@ def read_table(source: str | Path) -> Table:
     Single bad lines are dropped and listed with their line numbers. Raises InvalidRecipe (field "data") when
     the whole cannot be read: too large, binary, not UTF-8, no rows, broken JSON, a column named twice.
     """
-    text = decoded(
-        file_bytes(source) if isinstance(source, Path) else source.encode("utf-8", "surrogatepass")
-    )
+    is_file = isinstance(source, Path)
+    text = file_text(source) if is_file else pasted_text(source)
+    suffix = source.suffix.lower() if is_file else ""
     start = text.lstrip()[:1]
     if not start:
         refuse("The data is empty; paste rows or choose a file.")
@@ -88,141 +48,107 @@ def read_table(source: str | Path) -> Table:
         return read_json_list(text)
     if start == "{":
         return read_json_objects(text)
-    if isinstance(source, Path) and source.suffix.lower() in (".json", ".jsonl", ".ndjson"):
-        refuse(f"The file is named {source.suffix} but does not start with {{ or [; is it JSON?")
+    if suffix in (".json", ".jsonl", ".ndjson"):
+        refuse(f"The file is named {suffix} but does not start with {{ or [; is it JSON?")
+    if suffix == ".txt" and not looks_like_table(text):
+        return read_plain_text(text)
     return read_csv(text)
 
 
-def file_bytes(path: Path) -> bytes:
-    if not path.is_file():
-        refuse("The data file is not there any more; choose it again.")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        refuse(f"The data file has {size / 1e6:.1f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB.")
-    return path.read_bytes()
+def looks_like_table(text: str) -> bool:
+    """Separators with a blank after them are counted as prose."""
+    lines = [QUOTED.sub("", line) for line in first_lines(text) if line.strip()]
+    counts = [[line.count(mark) - line.count(f"{mark} ") for line in lines] for mark in SEPARATORS]
+    return len(lines) >= FEWEST_TABLE_LINES and any(min(each) == max(each) > 0 for each in counts)
 
 
-def decoded(content: bytes) -> str:
-    if len(content) > MAX_BYTES:
-        refuse(f"The data has {len(content) / 1e6:.1f} MB; the limit is {MAX_BYTES / 1e6:.0f} MB.")
-    for magic, what in FOREIGN.items():
-        if content.startswith(magic):
-            refuse(f"This is {what}; save it as CSV or JSON lines in UTF-8.")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        refuse(f"Line {line} is not UTF-8 text; save the file as UTF-8.", error)
-    if "\0" in text:
-        refuse(f"Line {text.count(chr(10), 0, text.index(chr(0))) + 1} has a NUL byte; this is no text file.")
-    return text
+def first_lines(text: str) -> list[str]:
+    return list(islice(io.StringIO(text.lstrip(), newline=None), SNIFFED_LINES))
+
+
+def read_plain_text(text: str) -> Table:
+    """One column, `text`: paragraphs where there are blank lines, else lines."""
+    text = LINE_END.sub("\n", text)
+    breaks = BLANK_LINES if BLANK_LINES.search(text.strip()) else LINE_ENDS
+    reading = Reading()
+    at, line = 0, 1
+    while at < len(text):
+        found = breaks.search(text, at)
+        end, onward = found.span() if found else (len(text), len(text))
+        if text[at:end].strip():
+            reading.add({"text": text[at:end].strip("\n")}, f"line {line}")
+        line += text.count("\n", at, onward)
+        at = onward
+    return reading.table()
 
 
 def read_csv(text: str) -> Table:
-    """Rows under a header. The separator is a comma, semicolon or tab: whichever the header has most of."""
-    header_line = text.lstrip("\r\n").splitlines()[0]
-    separator = max(",;\t", key=header_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    """Rows under a header. The separator is the comma, semicolon, tab or bar that the header has most of, or
+    the one that Excel's `sep=;` line names. Comment lines above the header are dropped.
+    """
     reading = Reading()
+    lines, skipped, named = without_preamble(text, reading)
+    header_line = QUOTED.sub("", NEXT_LINE.match(lines)["line"])
+    separator = named or max(SEPARATORS, key=header_line.count)
+    # blanks after the header's separators are a manner of writing, and then quotes follow such blanks too
+    rows = csv.reader(
+        io.StringIO(lines, newline=""),
+        delimiter=separator,
+        strict=True,
+        skipinitialspace=f"{separator} " in header_line,
+    )
+    begin = skipped + 1
+    header: list[str] = []
     try:
-        header: list[str] | None = None
-        for values in reader:
-            if not any(value.strip() for value in values):
+        for values in rows:
+            begin = skipped + rows.line_num + 1
+            if not any(map(str.strip, values)):
                 continue
-            if header is None:
+            if not header:
                 header = column_names(values)
-            elif len(values) != len(header):
-                reading.drop(
-                    f"line {reader.line_num}: {len(values)} values where the header has {len(header)}"
-                )
             else:
-                reading.add(dict(zip(header, values, strict=True)), f"line {reader.line_num}")
+                add_values(reading, header, values, f"line {begin - 1}")
     except csv.Error as error:
-        refuse(f"Line {reader.line_num} is no CSV ({error}); check its quotes.", error)
+        refuse(f"Line {begin} is no CSV ({error}); check its quotes.", error)
     return reading.table()
+
+
+def add_values(reading: Reading, header: list[str], values: list[str], place: str) -> None:
+    if len(values) != len(header):
+        reading.drop(f"{place}: {len(values)} values where the header has {len(header)}")
+    else:
+        reading.add(dict(zip(header, values, strict=True)), place)
+
+
+def without_preamble(text: str, reading: Reading) -> tuple[str, int, str | None]:
+    """The text from its header on, how many lines went before it, and the separator that they name."""
+    at, skipped, separator = 0, 0, None
+    while at < len(text):
+        line = NEXT_LINE.match(text, at)
+        skipped += len(LINE_END.findall(text, at, line.start("line")))
+        if found := EXCEL_SEPARATOR.fullmatch(line["line"]):
+            separator = found[1]
+        elif is_comment(line["line"]):
+            reading.drop(f"line {skipped + 1}: a comment above the header")
+        else:
+            return text[line.start("line") :], skipped, separator
+        at = line.end()
+    return "", skipped, separator
+
+
+def is_comment(line: str) -> bool:
+    """“# text” is a comment; “#,text” and “#id,text” are headers."""
+    return line.startswith("#") and (line[1:2].isspace() or not any(mark in line for mark in SEPARATORS))
 
 
 def column_names(header: list[str]) -> list[str]:
     """The header's names; a column without one (a spreadsheet's row numbers) gets its position."""
+    if len(header) > MAX_COLUMNS:
+        refuse(f"The header has {len(header):,} columns; the limit is {MAX_COLUMNS}.")
     names = [name.strip() or f"column {position}" for position, name in enumerate(header, start=1)]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
+    if twice := {name for name in names if names.count(name) > 1}:
         refuse(f"The header names the column “{min(twice)[:60]}” twice; rename one.")
-    if len(names) > MAX_COLUMNS:
-        refuse(f"The header has {len(names)} columns; the limit is {MAX_COLUMNS}.")
+    for name in names:
+        if len(name) > 1 and WRONG_QUOTES.get(name[0]) == name[-1]:
+            refuse(f'The header writes {name[:60]} in quotes that CSV does not know; use " instead.')
     return names
-
-
-def read_json_list(text: str) -> Table:
-    try:
-        rows = parse_json(text)
-    except ValueError as error:
-        refuse(f"The JSON list cannot be read: {error}.", error)
-    return table_of_objects((f"row {number}", row) for number, row in enumerate(rows, start=1))
-
-
-def read_json_objects(text: str) -> Table:
-    """JSON lines; or one object that holds a single list of rows, as in `{"data": [...]}`."""
-    try:
-        whole = parse_json(text)
-    except ValueError:
-        return read_json_lines(text)
-    lists = [
-        value for value in whole.values() if isinstance(value, list) and value and isinstance(value[0], dict)
-    ]
-    if len(whole) == 1 and len(lists) == 1 and "role" not in lists[0][0] and "from" not in lists[0][0]:
-        return table_of_objects((f"row {number}", row) for number, row in enumerate(lists[0], start=1))
-    return table_of_objects(iter([("line 1", whole)]))
-
-
-def read_json_lines(text: str) -> Table:
-    reading = Reading()
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = parse_json(line)
-        except ValueError as error:
-            reading.drop(f"line {number}: no JSON ({error})")
-            continue
-        add_object(reading, row, f"line {number}")
-    return reading.table()
-
-
-def table_of_objects(rows: Iterator[tuple[str, Any]]) -> Table:
-    reading = Reading()
-    for place, row in rows:
-        add_object(reading, row, place)
-    return reading.table()
-
-
-def add_object(reading: Reading, row: object, place: str) -> None:
-    if not isinstance(row, dict):
-        reading.drop(f"{place}: not an object with named fields")
-    else:
-        reading.add(row, place)
-
-
-def parse_json(text: str) -> Any:
-    """JSON without NaN and Infinity. Raises ValueError, also for nesting too deep to read."""
-    try:
-        return json.loads(text, parse_constant=refuse_constant)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-
-
-def refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def row_problem(row: dict[str, Any]) -> str | None:
-    for name, value in row.items():
-        if isinstance(value, str) and len(value) > MAX_FIELD:
-            return f"“{name[:60]}” has {len(value):,} characters; the limit is {MAX_FIELD:,}"
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"“{name[:60]}” is no finite number"
-    return None
-
-
-def refuse(message: str, cause: Exception | None = None) -> NoReturn:
-    raise InvalidRecipe(message, field="data") from cause

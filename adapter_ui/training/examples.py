@@ -12,15 +12,17 @@ Knows nothing of tokens, chat templates or models.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from adapter_ui.domain import Table
 from adapter_ui.errors import InvalidRecipe
+from adapter_ui.training.json_rows import parse_json
+from adapter_ui.training.reading import EXPLAINED, text_problem
 
-EXPLAINED = 20
 MAX_LABELS = 1_000
+ROWS_THAT_REPEAT_LABELS = 10
 MAX_TURNS = 200
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "chat", "dialog", "dialogue"),
@@ -171,8 +173,8 @@ def text_of(row: Mapping[str, Any], column: str) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     if not text.strip():
         raise UnusableRow(f"“{column[:40]}” is blank")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise UnusableRow(f"“{column[:40]}” has half of a surrogate pair, which is no character")
+    if problem := text_problem(text):
+        raise UnusableRow(f"“{column[:40]}” {problem}")
     return text
 
 
@@ -216,12 +218,12 @@ def turn_of(turn: object) -> dict[str, str]:
 
 def parsed_cell(cell: str) -> object:
     try:
-        return json.loads(cell)
-    except (ValueError, RecursionError) as error:
-        raise UnusableRow("the cell is no JSON list") from error
+        return parse_json(cell)
+    except ValueError as error:
+        raise UnusableRow(f"the cell is no JSON list ({error})") from error
 
 
-def label_names(rows: Iterable[Mapping[str, Any]], task_type: str) -> tuple[str, ...]:
+def label_names(rows: Sequence[Mapping[str, Any]], task_type: str) -> tuple[str, ...]:
     """The classes in a stable order: numbers by value, names by alphabet. Empty for text generation."""
     if task_type == "CAUSAL_LM":
         return ()
@@ -229,6 +231,10 @@ def label_names(rows: Iterable[Mapping[str, Any]], task_type: str) -> tuple[str,
     if not 2 <= len(found) <= MAX_LABELS:
         refuse(
             "data", f"The data has {len(found)} different labels; a classifier needs from 2 to {MAX_LABELS}."
+        )
+    if task_type == "SEQ_CLS" and ROWS_THAT_REPEAT_LABELS <= len(rows) == len(found):
+        refuse(
+            "data", f"Each of the {len(rows)} rows has a label of its own; choose a column with few classes."
         )
     return tuple(
         sorted(

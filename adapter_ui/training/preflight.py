@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Iterator
 
 from adapter_ui.domain import BaseFacts, MemoryEstimate, Preflight
-from adapter_ui.domain.memory import lora_parameters, training_memory
+from adapter_ui.domain.memory import training_memory
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.figures import Figures
-from adapter_ui.training.recipe import Recipe, total_steps, validation_size
+from adapter_ui.training.guesses import features_guess, trainable_guess
+from adapter_ui.training.methods import METHODS
+from adapter_ui.training.recipe import Recipe, total_steps, validation_size, virtual_tokens
 
 FEW_ROWS = 20
 FEW_STEPS = 10
-HIGH_LEARNING_RATE = 1e-3
-LOW_LEARNING_RATE = 1e-5
+TOO_HIGH, TOO_LOW = 2, 0.1
+"""Beyond these multiples of the learning rates that are usual for the method, a warning is due."""
 MANY_EPOCHS = 20
 SHORTEST_CHARACTERS_PER_TOKEN = 2
 
@@ -56,14 +58,15 @@ def memory_of_run(
     recipe: Recipe, examples: Examples, base: BaseFacts, figures: Figures | None
 ) -> MemoryEstimate | None:
     """Memory of the training process in bytes, term by term; None when the base's size is not known."""
-    trainable = figures.trainable_parameters if figures else lora_parameters(base, recipe.r)
+    trainable = figures.trainable_parameters if figures else trainable_guess(recipe, base)
     longest = figures.longest if figures else longest_guess(examples)
+    row = min(longest, recipe.max_length) + virtual_tokens(recipe)
     return training_memory(
         base,
         recipe.precision,
-        tokens=recipe.per_device_train_batch_size * min(longest, recipe.max_length),
+        tokens=recipe.per_device_train_batch_size * row,
         trainable=trainable,
-        features=trainable // recipe.r,
+        features=trainable // recipe.r if recipe.method == "LORA" else features_guess(recipe, base),
         task_type=recipe.task_type,
     )
 
@@ -97,10 +100,7 @@ def warnings(
         yield f"Only {training_rows} rows to train on: the model may learn them by heart and nothing else."
     if steps < FEW_STEPS:
         yield f"Only {steps} optimizer steps: little will change; raise num_train_epochs."
-    if recipe.learning_rate > HIGH_LEARNING_RATE:
-        yield f"A learning rate of {recipe.learning_rate:g} is high for a LoRA; 1e-4 to 5e-4 is usual."
-    if recipe.learning_rate < LOW_LEARNING_RATE:
-        yield f"A learning rate of {recipe.learning_rate:g} is low for a LoRA; 1e-4 to 5e-4 is usual."
+    yield from unusual_rate(recipe)
     seen = (
         steps
         * recipe.per_device_train_batch_size
@@ -111,9 +111,28 @@ def warnings(
         yield f"Every row is seen {seen:.0f} times, which invites learning by heart."
     if recipe.bias != "none":
         yield "Trained biases belong to the base: it answers differently even with the adapter switched off."
+    if not METHODS[recipe.method].resumable:
+        yield f"A {recipe.method} run keeps no checkpoints: when it is interrupted, it starts again."
     if recipe.adapter:
         yield "The adapter keeps its own rank, alpha, bias and targets; those of the recipe are not used."
     yield from rare_labels(examples)
+
+
+def unusual_rate(recipe: Recipe) -> Iterator[str]:
+    method = METHODS[recipe.method]
+    low, high = method.usual_rates
+    if low * TOO_LOW <= recipe.learning_rate <= high * TOO_HIGH:
+        return
+    side = "low" if recipe.learning_rate < low else "high"
+    yield (
+        f"A learning rate of {recipe.learning_rate:g} is {side} for {method.title}; {short(low)} to "
+        f"{short(high)} is usual, since {method.rate_reason}."
+    )
+
+
+def short(rate: float) -> str:
+    """A rate as people write it: 1e-4, not 1e-04."""
+    return f"{rate:.0e}".replace("e-0", "e-")
 
 
 def rare_labels(examples: Examples) -> Iterator[str]:

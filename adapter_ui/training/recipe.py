@@ -7,42 +7,17 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adapter_ui.domain import AdapterRef, Precision, is_hub_id
 from adapter_ui.errors import InvalidRecipe, InvalidRef
-
-MODULE_NAME = r"[A-Za-z_][\w.]{0,127}"
-SHOWN = 60
-
-
-def refuse_checkbox(value: object) -> object:
-    """A number field of a page sends 8 as 8.0; a checkbox's True is no number."""
-    if isinstance(value, bool):
-        raise ValueError("not a number")
-    return value
-
-
-def module_names(value: object) -> object:
-    """A list of names as it may be typed: `q_proj, v_proj`."""
-    if isinstance(value, str) and value.strip() != "all-linear":
-        return [name for name in re.split(r"[\s,]+", value) if name]
-    return value.strip() if isinstance(value, str) else value
-
-
-Whole = Annotated[int, BeforeValidator(refuse_checkbox)]
-Number = Annotated[float, BeforeValidator(refuse_checkbox), Field(allow_inf_nan=False)]
-ModuleName = Annotated[str, StringConstraints(pattern=f"^{MODULE_NAME}$")]
-ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Targets = Annotated[
-    Literal["all-linear"] | Annotated[list[ModuleName], Field(max_length=64)], BeforeValidator(module_names)
-]
+from adapter_ui.training.fields import ColumnName, ModuleNames, Number, Share, Targets, Whole, yes_as_word
+from adapter_ui.training.methods import METHODS, MethodName, methods_with, strange_fields
+from adapter_ui.training.refusals import SHOWN, kind_of, refusal
 
 
 class Recipe(BaseModel):
@@ -62,7 +37,9 @@ class Recipe(BaseModel):
     task_type: Literal["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS"] = Field(
         "CAUSAL_LM", description="What the model does: write text, classify a text, or label each word."
     )
-    method: Literal["LORA"] = Field("LORA", description="The PEFT method of the adapter.")
+    method: MethodName = Field(
+        "LORA", description="The PEFT method of the adapter; each has some fields of its own."
+    )
     precision: Precision = Field(
         Precision.BF16,
         description="How the frozen base is held in memory; the adapter itself is trained in fp32.",
@@ -78,7 +55,7 @@ class Recipe(BaseModel):
     lora_alpha: Annotated[Number, Gt(0), Le(4096)] = Field(
         16, description="The adapter's update is scaled by alpha/r, or by alpha/√r with rsLoRA."
     )
-    lora_dropout: Annotated[Number, Ge(0), Le(0.9)] = Field(
+    lora_dropout: Share = Field(
         0.0, description="The share of the adapter's inputs dropped at random while training."
     )
     bias: Literal["none", "all", "lora_only"] = Field(
@@ -90,8 +67,41 @@ class Recipe(BaseModel):
         description="The modules that get an adapter: names, all-linear, or empty for PEFT's choice.",
     )
     use_rslora: bool = Field(False, description="Scale by alpha/√r, which keeps high ranks stable.")
+    use_dora: bool = Field(
+        False, description="Learn each weight's length apart from its direction (DoRA): slower, often better."
+    )
+    init_lora_weights: Annotated[Literal[True, "gaussian", "orthogonal"], BeforeValidator(yes_as_word)] = (
+        Field(True, description="How the matrices start; in each case the adapter changes nothing at first.")
+    )
+    alpha: Annotated[Whole, Ge(1), Le(4096)] = Field(8, description="The update is scaled by alpha/r.")
+    rank_dropout: Share = Field(0.0, description="The share of ranks dropped at random while training.")
+    module_dropout: Share = Field(0.0, description="The share of steps in which a module is left as it was.")
+    decompose_both: bool = Field(False, description="Split the first factor of the product by rank as well.")
+    decompose_factor: Annotated[Whole, Ge(-1), Le(4096)] = Field(
+        -1, description="The size of the first factor of the product; -1 splits evenly."
+    )
+    feedforward_modules: ModuleNames = Field(
+        [], description="Which target modules are scaled at their input; empty for PEFT's choice."
+    )
+    oft_block_size: Annotated[Whole, Ge(2), Le(1024)] = Field(
+        32, description="Inputs that are rotated together: larger learns more and makes a larger adapter."
+    )
+    vera_dropout: Share = Field(0.0, description="The share of inputs dropped at random while training.")
+    d_initial: Annotated[Number, Gt(0), Le(1)] = Field(
+        0.1, description="What the first of the two learned vectors starts with."
+    )
+    miss_dropout: Share = Field(0.0, description="The share of inputs dropped at random while training.")
+    num_virtual_tokens: Annotated[Whole, Ge(1), Le(1000)] = Field(
+        20, description="Learned tokens in front of the text; they take room of the context."
+    )
+    encoder_reparameterization_type: Literal["MLP", "LSTM"] = Field(
+        "MLP", description="The small network that makes the virtual tokens while training."
+    )
+    encoder_hidden_size: Annotated[Whole, Ge(1), Le(8192)] = Field(
+        128, description="The width of that network."
+    )
     learning_rate: Annotated[Number, Gt(0), Le(1)] = Field(
-        2e-4, description="The highest step size; 1e-4 to 5e-4 suits most LoRAs."
+        2e-4, description="The highest step size; each method has a default that suits it."
     )
     num_train_epochs: Annotated[Number, Gt(0), Le(1000)] = Field(
         3.0, description="How many times every row is seen; ignored when max_steps is set."
@@ -131,19 +141,36 @@ class Recipe(BaseModel):
             raise InvalidRecipe(f"A recipe is a JSON object of fields, not {kind_of(fields)}.")
         for field in fields:
             refuse_unknown_field(str(field))
+        given = {str(field): value for field, value in fields.items()}
+        method = given.get("method", "LORA")
         try:
-            recipe = cls(**{str(field): value for field, value in fields.items()})
+            recipe = cls(**{**defaults_of(method), **given})
         except ValidationError as error:
-            raise refusal(error.errors()[0]) from error
+            raise refusal(error.errors()[0], cls.model_fields) from error
+        refuse_strange_fields(recipe.method, given)
         refuse_bad_names(recipe)
+        refuse_bad_combinations(recipe)
         return recipe
 
     def to_json(self) -> dict[str, Any]:
-        """The flat JSON object that `parse` reads back."""
-        return self.model_dump(mode="json")
+        """The flat JSON object that `parse` reads back; without the fields of other methods."""
+        return self.model_dump(mode="json", exclude=set(strange_fields(self.method)))
 
 
 FIELD_HELP: Mapping[str, str] = {name: str(field.description) for name, field in Recipe.model_fields.items()}
+
+
+def defaults_of(method: object) -> dict[str, Any]:
+    """The defaults that the method has of its own; none for what is no method, which is refused later."""
+    if not isinstance(method, str) or method not in METHODS:
+        return {}
+    facts = METHODS[method]
+    return {**facts.defaults, "learning_rate": facts.learning_rate}
+
+
+def virtual_tokens(recipe: Recipe) -> int:
+    """Learned tokens that stand in front of every row."""
+    return recipe.num_virtual_tokens if "num_virtual_tokens" in METHODS[recipe.method].defaults else 0
 
 
 def total_steps(recipe: Recipe, training_rows: int) -> int:
@@ -193,45 +220,44 @@ def refuse_bad_names(recipe: Recipe) -> None:
             raise InvalidRecipe(error.message, field="adapter") from error
 
 
-def refusal(detail: ErrorDetails) -> InvalidRecipe:
-    """One sentence from pydantic's first finding: the field, what was given, what is allowed."""
-    field = str(detail["loc"][0])
-    given = (
-        f"“{str(detail['input'])[:SHOWN]}”"
-        if isinstance(detail["input"], (str, int, float))
-        else kind_of(detail["input"])
-    )
-    if field == "method":
-        return InvalidRecipe(f"The method {given} cannot be tuned here; the one method is LORA.", field=field)
-    return InvalidRecipe(f"{field} is {given}; allowed is {allowed(field)}.", field=field)
+def refuse_strange_fields(method: str, given: Mapping[str, Any]) -> None:
+    """A field of another method would do nothing, and whoever set it expects otherwise."""
+    strange = strange_fields(method)
+    for field in given:
+        if field in strange:
+            own = ", ".join(METHODS[method].defaults)
+            raise InvalidRecipe(
+                f"{method} has no field {field}, which belongs to {', '.join(methods_with(field))}; "
+                f"leave it out. {method} has {own}.",
+                field=field,
+            )
 
 
-def allowed(field: str) -> str:
-    """What a field accepts, in words, from its own bounds."""
-    info = Recipe.model_fields[field]
-    if field in WORDED:
-        return WORDED[field]
-    bounds = {type(bound): bound for bound in info.metadata}
-    if Le in bounds:
-        above, least = ("above ", bounds[Gt].gt) if Gt in bounds else ("", bounds[Ge].ge)
-        kind = "a whole number" if info.annotation is int else "a number"
-        return f"{kind} from {above}{least} to {bounds[Le].le}"
-    choices = [str(choice) for choice in (*getattr(info.annotation, "__args__", ()),)]
-    return " or ".join(choices)
-
-
-WORDED = {
-    "name": "a text of at most 100 characters",
-    "base_model": "a model's id on the Hub, such as org/name",
-    "adapter": "org/name, org/name@revision, starter:NAME, run:ID or folder:NAME",
-    "precision": ", ".join(Precision),
-    "columns": 'an object such as {"prompt": "question", "completion": "answer"}',
-    "target_modules": "a list of at most 64 module names such as q_proj, or all-linear, or empty",
-    "use_rslora": "true or false",
-}
-
-
-def kind_of(value: object) -> str:
-    return {dict: "an object", list: "a list", type(None): "empty", bool: "true or false"}.get(
-        type(value), f"a {type(value).__name__}"
-    )
+def refuse_bad_combinations(recipe: Recipe) -> None:
+    """Fields that are right alone and wrong together."""
+    if recipe.adapter and recipe.method != "LORA":
+        raise InvalidRecipe(
+            f"Only a LORA can be trained further, and method is {recipe.method}; set it to LORA, or leave "
+            "adapter out.",
+            field="method",
+        )
+    if recipe.precision in (Precision.NF4, Precision.FP4) and not METHODS[recipe.method].fits_four_bits:
+        raise InvalidRecipe(
+            f"{recipe.method} cannot be trained on a base in {recipe.precision}; use int8 or bf16.",
+            field="precision",
+        )
+    tasks = METHODS[recipe.method].tasks
+    if recipe.task_type not in tasks:
+        raise InvalidRecipe(
+            f"{recipe.method} cannot be trained for {recipe.task_type} here, only for "
+            f"{' and '.join(sorted(tasks))}; choose another method.",
+            field="method",
+        )
+    if recipe.init_lora_weights == "orthogonal" and recipe.r % 2:
+        raise InvalidRecipe(f"The orthogonal start needs an even rank, and r is {recipe.r}.", field="r")
+    unscaled = set(recipe.feedforward_modules) - set(recipe.target_modules)
+    if recipe.target_modules != "all-linear" and unscaled:
+        raise InvalidRecipe(
+            f"feedforward_modules names {min(unscaled)}, which target_modules does not; name it in both.",
+            field="feedforward_modules",
+        )

@@ -221,7 +221,7 @@ class Api:
             return json_shapes.preflight(self.service.check_finetune(*self.job(recipe, dataset)))
 
     def finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
-        """Start a fine-tune on the rows of a CSV, TSV, JSON or JSONL file."""
+        """Start a fine-tune on the rows of a CSV, TSV, JSON, JSONL or TXT file."""
         with shown_to_user():
             return {"run_id": self.service.finetune(*self.job(recipe, dataset))}
 
@@ -271,5 +271,7 @@ class Api:
         if not isinstance(recipe, Mapping):
             raise InvalidInput("recipe must be a JSON object.", field="recipe")
         if not dataset:
-            raise InvalidInput("dataset is missing; give a CSV, TSV, JSON or JSONL file.", field="dataset")
+            raise InvalidInput(
+                "There is no dataset; give a CSV, TSV, JSON, JSONL or TXT file.", field="dataset"
+            )
         return recipe, Path(dataset)

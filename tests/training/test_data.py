@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.training import data
+from adapter_ui.training import file_text, reading
 from adapter_ui.training.data import read_table
 
 ROWS = [{"prompt": "a", "completion": "b"}, {"prompt": "c", "completion": "d"}]
@@ -53,7 +53,7 @@ REFUSED = {
     "empty": (b"", "The data is empty"),
     "blank": (b" \n\t\n", "The data is empty"),
     "header only": (b"prompt,completion\n", "The data has no rows"),
-    "zip": (zipped(), "a zip archive or an Excel workbook; save it as CSV"),
+    "zip": (zipped(), "a zip archive or an Excel workbook; give the rows as CSV"),
     "parquet": (b"PAR1\x00\x00", "a Parquet file"),
     "gzip": (b"\x1f\x8b\x08\x00", "a gzip archive"),
     "utf-16": ("prompt,completion\na,b".encode("utf-16"), "UTF-16"),
@@ -89,7 +89,7 @@ DROPPED = {
     "NaN line": ('{"a": 1}\n{"a": NaN}\n{"a": 2}', "line 2: no JSON (NaN is no JSON number)"),
     "a number between objects": ('[{"a": 1}, 7, {"a": 2}]', "row 2: not an object"),
     "a huge cell": (
-        json.dumps([{"a": 1}, {"a": "x" * (data.MAX_FIELD + 1)}, {"a": 2}]),
+        json.dumps([{"a": 1}, {"a": "x" * (reading.MAX_FIELD + 1)}, {"a": 2}]),
         "row 2: “a” has 100,001 characters",
     ),
 }
@@ -105,7 +105,7 @@ def test_single_bad_rows_are_dropped_and_explained(text: str, reason: str) -> No
 
 def test_only_the_first_dropped_rows_are_explained() -> None:
     table = read_table("a,b\n1,2\n" + "x\n" * 500)
-    assert (table.dropped_rows, len(table.dropped)) == (500, data.EXPLAINED)
+    assert (table.dropped_rows, len(table.dropped)) == (500, reading.EXPLAINED)
 
 
 def test_places_are_lines_of_the_file() -> None:
@@ -121,10 +121,10 @@ def test_a_spreadsheets_nameless_column_gets_its_position() -> None:
 def test_bounds_hold(tmp_path: Path) -> None:
     large = tmp_path / "large.csv"
     with large.open("wb") as file:
-        file.truncate(data.MAX_BYTES + 1)
+        file.truncate(file_text.MAX_BYTES + 1)
     for source, sentence in [
         (large, "the limit is 20 MB"),
-        ("a\n" + "1\n" * (data.MAX_ROWS + 1), "more than 100,000 rows"),
+        ("a\n" + "1\n" * (reading.MAX_ROWS + 1), "more than 100,000 rows"),
         (",".join(f"c{i}" for i in range(300)) + "\n", "300 columns"),
         (json.dumps([{str(i): i} for i in range(300)]), "more than 256 columns"),
     ]:

@@ -16,7 +16,9 @@ from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.measuring import measure
+from adapter_ui.training.methods import METHODS
 from adapter_ui.training.preflight import check
+from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 
@@ -76,8 +78,10 @@ def test_an_unknown_size_refuses_nothing() -> None:
 WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
     ({}, None, "Only 8 rows to train on"),
     ({"max_steps": 3}, None, "Only 3 optimizer steps"),
-    ({"learning_rate": 0.01}, None, "0.01 is high for a LoRA"),
-    ({"learning_rate": 1e-6}, None, "1e-06 is low for a LoRA"),
+    ({"learning_rate": 0.01}, None, "0.01 is high for LoRA; 1e-4 to 5e-4 is usual, since"),
+    ({"learning_rate": 1e-6}, None, "1e-06 is low for LoRA"),
+    ({"method": "PROMPT_TUNING", "learning_rate": 1e-4}, None, "0.0001 is low for Prompt tuning; 3e-3 to"),
+    ({"method": "P_TUNING"}, None, "keeps no checkpoints"),
     ({"max_steps": 1000}, None, "Every row is seen 250 times"),
     ({"bias": "all"}, None, "even with the adapter switched off"),
     ({"adapter": "run:x"}, None, "keeps its own rank"),
@@ -95,6 +99,25 @@ def test_what_is_likely_to_disappoint_is_said(
 ) -> None:
     report = check(recipe(**fields), pirate_rows(), SMALL, 8 * GIGABYTE, figures)
     assert any(sentence in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_methods_own_rate_is_not_warned_of_and_its_size_is_guessed(method: str) -> None:
+    settings = Recipe.parse({"base_model": BASE_ID, "method": method})
+    report = check(settings, pirate_rows(40), SMALL, 8 * GIGABYTE)
+    assert not any("learning rate" in warning for warning in report.warnings)
+    assert report.memory is not None
+    assert report.memory.adapter > 0
+
+
+def test_virtual_tokens_take_memory_as_others_do() -> None:
+    few, many = (
+        check(recipe(method="PROMPT_TUNING", num_virtual_tokens=count), pirate_rows(), SMALL, GIGABYTE).memory
+        for count in (10, 500)
+    )
+    assert few is not None
+    assert many is not None
+    assert few.activations < many.activations
 
 
 def test_dropped_rows_and_rare_labels_are_said() -> None:

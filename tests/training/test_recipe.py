@@ -9,7 +9,8 @@ import pytest
 
 from adapter_ui.domain import Precision
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.training.recipe import FIELD_HELP, Recipe, total_steps, validation_size
+from adapter_ui.training.methods import METHODS, strange_fields
+from adapter_ui.training.recipe import FIELD_HELP, Recipe, defaults_of, total_steps, validation_size
 
 BASE = {"base_model": "org/name"}
 
@@ -32,7 +33,7 @@ REFUSED = [
     ({"max_length": 1}, "max_length", "from 8 to 131072"),
     ({"validation_fraction": 0.9}, "validation_fraction", "from 0 to 0.5"),
     ({"seed": -1}, "seed", "from 0 to"),
-    ({"method": "DORA"}, "method", "“DORA” cannot be tuned here; the one method is LORA"),
+    ({"method": "DORA"}, "method", "“DORA” cannot be tuned here; the methods are LORA, IA3"),
     ({"task_type": "QUESTION_ANS"}, "task_type", "CAUSAL_LM or SEQ_CLS or TOKEN_CLS"),
     ({"precision": "q4"}, "precision", "fp32, bf16, fp16, int8, nf4, fp4"),
     ({"bias": "some"}, "bias", "none or all or lora_only"),
@@ -44,6 +45,42 @@ REFUSED = [
     ({"name": "x" * 101}, "name", "at most 100 characters"),
     ({"base_model": "/etc/passwd"}, "base_model", "a model's id on the Hub"),
     ({"base_model": "", "adapter": ""}, "base_model", "neither a base_model nor an adapter"),
+    ({"method": ["LORA"]}, "method", "The method a list cannot be tuned here"),
+    ({"num_virtual_tokens": 20}, "num_virtual_tokens", "LORA has no field num_virtual_tokens, which belongs"),
+    ({"alpha": 8}, "alpha", "which belongs to LOHA, LOKR; leave it out. LORA has r, lora_alpha"),
+    ({"method": "IA3", "r": 8}, "r", "IA3 has no field r"),
+    ({"method": "MISS", "lora_alpha": 8}, "lora_alpha", "MISS has no field lora_alpha"),
+    ({"method": "P_TUNING", "target_modules": []}, "target_modules", "P_TUNING has no field target_modules"),
+    ({"method": "LOHA", "alpha": 0}, "alpha", "a whole number from 1 to 4096"),
+    ({"method": "LOHA", "rank_dropout": 1}, "rank_dropout", "a number from 0 to 0.9"),
+    ({"method": "LOHA", "module_dropout": -1}, "module_dropout", "a number from 0 to 0.9"),
+    ({"method": "LOKR", "decompose_both": "maybe"}, "decompose_both", "true or false"),
+    ({"method": "LOKR", "decompose_factor": -2}, "decompose_factor", "a whole number from -1 to 4096"),
+    ({"method": "LOKR", "precision": "nf4"}, "precision", "LOKR cannot be trained on a base in nf4"),
+    ({"method": "OFT", "oft_block_size": 1}, "oft_block_size", "a whole number from 2 to 1024"),
+    ({"method": "VERA", "d_initial": 0}, "d_initial", "a number from above 0 to 1"),
+    ({"method": "VERA", "vera_dropout": "x"}, "vera_dropout", "a number from 0 to 0.9"),
+    ({"method": "MISS", "miss_dropout": 2}, "miss_dropout", "a number from 0 to 0.9"),
+    ({"method": "P_TUNING", "num_virtual_tokens": 0}, "num_virtual_tokens", "a whole number from 1 to 1000"),
+    (
+        {"method": "P_TUNING", "encoder_reparameterization_type": "GRU"},
+        "encoder_reparameterization_type",
+        "MLP or LSTM",
+    ),
+    ({"method": "P_TUNING", "encoder_hidden_size": 0}, "encoder_hidden_size", "from 1 to 8192"),
+    ({"method": "PREFIX_TUNING", "task_type": "SEQ_CLS"}, "method", "SEQ_CLS here, only for CAUSAL_LM"),
+    ({"method": "P_TUNING", "task_type": "TOKEN_CLS"}, "method", "only for CAUSAL_LM and SEQ_CLS"),
+    ({"method": "IA3", "feedforward_modules": "all-linear"}, "feedforward_modules", "module names such as"),
+    (
+        {"method": "IA3", "target_modules": "k_proj", "feedforward_modules": "down_proj"},
+        "feedforward_modules",
+        "names down_proj, which target_modules does not",
+    ),
+    ({"method": "IA3", "adapter": "run:x"}, "method", "Only a LORA can be trained further"),
+    ({"init_lora_weights": "pissa"}, "init_lora_weights", "allowed is true, gaussian or orthogonal"),
+    ({"init_lora_weights": False}, "init_lora_weights", "allowed is true, gaussian or orthogonal"),
+    ({"init_lora_weights": "orthogonal", "r": 7}, "r", "an even rank, and r is 7"),
+    ({"use_dora": "perhaps"}, "use_dora", "true or false"),
     ({"adapter": "folder:../x"}, "adapter", "is not the name of an adapter"),
 ]
 
@@ -66,7 +103,7 @@ def test_a_recipe_is_an_object() -> None:
 def test_only_the_base_has_no_default_and_every_field_is_explained() -> None:
     recipe = Recipe.parse(BASE)
     assert recipe.precision is Precision.BF16
-    assert set(FIELD_HELP) == set(recipe.to_json())
+    assert set(FIELD_HELP) == set(recipe.to_json()) | strange_fields("LORA")
     assert all(sentence.endswith(".") for sentence in FIELD_HELP.values())
 
 
@@ -78,6 +115,25 @@ def test_numbers_and_names_are_read_as_a_page_sends_them() -> None:
 def test_a_recipe_survives_json() -> None:
     recipe = Recipe.parse({**BASE, "columns": {"prompt": "frage"}, "target_modules": "all-linear"})
     assert Recipe.parse(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_has_its_own_fields_and_defaults_and_survives_json(method: str) -> None:
+    recipe = Recipe.parse({**BASE, "method": method})
+    facts = METHODS[method]
+    assert {name: getattr(recipe, name) for name in facts.defaults} == facts.defaults
+    assert facts.usual_rates[0] <= recipe.learning_rate <= facts.usual_rates[1]
+    assert not strange_fields(method) & set(recipe.to_json())
+    assert Recipe.parse(json.loads(json.dumps(recipe.to_json()))) == recipe
+
+
+def test_what_a_field_says_stands_before_the_methods_default() -> None:
+    recipe = Recipe.parse({**BASE, "method": "VERA", "r": 32, "learning_rate": 1e-3})
+    assert (recipe.r, recipe.learning_rate, recipe.d_initial) == (32, 1e-3, 0.1)
+
+
+def test_the_defaults_of_lora_are_those_of_the_recipe() -> None:
+    assert all(Recipe.model_fields[name].default == value for name, value in defaults_of("LORA").items())
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,8 @@ def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
             )
         with gr.Column(scale=2, min_width=240):
             file = gr.File(
-                label="or a CSV, TSV, JSON or JSONL file",
-                file_types=[".csv", ".tsv", ".json", ".jsonl", ".txt"],
+                label="or a CSV, TSV, JSON, JSONL or TXT file",
+                file_types=[".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt"],
                 height=150,
                 elem_id="data-file",
             )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gradio as gr
 
 from adapter_ui.domain import Precision
-from adapter_ui.training.recipe import FIELD_HELP, Recipe
+from adapter_ui.training.methods import OWN_FIELDS, strange_fields
 from adapter_ui.ui.page import INSTANT, Page
 from adapter_ui.ui.state import Selection
+from adapter_ui.ui.tuning.fields import choice, number
+from adapter_ui.ui.tuning.method import method_choice, method_details, method_fields, method_sizes
 
 FIRST_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
-DEFAULTS = {name: field.default for name, field in Recipe.model_fields.items()}
 
 
 def recipe_step(page: Page) -> tuple[dict[str, gr.Component], gr.Button]:
@@ -31,22 +33,24 @@ def recipe_step(page: Page) -> tuple[dict[str, gr.Component], gr.Button]:
         elem_id="recipe-adapter",
     )
     take = gr.Button("Take the selected adapter", size="sm", elem_id="recipe-take")
+    method = method_choice()
     with gr.Row():
-        rank = number("r", "Rank", precision=0)
-        alpha = number("lora_alpha", "Alpha")
+        sizes = method_sizes()
         rate = number("learning_rate", "Learning rate")
         epochs = number("num_train_epochs", "Epochs")
     fields = {
         "name": name,
         "base_model": base,
         "adapter": proceed,
-        "r": rank,
-        "lora_alpha": alpha,
+        "method": method,
+        **sizes,
         "learning_rate": rate,
         "num_train_epochs": epochs,
         **more_fields(),
     }
     onward = gr.Button("Check it", variant="primary", elem_id="recipe-next")
+    own = [name for name in fields if name in (*OWN_FIELDS, "learning_rate")]
+    method.input(partial(method_fields, own), method, [method, *(fields[name] for name in own)], **INSTANT)
     take.click(taken, page.selected, [proceed, base], **INSTANT)
     return fields, onward
 
@@ -55,19 +59,7 @@ def more_fields() -> dict[str, gr.Component]:
     """What few people change, folded away."""
     fields: dict[str, gr.Component] = {}
     with gr.Accordion("More", open=False, elem_id="recipe-more"):
-        with gr.Row():
-            fields["lora_dropout"] = number("lora_dropout", "Dropout")
-            fields["bias"] = choice("bias", "Bias", ["none", "all", "lora_only"])
-            fields["use_rslora"] = gr.Checkbox(
-                DEFAULTS["use_rslora"], label="rsLoRA", info=FIELD_HELP["use_rslora"], min_width=150
-            )
-        fields["target_modules"] = gr.Textbox(
-            "",
-            label="Target modules",
-            info=FIELD_HELP["target_modules"],
-            placeholder="q_proj, v_proj, or all-linear",
-            max_length=4000,
-        )
+        fields |= method_details()
         with gr.Row():
             fields["max_steps"] = number("max_steps", "Most steps", precision=0)
             fields["per_device_train_batch_size"] = number(
@@ -92,37 +84,18 @@ def more_fields() -> dict[str, gr.Component]:
     return fields
 
 
-def number(field: str, label: str, precision: int | None = None) -> gr.Number:
-    return gr.Number(
-        DEFAULTS[field],
-        label=label,
-        info=FIELD_HELP[field],
-        precision=precision,
-        min_width=140,
-        elem_id=f"recipe-{field.replace('_', '-')}",
-    )
-
-
-def choice(field: str, label: str, choices: list[str]) -> gr.Dropdown:
-    value = DEFAULTS[field]
-    return gr.Dropdown(
-        choices,
-        value=str(value),
-        label=label,
-        info=FIELD_HELP[field],
-        min_width=140,
-        elem_id=f"recipe-{field.replace('_', '-')}",
-    )
-
-
 def taken(selected: Selection) -> tuple[Any, Any]:
     """The selected adapter and its base, in the fields for them."""
     return (selected.ref, selected.base) if selected.ref else (gr.skip(), gr.skip())
 
 
 def recipe_of(names: list[str], values: list[Any], task: str, columns: dict[str, str]) -> dict[str, Any]:
-    """The recipe as the service takes it; what was left empty is left out, so that its default holds."""
+    """The recipe as the service takes it. What was left empty is left out, so that its default holds, and so
+    are the fields that the page hides: those of other methods.
+    """
     filled = {name: value for name, value in zip(names, values, strict=True) if value not in ("", None)}
+    for name in strange_fields(filled.get("method", "LORA")):
+        filled.pop(name, None)
     if filled.get("adapter"):
         filled.pop("base_model", None)
     return {**filled, "task_type": task, "columns": columns}

@@ -1,0 +1,122 @@
+"""Rows from JSON: a list of objects, one object that holds such a list, or one object a line.
+
+Stricter than Python's reader: no NaN, no Infinity, no name twice in an object, no bomb.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from adapter_ui.domain import Table
+from adapter_ui.training.file_text import refuse
+from adapter_ui.training.reading import Reading
+
+MAX_PARTS = 1_000_000
+MAX_DIGITS = 300
+
+
+def read_json_list(text: str) -> Table:
+    refuse_bomb(text)
+    try:
+        rows = parse_json(text)
+    except ValueError as error:
+        refuse(f"The JSON list cannot be read: {error}; mend it there.", error)
+    return table_of_objects(rows)
+
+
+def read_json_objects(text: str) -> Table:
+    """JSON lines; or one object that holds a single list of rows, as in `{"version": 1, "data": [...]}`."""
+    refuse_bomb(text)
+    try:
+        whole = parse_json(text)
+    except ValueError:
+        return read_json_lines(text)
+    named = {name: value for name, value in whole.items() if is_row_list(value)}
+    if len(named) > 1:
+        names = ", ".join(f"“{name[:40]}”" for name in list(named)[:5])
+        refuse(f"The JSON object holds several lists of rows ({names}); give one of them.")
+    if named:
+        return table_of_objects(next(iter(named.values())))
+    reading = Reading()
+    reading.add(whole, "line 1")
+    return reading.table()
+
+
+def refuse_bomb(text: str) -> None:
+    """Two characters of JSON make a list of a hundred bytes, so they are counted before they are read."""
+    if text.count("[") + text.count("{") > MAX_PARTS:
+        refuse(f"The JSON has more than {MAX_PARTS:,} lists and objects; train on a part of it.")
+
+
+def is_row_list(value: object) -> bool:
+    """Whether this is a list of rows, and not the turns of one conversation."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and isinstance(value[0], dict)
+        and not {"role", "from"} & value[0].keys()
+    )
+
+
+def read_json_lines(text: str) -> Table:
+    reading = Reading()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = parse_json(line)
+        except ValueError as error:
+            if line.strip() == "{" and number < len(lines):
+                # its inner lines may be whole objects, which would pass for rows
+                refuse(
+                    f"The object of line {number} goes on in the next lines; write each row on one line, "
+                    "or all rows as one JSON list.",
+                    error,
+                )
+            reading.drop(f"line {number}: no JSON ({error})")
+            continue
+        reading.add(row, f"line {number}")
+    return reading.table()
+
+
+def table_of_objects(rows: Iterable[object]) -> Table:
+    reading = Reading()
+    for number, row in enumerate(rows, start=1):
+        reading.add(row, f"row {number}")
+    return reading.table()
+
+
+def parse_json(text: str) -> Any:
+    """JSON in the strict sense. Raises ValueError with the place, also for nesting too deep to read."""
+    try:
+        return json.loads(
+            text, parse_constant=refuse_constant, parse_int=whole_number, object_pairs_hook=object_of
+        )
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if "\n" in text else f"column {error.colno}"
+        raise ValueError(f"{error.msg.removesuffix(' starting at')} at {place}") from error
+
+
+def refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def whole_number(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits; the limit is {MAX_DIGITS}")
+    return int(digits)
+
+
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object; a name given twice is refused, for one of its values would be lost unseen."""
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        raise ValueError(f"an object names “{twice[:60]}” twice")
+    return named
