@@ -29,11 +29,11 @@ from transformers.utils import logging
 from adapter_ui.domain import Precision, RunState
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.models.loading import LoadedModel
-from adapter_ui.models.training_data import EncodedData, encode_examples, row_limit
-from adapter_ui.models.training_events import RunCallback
-from adapter_ui.models.training_model import class_names, load_trainable
-from adapter_ui.models.training_samples import sample_prompts, write_samples
-from adapter_ui.models.training_saving import TrainingFacts, save_adapter
+from adapter_ui.models.tuning.data import EncodedData, encode_examples, row_limit
+from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.model import class_names, load_trainable
+from adapter_ui.models.tuning.samples import sample_prompts, write_samples
+from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
 from adapter_ui.training.checkpoints import newest, remove_torn
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe

@@ -35,7 +35,7 @@ def measure(
         run.write_base(base)
         with run.stderr.open("wb") as stderr:
             child = subprocess.Popen(
-                [sys.executable, "-m", "adapter_ui.models.training_check", folder],
+                [sys.executable, "-m", "adapter_ui.models.tuning.check", folder],
                 cwd=folder,
                 env=child_environment(),
                 stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adapter_ui.domain import RunState
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.training_data import encode_row
+from adapter_ui.models.tuning.data import encode_row
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.export import export_run, remove_exports

@@ -14,9 +14,9 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.train import trainer_for
-from adapter_ui.models.training_data import encode_examples, row_limit
-from adapter_ui.models.training_events import RunCallback
-from adapter_ui.models.training_model import load_trainable
+from adapter_ui.models.tuning.data import encode_examples, row_limit
+from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.model import load_trainable
 from adapter_ui.training.measuring import measure
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe, virtual_tokens

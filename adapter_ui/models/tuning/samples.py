@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from adapter_ui.domain import ChatMessage, GenerationOptions
 from adapter_ui.models.generation import generate
 from adapter_ui.models.loading import LoadedModel
-from adapter_ui.models.training_data import messages_of
+from adapter_ui.models.tuning.data import messages_of
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.run_folder import RunFolder
 

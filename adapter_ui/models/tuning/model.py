@@ -16,7 +16,7 @@ from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import attach
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, load_base
-from adapter_ui.models.training_methods import with_new_adapter
+from adapter_ui.models.tuning.methods import with_new_adapter
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 

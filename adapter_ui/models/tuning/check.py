@@ -1,4 +1,4 @@
-"""`python -m adapter_ui.models.training_check FOLDER` counts what a fine-tune would train, and ends.
+"""`python -m adapter_ui.models.tuning.check FOLDER` counts what a fine-tune would train, and ends.
 
 Reads a run's folder and writes `figures.json` into it. The base's weights are not loaded: the model is
 built on the meta device, where tensors have shapes and no memory.
@@ -18,9 +18,9 @@ from adapter_ui.domain import MODEL_CLASS_OF_TASK
 from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.models.adapters import add_empty_adapter, read_adapter_config
 from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
-from adapter_ui.models.training_data import encode_examples, row_limit
-from adapter_ui.models.training_methods import with_new_adapter
-from adapter_ui.models.training_model import ADAPTER_NAME, class_names, refuse_other_adapter
+from adapter_ui.models.tuning.data import encode_examples, row_limit
+from adapter_ui.models.tuning.methods import with_new_adapter
+from adapter_ui.models.tuning.model import ADAPTER_NAME, class_names, refuse_other_adapter
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
