@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter_ui.answers import Answers, free_memory, unload
+from adapter_ui.arms import compare
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.fit import fit_devices
@@ -20,8 +21,11 @@ from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
 from adapter_ui.domain import (
+    STRONGEST,
     AdapterProfile,
     AdapterRef,
+    ArmAnswer,
+    Asked,
     BaseSuggestion,
     ChatMessage,
     Fit,
@@ -57,7 +61,7 @@ from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.runs import Runs
 
-STRONGEST = 4.0
+MOST_ARMS = 8
 
 
 class AdapterService:
@@ -180,9 +184,27 @@ class AdapterService:
         Strength 0 is the base, 1 the adapter as it was trained.
         """
         check_number("strength", strength, 0, STRONGEST)
-        if not any(message.role == "user" and message.content.strip() for message in messages):
-            raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
+        check_question(messages)
         return self.answers.generate(adapter, messages, options, precision, strength, base_model)
+
+    def compare(
+        self,
+        asked: Sequence[Asked],
+        options: GenerationOptions,
+        precision: Precision,
+        *,
+        base_model: str = "",
+    ) -> Iterator[tuple[ArmAnswer, ...]]:
+        """Ask up to eight arms at once; gives all answers so far, in their order, each time whole.
+
+        An arm without an adapter is the base of the first arm that has one, or `base_model`. An arm that
+        cannot answer keeps its place, with its error.
+        """
+        if not 1 <= len(asked) <= MOST_ARMS:
+            raise InvalidInput(f"Name 1 to {MOST_ARMS} arms to ask.", field="arms")
+        for one in asked:
+            check_question(one.messages)
+        return compare(self.answers, asked, options, precision, base_model)
 
     def predict(
         self, adapter: str, text: str, text_pair: str, precision: Precision
@@ -248,3 +270,8 @@ class AdapterService:
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)
         return parsed, to_examples(read_table(data), parsed.columns, parsed.task_type)
+
+
+def check_question(messages: Sequence[ChatMessage]) -> None:
+    if not any(message.role == "user" and message.content.strip() for message in messages):
+        raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")

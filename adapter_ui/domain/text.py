@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from adapter_ui.domain.models import Progress
 from adapter_ui.errors import InvalidInput
 
 TEXT_BOUND = 200_000
+STRONGEST = 4.0
 
 
 def check_number(field: str, value: float, low: float, high: float) -> None:
@@ -78,6 +80,46 @@ class Generation:
         if self.first_token_seconds is None or self.tokens < 2 or self.seconds <= self.first_token_seconds:
             return None
         return (self.tokens - 1) / (self.seconds - self.first_token_seconds)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One voice of a comparison: an adapter at a strength, or the base alone (`adapter` "").
+
+    Strength 0 is the base, 1 the adapter as it was trained.
+    """
+
+    adapter: str = ""
+    strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("strength", self.strength, 0, STRONGEST)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An arm and its own conversation: no arm reads what another one said."""
+
+    arm: Arm
+    messages: tuple[ChatMessage, ...]
+
+
+@dataclass(frozen=True)
+class ArmAnswer:
+    """What an arm has said so far. `progress` is set while it waits or loads, `error` when it cannot answer.
+
+    `takes_turns` says why the arm cannot be decoded in one batch with the others; empty when it can.
+    """
+
+    arm: Arm
+    generation: Generation = Generation("")
+    progress: Progress | None = None
+    error: str = ""
+    takes_turns: str = ""
+
+    @property
+    def ended(self) -> bool:
+        return self.generation.done or bool(self.error)
 
 
 @dataclass(frozen=True)
