@@ -20,6 +20,7 @@ from adapter_ui.domain import (
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.room import to_unload
+from adapter_ui.errors import AdapterUIError
 from adapter_ui.provision import Provision
 
 LOAD_SILENCE_SECONDS = 900.0
@@ -113,11 +114,25 @@ class Answers:
         *,
         remember: bool = True,
     ) -> Iterator[protocol.Event]:
-        """The engine's events. Only what proved to load is remembered: the rest would fail again."""
+        """The engine's events of one request."""
         for event in self.engine.stream(request, silence_seconds=silence_seconds):
-            if remember and isinstance(event, LoadReport) and request.spec.adapter:
-                self.specs[AdapterRef.parse(request.spec.adapter), request.spec.precision] = request.spec
+            if remember:
+                self.remember(request.spec, event)
             yield event
+
+    def ask_all(
+        self, requests: Sequence[protocol.Generate], *, remember: bool
+    ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
+        """The engine's events of several requests at once, each with its request's place."""
+        for place, event in self.engine.streams(requests, silence_seconds=ANSWER_SILENCE_SECONDS):
+            if remember:
+                self.remember(requests[place].spec, event)
+            yield place, event
+
+    def remember(self, spec: protocol.ModelSpec, event: protocol.Event | AdapterUIError) -> None:
+        """Only what proved to load is remembered: the rest would fail again."""
+        if isinstance(event, LoadReport) and spec.adapter:
+            self.specs[AdapterRef.parse(spec.adapter), spec.precision] = spec
 
     def write(self, spec: protocol.ModelSpec, text: str) -> Iterator[Progress | Prediction]:
         request = protocol.Generate(spec, (ChatMessage("user", text),), GenerationOptions(temperature=0))

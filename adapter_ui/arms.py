@@ -1,11 +1,14 @@
 """Several arms asked at once: what each of them has said so far, whole, as they grow.
 
-Between the service, which checks what people ask for, and the answers by name. Knows nothing of the engine.
+Between the service, which checks what people ask for, and the answers by name. The engine decodes the arms of
+one base together where it can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from adapter_ui.answers import Answers
@@ -14,10 +17,14 @@ from adapter_ui.domain import (
     Asked,
     Generation,
     GenerationOptions,
+    LoadReport,
     Precision,
     Progress,
 )
+from adapter_ui.engine import protocol
 from adapter_ui.errors import AdapterUIError
+
+SoFar = list[ArmAnswer]
 
 
 def compare(
@@ -27,21 +34,65 @@ def compare(
     precision: Precision,
     base_model: str,
 ) -> Iterator[tuple[ArmAnswer, ...]]:
-    """The answers of all arms so far, in their order. An arm that fails keeps its place, with its error."""
+    """The answers of all arms so far, in their order, on one seed. An arm that fails keeps its place, with
+    its error.
+    """
     so_far = [ArmAnswer(one.arm) for one in asked]
-    for index, one in enumerate(asked):
-        try:
-            for event in answers.generate(
-                one.arm.adapter, one.messages, options, precision, one.arm.strength, base_model
-            ):
-                so_far[index] = grown(so_far[index], event)
-                yield tuple(so_far)
-        except AdapterUIError as error:
-            so_far[index] = replace(so_far[index], progress=None, error=error.message)
+    specs = yield from found_specs(answers, asked, precision, base_model, so_far)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    options = replace(options, seed=seed)
+    places = sorted(specs)
+    requests = [
+        protocol.Generate(
+            specs[place],
+            asked[place].messages,
+            options,
+            asked[place].arm.strength if asked[place].arm.adapter else 0.0,
+        )
+        for place in places
+    ]
+    with closing(answers.ask_all(requests, remember=not base_model)) as events:
+        for number, event in events:
+            place = places[number]
+            so_far[place] = grown(so_far[place], event)
             yield tuple(so_far)
 
 
-def grown(answer: ArmAnswer, event: Progress | Generation) -> ArmAnswer:
-    if isinstance(event, Progress):
-        return replace(answer, progress=event)
-    return replace(answer, progress=None, generation=event)
+def found_specs(
+    answers: Answers, asked: Sequence[Asked], precision: Precision, base_model: str, so_far: SoFar
+) -> Generator[tuple[ArmAnswer, ...], None, dict[int, protocol.ModelSpec]]:
+    """What to ask the engine for, by the arms' places; an arm that cannot be found is told its error.
+
+    The base arm is the first adapter at strength 0, so that both answers come from one loaded model.
+    """
+    specs: dict[int, protocol.ModelSpec] = {}
+    adapters_first = sorted(range(len(asked)), key=lambda place: not asked[place].arm.adapter)
+    for place in adapters_first:
+        adapter = asked[place].arm.adapter
+        if not adapter and specs and not base_model:
+            specs[place] = specs[min(specs)]
+            continue
+        looking = answers.model(adapter, precision, base_model)
+        try:
+            while True:
+                so_far[place] = replace(so_far[place], progress=next(looking))
+                yield tuple(so_far)
+        except StopIteration as found:
+            specs[place] = found.value
+        except AdapterUIError as error:
+            so_far[place] = replace(so_far[place], progress=None, error=error.message)
+            yield tuple(so_far)
+    return specs
+
+
+def grown(answer: ArmAnswer, event: protocol.Event | AdapterUIError) -> ArmAnswer:
+    match event:
+        case Progress():
+            return replace(answer, progress=event)
+        case Generation():
+            return replace(answer, progress=None, generation=event)
+        case LoadReport():
+            return replace(answer, takes_turns=event.takes_turns)
+        case AdapterUIError():
+            return replace(answer, progress=None, error=event.message)
+    return answer

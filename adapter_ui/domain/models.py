@@ -132,7 +132,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a load did: predicted beside measured memory, and the share of the file that was applied."""
+    """What a load did: predicted beside measured memory, and the share of the file that was applied.
+
+    `takes_turns` says why its answers cannot share a batch with others; empty when they can.
+    """
 
     adapter: str
     base: str
@@ -145,6 +148,7 @@ class LoadReport:
     keys_in_file: int
     keys_applied: int
     notices: tuple[str, ...] = ()
+    takes_turns: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """LocalEngine: one model worker on this machine, started when first needed, restarted when it dies.
 
-Requests take turns in the order they came. A request that is given up is cancelled in the worker; a worker
-that does not obey within five seconds, or says nothing for too long, is killed, and only the request it was
-working on fails.
+Many requests are in the worker at once, and it decides their order. A request that is given up is cancelled
+there. A worker that says nothing for too long is killed, and so is one that does not obey a cancel within
+five seconds while nobody else uses it; only the requests in flight fail.
 """
 
 from __future__ import annotations
@@ -11,17 +11,81 @@ import itertools
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapter_ui.domain import LoadedBase, Progress
 from adapter_ui.engine import protocol
 from adapter_ui.engine.worker_process import WorkerProcess
-from adapter_ui.errors import WorkerHung, WorkerStopped
+from adapter_ui.errors import AdapterUIError, WorkerHung, WorkerStopped
 
 HEARTBEAT_SECONDS = 0.5
 GRACE_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class Reader:
+    """Somebody who reads the events of a few requests; `places` has those that have not ended."""
+
+    places: dict[int, int] = field(default_factory=dict)
+    events: queue.SimpleQueue[tuple[int, protocol.Event | AdapterUIError]] = field(
+        default_factory=queue.SimpleQueue
+    )
+
+
+class Line:
+    """The line to one worker process: who reads what it says, and when it last spoke."""
+
+    def __init__(self, log_file: Path) -> None:
+        self.readers: dict[int, Reader] = {}
+        self.bases: tuple[LoadedBase, ...] = ()
+        self.lock = threading.Lock()
+        self.heard = time.monotonic()
+        self.busy_seconds: float | None = None
+        self.failure: AdapterUIError | None = None
+        self.worker = WorkerProcess(log_file, self.deliver, self.lost)
+
+    def deliver(self, request_id: int, event: protocol.Event) -> None:
+        self.heard = time.monotonic()
+        self.busy_seconds = event.seconds if isinstance(event, protocol.Busy) else None
+        if isinstance(event, protocol.Loaded):
+            self.bases = event.bases
+        with self.lock:
+            ended = isinstance(event, (protocol.Done, protocol.Failure))
+            reader = self.readers.pop(request_id, None) if ended else self.readers.get(request_id)
+        if reader is not None and not isinstance(event, protocol.Busy):
+            reader.events.put((request_id, event))
+
+    def lost(self, worker: WorkerProcess) -> None:
+        """Tell everyone that the process has ended, and why."""
+        reason = self.failure or WorkerStopped(
+            f"The model worker {worker.last_words()}; it starts again with your next request, which loads "
+            "what it needs."
+        )
+        self.failure = reason
+        with self.lock:
+            readers, self.readers = self.readers, {}
+        for request_id, reader in readers.items():
+            reader.events.put((request_id, reason))
+
+    def ask(self, request_id: int, request: protocol.Request, reader: Reader) -> None:
+        line = protocol.encode(request_id, request)
+        with self.lock:
+            if not self.readers:
+                self.heard = time.monotonic()
+            self.readers[request_id] = reader
+            gone = self.failure
+        self.worker.send(line)
+        if gone is not None:
+            reader.events.put((request_id, gone))
+
+    def silent_for(self) -> float:
+        return time.monotonic() - self.heard
+
+    def kill(self, reason: AdapterUIError | None = None) -> None:
+        self.failure = self.failure or reason
+        self.worker.kill()
 
 
 class LocalEngine:
@@ -29,145 +93,116 @@ class LocalEngine:
 
     def __init__(self, log_file: Path) -> None:
         self.log_file = log_file
-        self.worker: WorkerProcess | None = None
-        self.bases: tuple[LoadedBase, ...] = ()
+        self.line: Line | None = None
         self.request_ids = itertools.count(1)
-        self.turns: deque[object] = deque()
-        self.turn_over = threading.Condition()
         self.starting = threading.Lock()
 
     def stream(self, request: protocol.Request, *, silence_seconds: float) -> Iterator[protocol.Event]:
-        """Wait for a turn, then the request's events; see engine.protocol.Engine.
+        """The request's events; see engine.protocol.Engine.
 
         While nothing happens a Progress comes every half second, so that a reader can give up between any
-        two.
-        Raises WorkerStopped, WorkerHung, or what the worker reported.
+        two. Raises WorkerStopped, WorkerHung, or what the worker reported.
         """
-        turn = object()
-        with self.turn_over:
-            self.turns.append(turn)
-        try:
-            yield from self.wait_for(turn)
-            yield from self.converse(request, silence_seconds)
-        finally:
-            with self.turn_over:
-                self.turns.remove(turn)
-                self.turn_over.notify_all()
-
-    def wait_for(self, turn: object) -> Iterator[Progress]:
-        while True:
-            with self.turn_over:
-                if self.turns[0] is turn:
-                    return
-                self.turn_over.wait(HEARTBEAT_SECONDS)
-                ahead = self.turns.index(turn)
-            if ahead:
-                yield Progress(
-                    "queue",
-                    f"Waiting for {ahead} earlier request{'s' if ahead > 1 else ''}",
-                    ahead,
-                    unit="requests",
-                )
-
-    def converse(self, request: protocol.Request, silence_seconds: float) -> Iterator[protocol.Event]:
-        worker = self.running_worker()
-        request_id = next(self.request_ids)
-        worker.send(request_id, request)
-        ended = False
-        try:
-            for event in self.events_of(worker, request_id, silence_seconds):
-                ended = isinstance(event, (protocol.Done, protocol.Failure))
-                if isinstance(event, protocol.Failure):
-                    raise protocol.error_of(event)
-                if not ended:
-                    yield event
-        finally:
-            if not ended:
-                self.cancel(worker, request_id)
-
-    def events_of(
-        self, worker: WorkerProcess, request_id: int, silence_seconds: float
-    ) -> Iterator[protocol.Event]:
-        """Events of one request up to its last, with a heartbeat; remembers what is loaded."""
-        heard = time.monotonic()
-        stage = Progress("start", "Starting the model worker")
-        while True:
-            silent = time.monotonic() - heard
-            try:
-                item = worker.events.get(timeout=HEARTBEAT_SECONDS)
-            except queue.Empty:
-                if silent > silence_seconds:
-                    self.discard(worker)
-                    raise WorkerHung(
-                        f"The model did not answer for {silence_seconds:.0f} s and was restarted; try "
-                        "again, perhaps with less text."
-                    ) from None
-                yield Progress(stage.stage, stage.message, int(silent), unit="seconds")
-                continue
-            if item is None:
-                self.discard(worker)
-                raise WorkerStopped(
-                    f"The model worker {worker.last_words()}; it starts again with your next request, "
-                    "which loads what it needs."
-                )
-            event_id, event = item
-            if event_id != request_id:
-                continue
-            heard = time.monotonic()
-            if isinstance(event, protocol.Loaded):
-                self.bases = event.bases
-            stage = event if isinstance(event, Progress) else Progress("work", "Reading the prompt")
+        for _, event in self.streams([request], silence_seconds=silence_seconds):
+            if isinstance(event, AdapterUIError):
+                raise event
             yield event
-            if isinstance(event, (protocol.Done, protocol.Failure)):
-                return
 
-    def cancel(self, worker: WorkerProcess, request_id: int) -> None:
-        """Stop a request whose reader is gone: politely, and after a grace period with force."""
-        if not worker.alive:
-            return
-        worker.send(request_id, protocol.Cancel())
-        deadline = time.monotonic() + GRACE_SECONDS
-        while (left := deadline - time.monotonic()) > 0:
+    def streams(
+        self, requests: Sequence[protocol.Request], *, silence_seconds: float
+    ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
+        """The events of several requests at once; see engine.protocol.Engine."""
+        line = self.running_line()
+        reader = Reader()
+        try:
+            for place, request in enumerate(requests):
+                request_id = next(self.request_ids)
+                line.ask(request_id, request, reader)
+                reader.places[request_id] = place
+            yield from self.read(line, reader, silence_seconds)
+        finally:
+            if reader.places:
+                self.cancel(line, reader)
+
+    def read(
+        self, line: Line, reader: Reader, silence_seconds: float
+    ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
+        """Events until all requests have ended, with heartbeats."""
+        stage = Progress("start", "Waiting for the model worker")
+        quiet_since = time.monotonic()
+        while reader.places:
             try:
-                item = worker.events.get(timeout=left)
+                request_id, event = reader.events.get(timeout=HEARTBEAT_SECONDS)
+            except queue.Empty:
+                self.kill_if_hung(line, silence_seconds)
+                quiet = int(time.monotonic() - quiet_since)
+                yield (
+                    next(iter(reader.places.values())),
+                    Progress(stage.stage, stage.message, quiet, unit="seconds"),
+                )
+                continue
+            quiet_since = time.monotonic()
+            place = reader.places[request_id]
+            if isinstance(event, (protocol.Done, protocol.Failure, AdapterUIError)):
+                del reader.places[request_id]
+            if isinstance(event, protocol.Failure):
+                event = protocol.error_of(event)
+            if not isinstance(event, protocol.Done):
+                stage = event if isinstance(event, Progress) else Progress("work", "Reading the prompt")
+                yield place, event
+
+    def kill_if_hung(self, line: Line, silence_seconds: float) -> None:
+        allowed = line.busy_seconds or silence_seconds
+        if line.silent_for() > allowed:
+            line.kill(
+                WorkerHung(
+                    f"The model did not answer for {allowed:.0f} s and was restarted; try again, perhaps "
+                    "with less text."
+                )
+            )
+
+    def cancel(self, line: Line, reader: Reader) -> None:
+        """Stop the requests of a reader who is gone: politely, and after a grace period with force, unless
+        others use the worker too.
+        """
+        for request_id in reader.places:
+            line.worker.send(protocol.encode(request_id, protocol.Cancel()))
+        deadline = time.monotonic() + GRACE_SECONDS
+        while reader.places and (left := deadline - time.monotonic()) > 0:
+            try:
+                request_id, event = reader.events.get(timeout=left)
             except queue.Empty:
                 break
-            if item is None:
-                self.discard(worker)
-                return
-            event_id, event = item
-            if isinstance(event, protocol.Loaded):
-                self.bases = event.bases
-            if event_id == request_id and isinstance(event, (protocol.Done, protocol.Failure)):
-                return
-        self.discard(worker)
+            if isinstance(event, (protocol.Done, protocol.Failure, AdapterUIError)):
+                del reader.places[request_id]
+        with line.lock:
+            alone = all(other is reader for other in line.readers.values())
+            for request_id in reader.places:
+                line.readers.pop(request_id, None)
+        if reader.places and alone:
+            line.kill()
 
     def warm(self) -> None:
         """Start the worker ahead of the first request, which spends its first seconds on imports."""
-        self.running_worker()
+        self.running_line()
 
-    def running_worker(self) -> WorkerProcess:
+    def running_line(self) -> Line:
         with self.starting:
-            if self.worker is None or not self.worker.alive:
-                if self.worker is not None:
-                    self.discard(self.worker)
-                self.worker = WorkerProcess(self.log_file)
-            return self.worker
+            if self.line is None or not self.line.worker.alive:
+                self.line = Line(self.log_file)
+            return self.line
 
-    def discard(self, worker: WorkerProcess) -> None:
-        worker.kill()
-        if self.worker is worker:
-            self.worker = None
-            self.bases = ()
+    @property
+    def worker(self) -> WorkerProcess | None:
+        return self.line.worker if self.line is not None else None
 
     def loaded(self) -> tuple[LoadedBase, ...]:
-        return self.bases if self.worker is not None and self.worker.alive else ()
+        return self.line.bases if self.line is not None and self.line.worker.alive else ()
 
     def process_memory(self) -> int:
-        return self.worker.memory if self.worker is not None else 0
+        return self.line.worker.memory if self.line is not None else 0
 
     def close(self) -> None:
-        if self.worker is not None:
-            self.worker.close()
-            self.worker = None
-            self.bases = ()
+        if self.line is not None:
+            self.line.worker.close()
+            self.line = None

@@ -7,7 +7,7 @@ run code in the web process.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -96,6 +96,15 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Busy:
+    """The worker may say nothing for so long: it loads, or runs what it cannot interrupt. Holds until its
+    next word.
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Failure:
     """The request failed: an error's `code` of adapter_ui.errors and its sentence. Ends the stream."""
 
@@ -109,7 +118,7 @@ class Done:
 
 
 Request = Load | Generate | Predict | Unload | Cancel
-Event = Progress | LoadReport | Generation | Prediction | Loaded | Failure | Done
+Event = Progress | LoadReport | Generation | Prediction | Loaded | Busy | Failure | Done
 KINDS = {kind.__name__: kind for kind in (*Request.__args__, *Event.__args__)}
 
 
@@ -120,6 +129,14 @@ class Engine(Protocol):
         """The request's events without Done; raises what a Failure carries.
 
         `silence_seconds` is how long the worker may say nothing before it counts as hung.
+        """
+        ...
+
+    def streams(
+        self, requests: Sequence[Request], *, silence_seconds: float
+    ) -> Iterator[tuple[int, Event | AdapterUIError]]:
+        """The events of several requests at once, each with its request's place among them; an error ends its
+        request.
         """
         ...
 

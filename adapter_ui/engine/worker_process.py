@@ -5,11 +5,11 @@ Knows pipes and exit codes; knows nothing of requests, of who waits, or of model
 
 from __future__ import annotations
 
-import queue
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -24,9 +24,17 @@ CLOSE_SECONDS = 2.0
 
 
 class WorkerProcess:
-    """A running worker. `events` receives (request id, event), and None once the process is gone."""
+    """A running worker. `deliver` is given each event with its request's id by a thread of its own, and
+    `gone` is called there once the process has ended.
+    """
 
-    def __init__(self, log_file: Path) -> None:
+    def __init__(
+        self,
+        log_file: Path,
+        deliver: Callable[[int, protocol.Event], None],
+        gone: Callable[[WorkerProcess], None],
+    ) -> None:
+        self.deliver, self.gone = deliver, gone
         log_file.parent.mkdir(parents=True, exist_ok=True)
         grown = log_file.exists() and log_file.stat().st_size > LOG_BOUND
         with log_file.open("wb" if grown else "ab") as log:
@@ -37,28 +45,25 @@ class WorkerProcess:
                 stderr=log,
                 env=child_environment(),
             )
-        self.events: queue.SimpleQueue[tuple[int, protocol.Event] | None] = queue.SimpleQueue()
+        self.writing = threading.Lock()
         threading.Thread(target=self.read, name="worker-events", daemon=True).start()
 
     def read(self) -> None:
         while line := self.process.stdout.readline(LINE_BOUND):
             try:
-                self.events.put(protocol.decode(line))
+                self.deliver(*protocol.decode(line))
             except ModelFailure:
                 self.process.kill()
                 break
         self.process.wait()
-        self.events.put(None)
+        self.gone(self)
 
-    def send(self, request_id: int, request: protocol.Request) -> None:
-        """Write one request; a worker that is gone shows in `events`, not here.
-
-        Raises InvalidInput when the request cannot be written down.
-        """
-        line = protocol.encode(request_id, request)
+    def send(self, line: bytes) -> None:
+        """Write one message; that a worker is gone is told to `gone`, not here."""
         try:
-            self.process.stdin.write(line)
-            self.process.stdin.flush()
+            with self.writing:
+                self.process.stdin.write(line)
+                self.process.stdin.flush()
         except (BrokenPipeError, ValueError):
             self.process.kill()
 

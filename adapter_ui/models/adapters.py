@@ -217,6 +217,11 @@ def read_json(folder: Path) -> dict[str, Any]:
     return raw
 
 
+def method_of(folder: Path) -> str:
+    """The adapter's peft_type, as its config has it."""
+    return str(read_json(folder).get("peft_type"))
+
+
 def sharing_key(folder: Path, adapter: str) -> str:
     """Adapters with equal keys can share one base in memory.
 

@@ -5,46 +5,24 @@ Knows what is loaded and how to load what is asked for; knows nothing of message
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import hashlib
-import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from peft import PeftModel, PeftType
+from peft import PeftType
 
 from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import HalfAttached
-from adapter_ui.models.adapters import Attached, attach, sharing_key
+from adapter_ui.models.adapters import Attached, method_of, sharing_key
 from adapter_ui.models.heads import labels_of
-from adapter_ui.models.loading import LoadedModel, load_base, tensor_bytes
+from adapter_ui.models.loading import load_base
+from adapter_ui.models.resident import Resident
+from adapter_ui.models.system_memory import give_memory_back
 
 # Tasks whose head comes with the adapter: a base seldom has one.
 TASKS_WITH_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
-
-
-@dataclass
-class Resident:
-    """One base in memory. `attached` maps a person's name for an adapter to what was applied of it, and
-    `adapter_bytes` to its memory."""
-
-    spec: ModelSpec
-    loaded: LoadedModel
-    base_bytes: int
-    attached: dict[str, Attached] = field(default_factory=dict)
-    adapter_bytes: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def bytes(self) -> int:
-        return self.base_bytes + sum(self.adapter_bytes.values())
-
-    def attach(self, adapter: str, folder: Path) -> None:
-        model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
-        self.loaded.model = model
-        self.adapter_bytes[adapter] = tensor_bytes(model) - self.bytes
 
 
 @dataclass(frozen=True)
@@ -68,13 +46,11 @@ class Pool:
     def __init__(self) -> None:
         self.residents: dict[Key, Resident] = {}
 
-    def load(self, spec: ModelSpec) -> tuple[LoadedModel, LoadReport]:
-        """Make sure that the base and the adapter of `spec` are in memory; gives the model that answers."""
+    def load(self, spec: ModelSpec) -> tuple[Resident, LoadReport]:
+        """Make sure that the base and the adapter of `spec` are in memory; gives the base that answers."""
         started = time.monotonic()
-        resident = self.base_for(spec)
+        resident = self.resident_for(spec)
         self.note_use(resident)
-        if spec.adapter and spec.adapter not in resident.attached:
-            self.attach(resident, spec)
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
         report = LoadReport(
             adapter=spec.adapter,
@@ -88,8 +64,27 @@ class Pool:
             keys_in_file=attached.keys_in_file,
             keys_applied=attached.keys_applied,
             notices=attached.notices,
+            takes_turns=resident.takes_turns(spec.adapter),
         )
-        return resident.loaded, report
+        return resident, report
+
+    def resident_for(self, spec: ModelSpec) -> Resident:
+        """The base in memory with the adapter of `spec` on it, loaded if there is none.
+
+        A base alone, and a plain LoRA, is answered by any copy of it whose adapters can be switched off
+        without a trace.
+        """
+        if not spec.adapter:
+            return self.any_copy(spec)
+        folder = Path(spec.adapter_folder)
+        if spec.task_type in (None, "CAUSAL_LM") and method_of(folder) == PeftType.LORA.value:
+            resident = self.any_copy(spec)
+            if resident.take_low_rank(spec.adapter, folder):
+                return resident
+        resident = self.copy_to_attach_to(spec, folder)
+        if spec.adapter not in resident.attached:
+            self.attach(resident, spec)
+        return resident
 
     def attach(self, resident: Resident, spec: ModelSpec) -> None:
         """Put the adapter on the base. One that PEFT left half changed is forgotten, and loaded afresh when
@@ -101,15 +96,12 @@ class Pool:
             self.residents = {key: kept for key, kept in self.residents.items() if kept is not resident}
             raise
 
-    def base_for(self, spec: ModelSpec) -> Resident:
-        """The base in memory that the adapter of `spec` is or can be attached to, loaded if there is none.
+    def any_copy(self, spec: ModelSpec) -> Resident:
+        found = (self.residents[key] for key in self.residents if key.serves_alone(spec))
+        return next(found, None) or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
 
-        A base alone is answered by any copy of it whose adapters can be switched off without a trace.
-        """
-        if not spec.adapter:
-            found = (self.residents[key] for key in self.residents if key.serves_alone(spec))
-            return next(found, None) or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
-        folder = Path(spec.adapter_folder)
+    def copy_to_attach_to(self, spec: ModelSpec, folder: Path) -> Resident:
+        """The copy of the base that the adapter is on, or can be attached to."""
         labels = labels_of(folder) if spec.task_type in TASKS_WITH_HEADS else ()
         key = Key(spec.base, spec.precision, spec.model_class, labels, sharing_key(folder, spec.adapter))
         alone = Key(spec.base, spec.precision, spec.model_class, labels)
@@ -120,7 +112,7 @@ class Pool:
     def load_base(self, key: Key, spec: ModelSpec) -> Resident:
         folder = Path(spec.base_folder)
         loaded = load_base(folder, spec.precision, spec.model_class, labels=key.labels, fast_4bit=True)
-        self.residents[key] = Resident(spec, loaded, tensor_bytes(loaded.model))
+        self.residents[key] = Resident(spec, loaded)
         return self.residents[key]
 
     def note_use(self, resident: Resident) -> None:
@@ -128,9 +120,14 @@ class Pool:
         key = next(key for key, kept in self.residents.items() if kept is resident)
         self.residents[key] = self.residents.pop(key)
 
+    @property
+    def writing(self) -> list[Resident]:
+        """The bases that write answers right now."""
+        return [resident for resident in self.residents.values() if resident.decoder.writing]
+
     def unload(self, base: str, precision: Precision) -> None:
         """Free every copy of a base in a precision, with its adapters."""
-        for key in [key for key in self.residents if (key.base, key.precision) == (base, precision)]:
+        for key in [key for key, kept in self.residents.items() if kept.is_copy_of(base, precision)]:
             del self.residents[key]
         gc.collect()
         give_memory_back()
@@ -140,7 +137,7 @@ class Pool:
             LoadedBase(
                 base=resident.spec.base,
                 precision=resident.spec.precision,
-                model_class=type(unwrapped(resident.loaded)).__name__,
+                model_class=type(resident.bare).__name__,
                 task_type=resident.spec.task_type,
                 device=str(resident.loaded.device),
                 measured_bytes=resident.bytes,
@@ -148,19 +145,3 @@ class Pool:
             )
             for resident in self.residents.values()
         )
-
-
-def give_memory_back() -> None:
-    """glibc keeps freed memory for later, so the system would not see that a model has gone."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    if hasattr(libc, "malloc_trim"):  # musl has none
-        libc.malloc_trim(0)
-
-
-def slot(adapter: str) -> str:
-    """PEFT's name for an adapter: ours, since a name from outside could hold dots or PEFT's own prefixes."""
-    return "a_" + hashlib.sha256(adapter.encode()).hexdigest()[:12]
-
-
-def unwrapped(loaded: LoadedModel) -> object:
-    return loaded.model.get_base_model() if isinstance(loaded.model, PeftModel) else loaded.model

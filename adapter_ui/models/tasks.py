@@ -12,7 +12,7 @@ import torch
 
 from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.generation import context_length
+from adapter_ui.models.decoding.prompt import context_length
 from adapter_ui.models.loading import LoadedModel
 
 EMBEDDING_POOLING = "mean"

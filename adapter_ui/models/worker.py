@@ -1,8 +1,9 @@
 """The model worker: a child process that reads requests from standard input and writes events to standard
 output.
 
-One thread reads, so that a cancel arrives while a model works; the main thread works, one request at a time.
-It has no network, no token and no state that outlives it: the web process may kill it at any moment.
+One thread reads, so that a cancel arrives while a model works; the main thread works. It begins what it can,
+then lets every answer that is being written take one step, and so on: answers join and leave while others are
+written. It has no network, no token and no state that outlives it: the web process may kill it at any moment.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import secrets
 import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from typing import BinaryIO
 
 import torch
@@ -21,13 +24,19 @@ import torch
 from adapter_ui.domain import Progress
 from adapter_ui.engine import protocol
 from adapter_ui.errors import AdapterUIError, ModelFailure
-from adapter_ui.models.adapters import speaking_as
-from adapter_ui.models.generation import generate
-from adapter_ui.models.loading import LoadedModel
-from adapter_ui.models.pool import Pool, slot
+from adapter_ui.models.decoding.alone import generate
+from adapter_ui.models.decoding.answer import GrowingAnswer
+from adapter_ui.models.decoding.batch import Row
+from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, context_length, end_tokens, prompt_tokens
+from adapter_ui.models.decoding.sampler import Sampler
+from adapter_ui.models.pool import Pool
+from adapter_ui.models.resident import Resident
 from adapter_ui.models.tasks import predict
+from adapter_ui.models.waiting import Waiting
 
 log = logging.getLogger(__name__)
+
+LOAD_SECONDS = 900.0
 
 
 class Worker:
@@ -37,14 +46,20 @@ class Worker:
         self.requests = requests
         self.events = events
         self.pool = Pool()
-        self.waiting: queue.SimpleQueue[tuple[int, protocol.Request] | None] = queue.SimpleQueue()
+        self.arrived: queue.SimpleQueue[tuple[int, protocol.Request] | None] = queue.SimpleQueue()
+        self.waiting = Waiting()
         self.cancelled: set[int] = set()
+        self.ended = False
 
     def run(self) -> None:
         """Serve until standard input ends."""
         threading.Thread(target=self.read, name="requests", daemon=True).start()
-        while (item := self.waiting.get()) is not None:
-            self.answer(*item)
+        while not self.ended:
+            self.take_in(wait=not self.waiting and not self.pool.writing)
+            for request_id, request in self.waiting.able_to_begin(self.pool):
+                self.begin(request_id, request)
+            self.tell_the_waiting()
+            self.write()
 
     def read(self) -> None:
         for line in self.requests:
@@ -52,68 +67,139 @@ class Worker:
             if isinstance(request, protocol.Cancel):
                 self.cancelled.add(request_id)
             else:
-                self.waiting.put((request_id, request))
-        self.waiting.put(None)
+                self.arrived.put((request_id, request))
+        self.arrived.put(None)
+
+    def take_in(self, *, wait: bool) -> None:
+        """Take what has arrived; wait for a first one when there is nothing else to do."""
+        while wait or not self.arrived.empty():
+            item = self.arrived.get()
+            wait = False
+            if item is None:
+                self.ended = True
+                return
+            self.waiting.add(*item)
+
+    def write(self, without: Resident | None = None) -> None:
+        """One step of every batch. What a model raises ends the rows of its batch, and no others."""
+        for resident in self.pool.writing:
+            for batch in resident.decoder.turns() if resident is not without else ():
+                try:
+                    batch.step()
+                except AdapterUIError as error:
+                    batch.fail(error)
+                except Exception as error:  # whatever a model raises becomes a sentence
+                    log.exception("a batch failed")
+                    batch.fail(in_words(error))
 
     def send(self, request_id: int, event: protocol.Event) -> None:
         self.events.write(protocol.encode(request_id, event))
         self.events.flush()
 
-    def answer(self, request_id: int, request: protocol.Request) -> None:
+    def tell_the_waiting(self) -> None:
+        for request_id, ahead in self.waiting.moved():
+            requests = "request" if ahead == 1 else "requests"
+            message = f"Waiting for {ahead} earlier {requests}"
+            self.send(request_id, Progress("queue", message, ahead, unit="requests"))
+
+    def begin(self, request_id: int, request: protocol.Request) -> None:
+        if request_id in self.cancelled:
+            self.end(request_id)
+            return
         try:
-            self.dispatch(request_id, request)
+            ended = self.dispatch(request_id, request)
         except AdapterUIError as error:
-            self.send(request_id, protocol.failure_of(error))
-        except Exception as error:  # the process's last line: whatever a model raises becomes a sentence
+            self.end(request_id, error)
+        except Exception as error:  # whatever a model raises becomes a sentence
             log.exception("request %d failed", request_id)
-            self.send(request_id, protocol.failure_of(in_words(error)))
+            self.end(request_id, in_words(error))
         else:
-            self.send(request_id, protocol.Done())
+            if ended:
+                self.end(request_id)
+
+    def end(self, request_id: int, error: AdapterUIError | None = None) -> None:
+        self.send(request_id, protocol.failure_of(error) if error else protocol.Done())
         self.cancelled.discard(request_id)
 
-    def dispatch(self, request_id: int, request: protocol.Request) -> None:
+    def dispatch(self, request_id: int, request: protocol.Request) -> bool:
+        """Begin a request; whether it has ended already."""
         match request:
             case protocol.Load(spec):
                 self.load(request_id, spec)
             case protocol.Generate():
-                self.generate(request_id, request)
+                return self.generate(request_id, request)
             case protocol.Predict():
                 self.predict(request_id, request)
             case protocol.Unload(base, precision):
                 self.pool.unload(base, precision)
                 self.send(request_id, protocol.Loaded(self.pool.contents()))
+        return True
 
-    def load(self, request_id: int, spec: protocol.ModelSpec) -> LoadedModel:
+    def load(self, request_id: int, spec: protocol.ModelSpec) -> Resident:
         what = f"{spec.adapter} on {spec.base}" if spec.adapter else spec.base
         self.send(request_id, Progress("load", f"Loading {what} in {spec.precision.value}"))
+        self.send(request_id, protocol.Busy(LOAD_SECONDS))
         try:
-            loaded, report = self.pool.load(spec)
+            resident, report = self.pool.load(spec)
         finally:  # a base stays in memory when its adapter cannot be attached
             self.send(request_id, protocol.Loaded(self.pool.contents()))
         self.send(request_id, report)
-        return loaded
+        return resident
 
-    def generate(self, request_id: int, request: protocol.Generate) -> None:
-        loaded = self.load(request_id, request.spec)
-        with speaking_as(loaded.model, self.slot_of(request.spec), request.strength):
-            last = generate(
-                loaded,
-                request.messages,
-                request.options,
-                emit=lambda text: self.send(request_id, text),
-                cancelled=lambda: request_id in self.cancelled,
-            )
-        self.send(request_id, last)
+    def generate(self, request_id: int, request: protocol.Generate) -> bool:
+        """Let an answer join those being written, or write it alone."""
+        resident = self.load(request_id, request.spec)
+        if resident.writes_in_batches(request.spec.adapter):
+            self.join(request_id, request, resident)
+            return False
+        self.write_alone(request_id, request, resident)
+        return True
+
+    def join(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
+        self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
+        options = request.options
+        prompt = prompt_tokens(resident.loaded, request.messages, raw=options.raw)
+        voice, attachment = resident.voice(request.spec.adapter, request.strength)
+        seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
+        emit = partial(self.send, request_id)
+        ends = end_tokens(resident.loaded)
+        row = Row(
+            prompt=prompt,
+            voice=voice,
+            most_tokens=min(options.max_new_tokens, context_length(resident.loaded) - len(prompt)),
+            sampler=Sampler(options, prompt, seed),
+            answer=GrowingAnswer(resident.loaded.tokenizer, options.stop, ends, len(prompt), seed, emit),
+            cancelled=lambda: request_id in self.cancelled,
+            ended=partial(self.row_ended, request_id),
+        )
+        resident.decoder.admit(row, attachment)
+
+    def row_ended(self, request_id: int, row: Row, error: AdapterUIError | None) -> None:
+        if error is None:
+            self.send(request_id, row.answer.finished())
+        self.end(request_id, error)
+
+    def write_alone(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
+        """Write an answer with transformers' own loop; answers on other bases go on between its tokens."""
+
+        def cancelled() -> bool:
+            self.take_in(wait=False)
+            self.tell_the_waiting()
+            self.write(without=resident)
+            return request_id in self.cancelled
+
+        resident.speak_alone(request.spec.adapter, request.strength)
+        self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
+        emit = partial(self.send, request_id)
+        self.send(request_id, generate(resident.loaded, request.messages, request.options, emit, cancelled))
 
     def predict(self, request_id: int, request: protocol.Predict) -> None:
-        loaded = self.load(request_id, request.spec)
+        resident = self.load(request_id, request.spec)
         started = time.monotonic()
-        with speaking_as(loaded.model, self.slot_of(request.spec)):
-            prediction = predict(loaded, request.spec.task_type or "", request.text, request.text_pair)
+        resident.speak_alone(request.spec.adapter)
+        task_type = request.spec.task_type or ""
+        prediction = predict(resident.loaded, task_type, request.text, request.text_pair)
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
-
-    def slot_of(self, spec: protocol.ModelSpec) -> str:
-        return slot(spec.adapter) if spec.adapter else ""
 
 
 def in_words(error: Exception) -> ModelFailure:

@@ -168,16 +168,80 @@ def test_closing_a_stream_stops_it_and_keeps_the_worker(engine, tiny_models):
     assert answer(engine, spec_of(tiny_models)).done
 
 
-def test_requests_take_turns_and_the_waiting_are_told(engine, tiny_models):
-    answer(engine, spec_of(tiny_models))
-    first = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
-    next(first)
-    second = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, GREEDY), silence_seconds=60)
-    waiting = next(second)
-    assert isinstance(waiting, Progress)
-    assert waiting.message == "Waiting for 1 earlier request"
-    first.close()
-    assert [event for event in second if isinstance(event, Generation)][-1].done
+def test_a_short_answer_is_done_while_a_long_one_is_written(engine, tiny_models):
+    alone = answer(engine, spec_of(tiny_models))
+    long = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(event for event in long if isinstance(event, Generation))
+    beside = answer(engine, spec_of(tiny_models))
+    assert beside.text == alone.text
+    assert not next(event for event in long if isinstance(event, Generation)).done
+    long.close()
+
+
+def test_arms_that_are_asked_together_answer_as_they_do_alone(engine, tiny_models):
+    options = GenerationOptions(max_new_tokens=24, temperature=1.2, seed=5)
+    asked = [("", 1.0), ("lora", 1.0), ("lora", 0.5), ("ia3", 1.0), ("lora", 0.0)]
+    alone = [answer(engine, spec_of(tiny_models, name), options, strength).text for name, strength in asked]
+    requests = [
+        protocol.Generate(spec_of(tiny_models, name), HELLO, options, strength) for name, strength in asked
+    ]
+    together = {}
+    for place, event in engine.streams(requests, silence_seconds=60):
+        if isinstance(event, Generation) and event.done:
+            together[place] = event.text
+    assert [together[place] for place in range(len(asked))] == alone
+    assert alone[0] == alone[4]
+    assert len(set(alone)) == 4
+
+
+def test_only_what_cannot_be_mixed_says_that_it_takes_turns(engine, tiny_models):
+    def report(adapter: str) -> LoadReport:
+        events = engine.stream(protocol.Load(spec_of(tiny_models, adapter)), silence_seconds=60)
+        return next(event for event in events if isinstance(event, LoadReport))
+
+    assert report("").takes_turns == ""
+    assert report("lora").takes_turns == ""
+    assert "IA3" in report("ia3").takes_turns
+
+
+def test_an_error_of_one_request_leaves_the_others_of_a_reader(engine, tiny_models):
+    wrong = replace(spec_of(tiny_models, adapter="classifier"), task_type="CAUSAL_LM")
+    requests = [
+        protocol.Generate(wrong, HELLO, GREEDY),
+        protocol.Generate(spec_of(tiny_models), HELLO, GREEDY),
+    ]
+    events = list(engine.streams(requests, silence_seconds=60))
+    assert [place for place, event in events if isinstance(event, BadAdapter)] == [0]
+    assert [place for place, event in events if isinstance(event, Generation) and event.done] == [1]
+
+
+def test_an_unload_waits_for_the_answers_of_its_base_and_is_told_its_place(engine, tiny_models):
+    long = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(event for event in long if isinstance(event, Generation))
+    unload = engine.stream(protocol.Unload("tiny/llama", Precision.FP32), silence_seconds=60)
+    place = next(event for event in unload if isinstance(event, Progress) and event.unit == "requests")
+    assert place.message == "Waiting for 1 earlier request"
+    later = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, GREEDY), silence_seconds=60)
+    place = next(event for event in later if isinstance(event, Progress) and event.unit == "requests")
+    assert place.message == "Waiting for 2 earlier requests"
+    long.close()
+    list(unload)
+    assert [event for event in later if isinstance(event, Generation)][-1].done
+
+
+def test_a_conversation_goes_on_with_what_was_read_before(engine, tiny_models):
+    """The next turn reads only what is new, and answers as one that reads all of it does."""
+    first = answer(engine, spec_of(tiny_models))
+    turns = (*HELLO, ChatMessage("assistant", first.text), ChatMessage("user", "And then?"))
+
+    def go_on() -> str:
+        request = protocol.Generate(spec_of(tiny_models), turns, GREEDY)
+        events = list(engine.stream(request, silence_seconds=60))
+        return next(event.text for event in reversed(events) if isinstance(event, Generation))
+
+    continued = go_on()
+    list(engine.stream(protocol.Unload("tiny/llama", Precision.FP32), silence_seconds=60))
+    assert go_on() == continued
 
 
 def test_a_killed_worker_costs_one_sentence_and_the_next_request_works(engine, tiny_models):
@@ -233,5 +297,5 @@ def test_a_log_that_has_grown_large_is_begun_anew(tmp_path):
     log = tmp_path / "worker.log"
     with log.open("wb") as file:
         file.truncate(LOG_BOUND + 1)
-    WorkerProcess(log).kill()
+    WorkerProcess(log, lambda *_: None, lambda _: None).kill()
     assert log.stat().st_size < LOG_BOUND

@@ -33,6 +33,7 @@ MESSAGES = [
     Generation("text", 3, 4, 1.0, 0.2, True, "stop", 9),
     Prediction("TOKEN_CLS", labels=(LabelScore("x", 0.5),), entities=(Entity("Rome", "LOC", 0, 4, 0.9),)),
     protocol.Loaded((LoadedBase("b", Precision.FP32, "X", None, "cpu", 3, ("a",)),)),
+    protocol.Busy(20.0),
     protocol.Failure("model_failure", "It failed."),
     protocol.Done(),
 ]

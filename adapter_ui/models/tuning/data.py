@@ -15,7 +15,7 @@ from jinja2 import TemplateError
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from adapter_ui.errors import BaseUnavailable, InvalidRecipe
-from adapter_ui.models.generation import context_length, has_chat_template
+from adapter_ui.models.decoding.prompt import context_length, has_chat_template
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.recipe import Recipe, validation_size, virtual_tokens

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from adapter_ui.domain import ChatMessage, GenerationOptions
-from adapter_ui.models.generation import generate
+from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.data import messages_of
 from adapter_ui.training.examples import Examples

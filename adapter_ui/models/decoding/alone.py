@@ -1,0 +1,95 @@
+"""An answer written by transformers' own loop, one at a time: for bases and adapters that cannot be batched.
+
+Encoder-decoders, sliding windows, recurrent states, and adapters that put virtual tokens before the prompt.
+Knows a model and its tokenizer; does not know which adapter is active or who reads.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+import torch
+from transformers import StoppingCriteria
+from transformers.generation.streamers import BaseStreamer
+
+from adapter_ui.domain import ChatMessage, Generation, GenerationOptions
+from adapter_ui.models.decoding.answer import GrowingAnswer
+from adapter_ui.models.decoding.prompt import context_length, end_tokens, prompt_tokens
+from adapter_ui.models.decoding.sampler import GREEDY_BELOW
+from adapter_ui.models.loading import LoadedModel
+
+
+def generate(
+    loaded: LoadedModel,
+    messages: Sequence[ChatMessage],
+    options: GenerationOptions,
+    emit: Callable[[Generation], None],
+    cancelled: Callable[[], bool],
+) -> Generation:
+    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token. Returns the last
+    one.
+    """
+    prompt = prompt_tokens(loaded, messages, raw=options.raw)
+    seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
+    torch.manual_seed(seed)
+    answer = GrowingAnswer(loaded.tokenizer, options.stop, end_tokens(loaded), len(prompt), seed, emit)
+    most_tokens = min(options.max_new_tokens, context_length(loaded) - len(prompt))
+    watch = Watch(answer, most_tokens, cancelled)
+    input_ids = torch.tensor([prompt], device=loaded.device)
+    with torch.inference_mode():
+        loaded.model.generate(
+            input_ids=input_ids,
+            attention_mask=torch.ones_like(input_ids),
+            **sampling(options),
+            max_new_tokens=most_tokens,
+            streamer=watch,
+            stopping_criteria=[watch],
+            pad_token_id=loaded.tokenizer.pad_token_id,
+        )
+    return answer.finished()
+
+
+def sampling(options: GenerationOptions) -> dict[str, float | int | bool]:
+    """Our own fixed list of decoding options; a base's generation_config.json decides none of them."""
+    if options.temperature < GREEDY_BELOW:
+        return {"do_sample": False, "num_beams": 1, "repetition_penalty": options.repetition_penalty,
+                "temperature": 1.0, "top_p": 1.0, "top_k": 50}  # fmt: skip
+    return {
+        "do_sample": True,
+        "num_beams": 1,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "top_k": options.top_k,
+        "repetition_penalty": options.repetition_penalty,
+    }
+
+
+class Watch(BaseStreamer, StoppingCriteria):
+    """Hands each token to the answer, and ends the loop when the answer has ended.
+
+    One object is both streamer and stopping criterion, since a stop string is seen in the text that it
+    streams.
+    """
+
+    def __init__(self, answer: GrowingAnswer, most_tokens: int, cancelled: Callable[[], bool]) -> None:
+        self.answer, self.most_tokens, self.cancelled = answer, most_tokens, cancelled
+        self.saw_prompt = False
+
+    def put(self, value: torch.Tensor) -> None:
+        if not self.saw_prompt:  # generate() sends the prompt first
+            self.saw_prompt = True
+            return
+        for token in value.flatten().tolist():
+            self.answer.add(token, self.most_tokens)
+
+    def end(self) -> None:
+        self.answer.read_text()
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: object
+    ) -> torch.BoolTensor:
+        if self.answer.reason is None and self.cancelled():
+            self.answer.cancel()
+        ended = self.answer.reason is not None
+        return torch.full((input_ids.shape[0],), ended, device=input_ids.device, dtype=torch.bool)

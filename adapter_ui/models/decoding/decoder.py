@@ -1,0 +1,103 @@
+"""All answers that one base writes at once, in as few forward passes as its adapters allow.
+
+The base and its plain LoRAs share one batch. An adapter that PEFT put into the base's layers has a batch of
+its own, and the batches take turns, a token each. Knows rows and voices; nothing of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import psutil
+import torch
+from transformers import PreTrainedModel
+
+from adapter_ui.errors import ModelFailure
+from adapter_ui.models.decoding.batch import Batch, Row
+from adapter_ui.models.decoding.kept import KeptConversations
+from adapter_ui.models.decoding.mixture import Mixture, Voice
+
+MOST_ROWS = 16
+SHARE_OF_MEMORY = 0.5
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """Which adapter of PEFT's answers for a whole batch, and how strongly; "" is none."""
+
+    name: str = ""
+    strength: float = 1.0
+
+
+class Decoder:
+    """`speak_as` lets one of PEFT's adapters answer, or none, from now on."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        modules: Mapping[str, torch.nn.Module],
+        speak_as: Callable[[str, float], None],
+    ) -> None:
+        self.model = model
+        self.speak_as = speak_as
+        self.mixture = Mixture(modules)
+        self.batches: dict[Attachment, Batch] = {}
+        self.kept: dict[Attachment, KeptConversations] = {}
+
+    @property
+    def writing(self) -> bool:
+        return bool(self.turns())
+
+    @property
+    def rows(self) -> int:
+        """How many answers are being written."""
+        return sum(len(batch.everyone) for batch in self.batches.values())
+
+    def refuse_without_memory(self, row: Row) -> None:
+        """Raise ModelFailure when the row's keys and values would not fit beside those that are there."""
+        rows = [other for batch in self.batches.values() for other in batch.everyone]
+        longest = max(len(one.prompt) + one.most_tokens for one in (*rows, row))
+        needed = (len(rows) + 1) * longest * bytes_per_token(self.model)
+        if needed > SHARE_OF_MEMORY * free_bytes(self.model.device):
+            raise ModelFailure(
+                f"An answer of up to {row.most_tokens} tokens needs more memory than is free now; ask for "
+                "fewer tokens, or try again when others are done."
+            )
+
+    def admit(self, row: Row, attachment: Attachment) -> None:
+        self.refuse_without_memory(row)
+        if attachment.strength == 0:
+            attachment = Attachment()
+        if attachment not in self.batches:
+            kept = self.kept.setdefault(attachment, KeptConversations())
+            compose = partial(self.compose, attachment)
+            self.batches[attachment] = Batch(self.model, compose, kept.keep, kept.known)
+        self.batches[attachment].admit(row)
+
+    def turns(self) -> list[Batch]:
+        """The batches that have something to write, each of which may take a step now."""
+        self.batches = {one: batch for one, batch in self.batches.items() if batch.everyone}
+        return list(self.batches.values())
+
+    def compose(self, attachment: Attachment, voices: Sequence[Voice]) -> None:
+        self.speak_as(attachment.name, attachment.strength)
+        self.mixture.compose(voices)
+
+    def forget(self) -> None:
+        """Drop what is kept between answers."""
+        self.mixture.forget()
+        self.kept.clear()
+
+
+def bytes_per_token(model: PreTrainedModel) -> int:
+    """Keys and values of one token in all layers."""
+    config = model.config.get_text_config(decoder=True)
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return 2 * config.num_hidden_layers * heads * size * model.dtype.itemsize
+
+
+def free_bytes(device: torch.device) -> int:
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available

@@ -1,0 +1,128 @@
+"""One base in memory with the adapters on it, and who of them speaks.
+
+A plain LoRA is kept as the factors that its rows add, and never touches the base; every other adapter is put
+into the base's layers by PEFT. Knows models; nothing of messages or of other bases.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTuner
+from transformers import PreTrainedModel
+
+from adapter_ui.domain import Precision
+from adapter_ui.engine.protocol import ModelSpec
+from adapter_ui.models.adapters import Attached, attach, read_adapter_config, read_tensors, speaking_as
+from adapter_ui.models.decoding.batch import can_batch
+from adapter_ui.models.decoding.decoder import Attachment, Decoder
+from adapter_ui.models.decoding.low_rank import LowRank, linear_modules, low_rank
+from adapter_ui.models.decoding.mixture import Voice
+from adapter_ui.models.loading import LoadedModel, tensor_bytes
+from adapter_ui.models.names import slot
+
+# These read the prompt themselves, so only transformers' own loop writes with them.
+WHOLE_PROMPT_METHODS = ("SHADOW", "ADAPTION_PROMPT")
+
+
+@dataclass(eq=False)
+class Resident:
+    """`attached` maps a person's name for an adapter to what was applied of it, `low_rank` those that are
+    plain LoRAs to their factors, and `adapter_bytes` all of them to their memory.
+    """
+
+    spec: ModelSpec
+    loaded: LoadedModel
+    attached: dict[str, Attached] = field(default_factory=dict)
+    low_rank: dict[str, LowRank] = field(default_factory=dict)
+    adapter_bytes: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.bare: PreTrainedModel = self.loaded.model
+        self.base_bytes = tensor_bytes(self.bare)
+        self.batches = can_batch(self.bare)
+        self.modules = linear_modules(self.bare) if self.batches else {}
+        self.decoder = Decoder(self.bare, self.modules, self.speak_as)
+        self.speaking = ExitStack()
+        self.speaker: tuple[str, float] | None = ("", 1.0)
+
+    @property
+    def bytes(self) -> int:
+        return self.base_bytes + sum(self.adapter_bytes.values())
+
+    def take_low_rank(self, adapter: str, folder: Path) -> bool:
+        """Take a plain LoRA in; False when PEFT has to attach this adapter."""
+        if adapter in self.low_rank:
+            return True
+        if not self.modules:
+            return False
+        config, tensors = read_adapter_config(folder, self.bare), read_tensors(folder)
+        factors = low_rank(config, tensors, self.modules)
+        if factors is None:
+            return False
+        self.low_rank[adapter] = factors
+        self.attached[adapter] = Attached(len(tensors), len(tensors))
+        self.adapter_bytes[adapter] = factors.bytes
+        return True
+
+    def attach(self, adapter: str, folder: Path) -> None:
+        """Let PEFT put an adapter into the base's layers."""
+        self.decoder.mixture.silence()
+        self.speaking.close()
+        self.speaker = None
+        before = tensor_bytes(self.loaded.model)
+        self.loaded.model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
+        self.adapter_bytes[adapter] = tensor_bytes(self.loaded.model) - before
+
+    def speak_as(self, name: str, strength: float = 1.0) -> None:
+        """Let PEFT's adapter `name` answer from now on, or none of PEFT's for ""."""
+        if self.speaker == (name, strength):
+            return
+        self.speaking.close()
+        self.speaker = None
+        self.speaking = ExitStack()
+        self.speaking.enter_context(speaking_as(self.loaded.model, name, strength))
+        self.speaker = name, strength
+
+    def speak_alone(self, adapter: str, strength: float = 1.0) -> None:
+        """Let one adapter answer through the whole model, which no batch uses meanwhile; "" is the base."""
+        self.decoder.mixture.silence()
+        self.speak_as(slot(adapter) if adapter else "", strength)
+
+    def voice(self, adapter: str, strength: float) -> tuple[Voice, Attachment]:
+        """How a row of the decoder speaks with an adapter."""
+        if adapter in self.low_rank:
+            return Voice(self.low_rank[adapter], strength), Attachment()
+        return Voice(), Attachment(slot(adapter), strength) if adapter else Attachment()
+
+    def writes_in_batches(self, adapter: str) -> bool:
+        """Whether answers with this adapter can be decoded row by row."""
+        return self.batches and (not adapter or adapter in self.low_rank or self.is_in_layers)
+
+    @property
+    def is_in_layers(self) -> bool:
+        """Whether PEFT's adapters here are parts of the base's layers, which the bare base then runs."""
+        if not isinstance(self.loaded.model, PeftModel):
+            return True
+        tuner = self.loaded.model.base_model
+        configs = self.loaded.model.peft_config.values()
+        whole = any(
+            config.peft_type in WHOLE_PROMPT_METHODS or getattr(config, "alora_invocation_tokens", None)
+            for config in configs
+        )
+        return isinstance(tuner, BaseTuner) and not whole
+
+    def takes_turns(self, adapter: str) -> str:
+        """Why answers with this adapter cannot share a batch with others; "" when they can."""
+        if not self.batches:
+            return f"{type(self.bare).__name__} is not decoded in batches, so its answers take turns."
+        if not adapter or adapter in self.low_rank:
+            return ""
+        method = self.loaded.model.peft_config[slot(adapter)].peft_type.value
+        return f"This {method} adapter is part of the base's layers while it answers, so it takes turns."
+
+    def is_copy_of(self, base: str, precision: Precision) -> bool:
+        return (self.spec.base, self.spec.precision) == (base, precision)

@@ -1,0 +1,64 @@
+"""Requests that have come and not begun, in their order, and which of them can begin now.
+
+Knows what each kind of request needs of the models in memory; begins nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from adapter_ui.domain import Precision
+from adapter_ui.engine import protocol
+from adapter_ui.models.decoding.decoder import MOST_ROWS
+from adapter_ui.models.pool import Pool
+
+Base = tuple[str, Precision]
+
+
+class Waiting:
+    """A first-come, first-served queue, in which a request waits for those before it on the same base."""
+
+    def __init__(self) -> None:
+        self.requests: dict[int, protocol.Request] = {}
+        self.told: dict[int, int] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.requests)
+
+    def add(self, request_id: int, request: protocol.Request) -> None:
+        self.requests[request_id] = request
+
+    def able_to_begin(self, pool: Pool) -> Iterator[tuple[int, protocol.Request]]:
+        """The requests that can begin, one after the other: what one changes, the next one sees."""
+        held: set[Base] = set()
+        for request_id, request in list(self.requests.items()):
+            base = base_of(request)
+            if base in held or not can_begin(request, base, pool):
+                held.add(base)
+                continue
+            del self.requests[request_id]
+            self.told.pop(request_id, None)
+            yield request_id, request
+
+    def moved(self) -> Iterator[tuple[int, int]]:
+        """Each request whose place has changed, with how many are before it, the running one included."""
+        for ahead, request_id in enumerate(self.requests, start=1):
+            if self.told.get(request_id) != ahead:
+                self.told[request_id] = ahead
+                yield request_id, ahead
+
+
+def base_of(request: protocol.Request) -> Base:
+    if isinstance(request, protocol.Unload):
+        return request.base, request.precision
+    return request.spec.base, request.spec.precision
+
+
+def can_begin(request: protocol.Request, base: Base, pool: Pool) -> bool:
+    """An unload waits for the answers on its base, so that none loses its model; an answer for a free row."""
+    writing = [resident for resident in pool.writing if resident.is_copy_of(*base)]
+    if isinstance(request, protocol.Unload):
+        return not writing
+    if isinstance(request, protocol.Generate):
+        return sum(resident.decoder.rows for resident in writing) < MOST_ROWS
+    return True
