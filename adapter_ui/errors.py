@@ -13,6 +13,10 @@
   + BadAdapter                the adapter's files cannot be used as they are
     - UnsupportedAdapter      sound, but this app or this PEFT cannot load it
     - HalfAttached            PEFT failed after it had begun to change the base in memory
+    - ConfigUnreadable        adapter_config.json, or a field of it, cannot be used
+      · NonFiniteNumber       it holds a NaN, an infinity, or a number beyond all use
+    - HeaderUnreadable        the table of tensors is not a sound one of this weights file
+    - HeaderTooLarge          it may be sound, but is longer than is read
   + BaseUnavailable           the base model's files cannot be had
   + DoesNotFit                not enough memory; `largest_precision` says what would fit
   + EngineError               the model worker failed
@@ -99,6 +103,22 @@ class UnsupportedAdapter(BadAdapter):
 
 class HalfAttached(BadAdapter):
     code = "half_attached"
+
+
+class ConfigUnreadable(BadAdapter):
+    code = "config_unreadable"
+
+
+class NonFiniteNumber(ConfigUnreadable):
+    code = "non_finite"
+
+
+class HeaderUnreadable(BadAdapter):
+    code = "header_unreadable"
+
+
+class HeaderTooLarge(BadAdapter):
+    code = "header_too_large"
 
 
 class BaseUnavailable(AdapterUIError):

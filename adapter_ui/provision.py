@@ -8,6 +8,7 @@ page.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from adapter_ui.catalog.catalog import Catalog
@@ -24,9 +25,11 @@ from adapter_ui.domain import (
     Preflight,
     Progress,
     Source,
+    TokenPreview,
     is_hub_id,
     largest_that_fits,
 )
+from adapter_ui.domain.loadable import unsupported_precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
 from adapter_ui.settings import Settings
@@ -35,6 +38,9 @@ from adapter_ui.training.measuring import measure
 from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
+
+PREVIEWED_ROWS = 64
+"""Read for a preview: enough that some have an answer within the limit, few enough to be quick."""
 
 
 class Provision:
@@ -67,6 +73,8 @@ class Provision:
         yield Progress("inspect", f"Inspecting {ref}")
         profile = self.catalog.inspect(ref)
         facts = self.base_for(profile, base_model)
+        if reason := unsupported_precision(profile.method, precision):
+            raise UnsupportedAdapter(reason)
         memory = estimate_memory(facts, profile.parameters, task_type=profile.task_type)
         if facts.id not in in_memory:
             yield from self.make_room(facts.id, precision, memory)
@@ -147,6 +155,19 @@ class Provision:
         figures = measure(recipe, examples, here) if here else None
         facts = self.catalog.base_facts(base_id)
         return check(recipe, examples, facts, room_for_a_model(), figures)
+
+    def token_preview(self, recipe: Recipe, examples: Examples) -> TokenPreview:
+        """The first rows as tokens, where the base is on this machine already; else what is missing."""
+        base_id = self.base_of(recipe)
+        here = self.already_here(recipe, base_id)
+        if here is None:
+            return TokenPreview(
+                missing=f"{base_id} is not on this machine yet; load it in Generate, or start the run, and "
+                "its tokens can be shown."
+            )
+        first = replace(examples, rows=examples.rows[:PREVIEWED_ROWS])
+        figures = measure(recipe, first, here)
+        return TokenPreview(figures.preview, figures.lengths.limit)
 
     def already_here(self, recipe: Recipe, base_id: str) -> PreparedBase | None:
         """What `training` would give, if the base needs no download."""

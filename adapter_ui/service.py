@@ -17,6 +17,7 @@ from adapter_ui.arms import compare
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.fit import fit_devices
+from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
@@ -34,6 +35,7 @@ from adapter_ui.domain import (
     LoadedBase,
     LoadReport,
     MemoryUse,
+    MixRecipe,
     Precision,
     PrecisionChoice,
     Prediction,
@@ -46,19 +48,21 @@ from adapter_ui.domain import (
     SideBySide,
     Source,
     Table,
+    TokenPreview,
     check_number,
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.local import LocalEngine
 from adapter_ui.engine.machine import precision_choices
 from adapter_ui.errors import DoesNotFit, InvalidInput
+from adapter_ui.hub_rows import fetch_rows
+from adapter_ui.mixing import Mixer
+from adapter_ui.outgoing import Outgoing
 from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
-from adapter_ui.training.export import export_run, remove_exports
 from adapter_ui.training.recipe import Recipe
-from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.runs import Runs
 
 MOST_ARMS = 8
@@ -75,7 +79,9 @@ class AdapterService:
         self.engine = engine
         self.provision = Provision(settings, catalog, partial(free_memory, engine))
         self.answers = Answers(self.provision, engine)
+        self.mixer = Mixer(settings, self.answers)
         self.run_table = Runs(settings.runs, self.provision.training)
+        self.outgoing = Outgoing(settings, self.provision)
 
     @classmethod
     def start(cls, settings: Settings) -> AdapterService:
@@ -216,17 +222,30 @@ class AdapterService:
             raise InvalidInput("There is no text to read; write some.", field="text")
         return self.answers.predict(adapter, text, text_pair, precision)
 
+    def mix(self, recipe: MixRecipe) -> Iterator[Progress | AdapterRef]:
+        """Combine LoRAs of one base into a new adapter, with progress; the last item is its ref."""
+        return self.mixer.mix(recipe)
+
+    def delete_mix(self, name: str) -> None:
+        """Remove a mix. Raises NotFoundOrPrivate."""
+        self.mixer.delete(name)
+
     # ---- tune
 
     def read_table(self, source: str | Path) -> Table:
-        """Rows of pasted text or of an uploaded CSV, TSV, JSON, JSONL or TXT file."""
+        """Rows of pasted text or of an uploaded CSV, TSV, JSON, JSONL, Parquet or TXT file."""
         return read_table(source)
 
-    def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
-        """What a fine-tune would do and need, without starting it.
+    def fetch_dataset(self, wanted: DatasetRef, folder: Path) -> Iterator[Progress | Path]:
+        """Download rows of a dataset on the Hub into the folder; the last item is the file to read."""
+        return fetch_rows(self.catalog.hub, wanted, folder)
 
-        Tokens and trainable parameters are counted by a short child process once the base is on this machine.
-        """
+    def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
+        """The first rows as the base's own tokens, and which of them would be learned."""
+        return self.provision.token_preview(*self.read_recipe(recipe, data))
+
+    def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
+        """What a fine-tune would do and need, not started; counted exactly once its base is here."""
         return self.provision.preflight(*self.read_recipe(recipe, data))
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
@@ -250,22 +269,26 @@ class AdapterService:
         """Go on with a run that ended before it was done, from its newest whole checkpoint."""
         return self.run_table.resume(run_id)
 
+    def keep_checkpoint(self, run_id: str) -> RunStatus:
+        """Make the newest whole checkpoint of a run that ended before it was done its adapter."""
+        return self.run_table.keep_checkpoint(run_id)
+
+    def rename_run(self, run_id: str, title: str, notes: str) -> RunStatus:
+        """Give a run a title, "" for its recipe's name, and notes."""
+        return self.run_table.rename(run_id, title, notes)
+
     def export_run(self, run_id: str, format: str) -> Path:
         """A zip of the run: its `adapter` as a plain PEFT folder, or a `script` that trains it again.
 
         Raises UnknownRun, and InvalidInput when the run has nothing of the kind.
         """
         self.run_table.status(run_id)
-        return export_run(RunFolder(self.settings.runs / run_id), format, self.exports)
+        return self.outgoing.export_run(run_id, format)
 
     def delete_run(self, run_id: str) -> None:
         self.run_table.delete(run_id)
-        remove_exports(self.exports, run_id)
+        self.outgoing.forget(AdapterRef(Source.RUN, run_id))
         self.answers.forget(AdapterRef(Source.RUN, run_id))
-
-    @property
-    def exports(self) -> Path:
-        return self.settings.home / "exports"
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)

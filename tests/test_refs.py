@@ -21,6 +21,7 @@ from adapter_ui.errors import InvalidRef
         ("folder/name:run", AdapterRef(Source.HUB, "folder/name", None, "run")),
         ("run:20250101-ab", AdapterRef(Source.RUN, "20250101-ab")),
         ("starter:pirate", AdapterRef(Source.STARTER, "pirate")),
+        ("mix:both", AdapterRef(Source.MIX, "both")),
         ("folder:mine", AdapterRef(Source.FOLDER, "mine")),
     ],
 )

@@ -27,6 +27,7 @@ from adapter_ui.domain.comparison import (
     Verdict,
 )
 from adapter_ui.domain.files import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS
+from adapter_ui.domain.mixes import Combination, MixPart, MixRecipe
 from adapter_ui.domain.models import (
     MODEL_CLASS_OF_TASK,
     Device,
@@ -41,6 +42,7 @@ from adapter_ui.domain.models import (
     Progress,
     largest_that_fits,
 )
+from adapter_ui.domain.outgoing import Merged, Pushed
 from adapter_ui.domain.refs import (
     COMMIT,
     HUB_ID,
@@ -65,6 +67,7 @@ from adapter_ui.domain.text import (
     Prediction,
     check_number,
 )
+from adapter_ui.domain.tokens import LengthHistogram, Token, TokenPreview, TokenRow
 from adapter_ui.domain.tuning import (
     Preflight,
     RunState,
@@ -94,6 +97,7 @@ __all__ = [
     "BaseFacts",
     "BaseSuggestion",
     "ChatMessage",
+    "Combination",
     "ComparedAdapter",
     "ComparedRow",
     "Device",
@@ -103,12 +107,16 @@ __all__ = [
     "Generation",
     "GenerationOptions",
     "LabelScore",
+    "LengthHistogram",
     "Level",
     "LoadReport",
     "LoadedBase",
     "MemoryEstimate",
     "MemoryTerm",
     "MemoryUse",
+    "Merged",
+    "MixPart",
+    "MixRecipe",
     "ModuleChange",
     "ModuleGroup",
     "ModuleInfo",
@@ -117,6 +125,7 @@ __all__ = [
     "Prediction",
     "Preflight",
     "Progress",
+    "Pushed",
     "Revision",
     "RunState",
     "RunStatus",
@@ -126,6 +135,9 @@ __all__ = [
     "Source",
     "Table",
     "TensorInfo",
+    "Token",
+    "TokenPreview",
+    "TokenRow",
     "Verdict",
     "check_number",
     "is_hub_id",

@@ -26,6 +26,7 @@ class Source(StrEnum):
     HUB = "hub"
     STARTER = "starter"
     RUN = "run"
+    MIX = "mix"
     FOLDER = "folder"
 
 
@@ -33,9 +34,9 @@ class Source(StrEnum):
 class AdapterRef:
     """The name of an adapter, the same on the page, in the API and in a URL.
 
-    `org/name` or `org/name@revision` on the Hub, `starter:NAME`, `run:ID`, or `folder:NAME`. An adapter in a
-    folder of its repository is `org/name:checkpoint-100` or `org/name@revision:some/folder`; the slash before
-    the colon tells it from the other sources.
+    `org/name` or `org/name@revision` on the Hub, `starter:NAME`, `run:ID`, `mix:NAME`, or `folder:NAME`. An
+    adapter in a folder of its repository is `org/name:checkpoint-100` or `org/name@revision:some/folder`; the
+    slash before the colon tells it from the other sources.
     """
 
     source: Source
@@ -52,7 +53,7 @@ class AdapterRef:
         if ref is None:
             raise InvalidRef(
                 f"“{text[:120]}” is not the name of an adapter; use org/name, org/name@revision, "
-                "org/name:folder, starter:NAME, run:ID or folder:NAME.",
+                "org/name:folder, starter:NAME, run:ID, mix:NAME or folder:NAME.",
                 field="adapter",
             )
         return ref

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from adapter_ui.domain.models import MemoryEstimate
+from adapter_ui.domain.tokens import LengthHistogram, TokenRow
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Table:
 class Preflight:
     """What is known of a fine-tune before it starts. `refusal` is set when it cannot start.
 
-    `longest` and `tokens` are token counts after the chat template; `cut` counts rows longer than max_length.
+    `longest` and `tokens` are token counts after the chat template; `cut` counts rows longer than max_length,
+    `lengths` all rows by their tokens. `preview` are the first rows as tokens.
     """
 
     recipe: Mapping[str, Any]
@@ -45,6 +47,8 @@ class Preflight:
     available_bytes: int
     warnings: tuple[str, ...] = ()
     refusal: str | None = None
+    lengths: LengthHistogram | None = None
+    preview: tuple[TokenRow, ...] = ()
 
 
 class RunState(StrEnum):
@@ -66,7 +70,9 @@ class RunState(StrEnum):
 @dataclass(frozen=True)
 class RunStatus:
     """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate,
-    … `checkpoint_step` is where it would go on if it were resumed.
+    … `checkpoint_step` is where it would go on if it were resumed. `metrics_before` and `metrics_after` are
+    those on the validation rows around the whole training, by the names in `adapter_ui.training.metrics`.
+    `notes` are a person's own.
     """
 
     run_id: str
@@ -85,6 +91,9 @@ class RunStatus:
     error: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_step: int | None = None
+    notes: str = ""
+    metrics_before: Mapping[str, float] = field(default_factory=dict)
+    metrics_after: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def resumable(self) -> bool:

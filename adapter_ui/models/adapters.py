@@ -8,7 +8,6 @@ of text or of requests.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,7 +30,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from adapter_ui.domain.loadable import REFUSED_FIELDS, REFUSED_METHODS
 from adapter_ui.errors import BadAdapter, HalfAttached, InvalidInput, UnsupportedAdapter
+from adapter_ui.models.adapter_files import read_json, read_table
+from adapter_ui.models.adapter_size import refuse_beyond_file
+from adapter_ui.models.field_kinds import refuse_other_kinds
 from adapter_ui.models.patterns import with_plain_names
 
 # Code by name, third repositories, local paths, and inits that only matter before training.
@@ -40,17 +43,7 @@ NEVER_FROM_A_FILE = {
     "corda_config", "lora_ga_config", "tokenizer_name_or_path", "tokenizer_kwargs",
     "prompt_tuning_init_state_dict_path", "prompt_tuning_init_text", "revision",
 }  # fmt: skip
-REFUSED_METHODS = {
-    "XLORA": "it names further adapters to download",
-    "POLY": "each answer needs the number of one of its training tasks",
-    "MULTITASK_PROMPT_TUNING": "each answer needs the number of one of its training tasks",
-}
 MIRROR = "mirror"
-REFUSED_FIELDS = {
-    "layer_replication": "it rebuilds the base's layers",
-    "kasa_config": "it rewrites the base's weights",
-    "arrow_config": "it routes between further adapters",
-}
 
 
 @dataclass(frozen=True)
@@ -71,6 +64,7 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
     """
     config = read_adapter_config(folder, model)
     tensors = read_tensors(folder)
+    refuse_beyond_file(config, tensors, model)
     peft_model = add_empty_adapter(model, config, name)
     with ExitStack() as undo:
         undo.callback(peft_model.delete_adapter, name)
@@ -150,6 +144,7 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of the adapter's safetensors file, all finite."""
+    read_table(folder)
     try:
         tensors = load_file(folder / ADAPTER_WEIGHTS)
     except (OSError, SafetensorError) as error:
@@ -187,10 +182,11 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     for field, reason in REFUSED_FIELDS.items():
         if raw.get(field):
             raise UnsupportedAdapter(f"Adapters with {field} are not supported: {reason}.")
-    if raw.get("shadow_model", MIRROR) != MIRROR:
+    if raw.get("shadow_model") not in (None, MIRROR):
         raise UnsupportedAdapter("Adapters with a shadow_model are not supported: it names a further model.")
     known = {field.name for field in dataclasses.fields(config_class)} - NEVER_FROM_A_FILE
     values = {key: value for key, value in raw.items() if key in known and value is not None}
+    refuse_other_kinds(values, config_class)
     values["inference_mode"] = True
     if isinstance(values.get("init_lora_weights"), str):
         # The weights come from the file; pissa and others would rewrite the base.
@@ -205,16 +201,6 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
 
 def first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:300]
-
-
-def read_json(folder: Path) -> dict[str, Any]:
-    try:
-        raw = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadAdapter(f"{ADAPTER_CONFIG} cannot be read: {error}.") from error
-    if not isinstance(raw, dict):
-        raise BadAdapter(f"{ADAPTER_CONFIG} is not a JSON object.")
-    return raw
 
 
 def method_of(folder: Path) -> str:

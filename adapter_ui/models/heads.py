@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
 from adapter_ui.domain import ADAPTER_WEIGHTS
 from adapter_ui.errors import BadAdapter
+from adapter_ui.models.adapter_files import read_table
 
 LABELS_FILE = "label_names.json"
+LABELS_BYTES = 1_000_000
+MOST_CLASSES = 100_000
 HEADS = ("score", "classifier", "qa_outputs")
 
 
@@ -27,25 +28,26 @@ def labels_of(folder: Path) -> tuple[str, ...]:
     names_file = folder / LABELS_FILE
     if names_file.is_file():
         try:
-            names = json.loads(names_file.read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise BadAdapter(f"{LABELS_FILE} cannot be read: {error}.") from error
+            with names_file.open("rb") as file:
+                names = json.loads(file.read(LABELS_BYTES + 1))
+        except (OSError, ValueError, RecursionError) as error:
+            raise BadAdapter(
+                f"{LABELS_FILE} cannot be read, so ask the author to upload it again."
+            ) from error
         if isinstance(names, list) and len(names) == count:
             return tuple(str(name)[:120] for name in names)
     return tuple(f"LABEL_{index}" for index in range(count))
 
 
 def head_rows(folder: Path) -> int:
-    try:
-        with safe_open(folder / ADAPTER_WEIGHTS, framework="pt") as file:
-            names = [key for key in list(file.keys()) if is_head(key)]
-            shapes = {key: file.get_slice(key).get_shape() for key in names}
-    except (OSError, SafetensorError) as error:
-        raise BadAdapter(f"{ADAPTER_WEIGHTS} cannot be read: {error}.") from error
+    heads = {one.name: one.shape for one in read_table(folder) if is_head(one.name) and len(one.shape) == 2}
     # A head of two layers ends in out_proj; its last layer has the classes.
-    for key in sorted(shapes, key=lambda key: "out_proj" not in key):
-        return shapes[key][0]
-    return 0
+    rows = next((heads[name][0] for name in sorted(heads, key=lambda key: "out_proj" not in key)), 0)
+    if rows > MOST_CLASSES:
+        raise BadAdapter(
+            f"{ADAPTER_WEIGHTS} has a head of {rows:,} classes, more than {MOST_CLASSES:,}; no sound one has."
+        )
+    return rows
 
 
 def is_head(key: str) -> bool:

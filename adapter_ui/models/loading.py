@@ -6,7 +6,6 @@ asked. Never touches the network and never runs code that comes with a model.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import bitsandbytes
 import torch
 import transformers
 from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -26,26 +26,16 @@ from transformers import (
 from transformers.models.auto.auto_factory import _BaseAutoModelClass
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from adapter_ui.domain import ADAPTER_CONFIG, Precision
+from adapter_ui.domain import Precision
 from adapter_ui.errors import BaseUnavailable, InvalidInput
+from adapter_ui.models.base_files import check_tokenizer, check_weights, read_base_config
+from adapter_ui.models.checkpoint import read_model
+from adapter_ui.models.system_memory import little_memory
 
+TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
+# In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
+SHAPES_DIFFER = "ignore_mismatched_sizes"
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
-# What a base's config.json may not decide here: code, kernels from elsewhere, and a precision of its own.
-DROPPED_CONFIG_FIELDS = (
-    "auto_map",
-    "_attn_implementation",
-    "attn_implementation",
-    "_attn_implementation_internal",
-    "torch_dtype",
-    "dtype",
-)
-BOUNDS = {
-    "num_hidden_layers": 512,
-    "hidden_size": 65_536,
-    "intermediate_size": 524_288,
-    "vocab_size": 2_000_000,
-    "num_attention_heads": 1_024,
-}
 
 
 @dataclass
@@ -59,6 +49,7 @@ class LoadedModel:
     device: torch.device
 
 
+@little_memory()
 def load_base(
     folder: Path,
     precision: Precision,
@@ -80,21 +71,12 @@ def load_base(
         config.label2id = {label: index for index, label in enumerate(labels)}
     found = class_named(model_class)
     refuse_class_of_others(found, config)
-    model, info = found.from_pretrained(
-        folder,
-        config=config,
-        dtype=DTYPES.get(precision, torch.bfloat16),
-        quantization_config=quantization(precision),
-        device_map="auto" if torch.cuda.is_available() else None,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    check_weights(folder)
+    tokenizer = load_tokenizer(folder)
+    model, info = read_weights(found, folder, config, precision)
     refuse_incomplete(info, model, has_new_head=bool(labels) or model_class == "AutoModel")
     if not fast_4bit:
         keep_4bit_weights_as_they_are(model)
-    tokenizer = load_tokenizer(folder)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id
     if model.can_generate():
@@ -102,32 +84,33 @@ def load_base(
     return LoadedModel(model.eval(), tokenizer, model.device)
 
 
+def read_weights(
+    found: type, folder: Path, config: PretrainedConfig, precision: Precision
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """transformers' own load, with nothing left for the folder to choose, and what it says of the tensors."""
+    try:
+        return read_model(
+            found, folder, config, DTYPES.get(precision, torch.bfloat16), quantization(precision)
+        )
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, SafetensorError) as error:
+        raise BaseUnavailable(
+            f"transformers cannot load the base's files ({in_one_line(error)}); try another revision."
+        ) from error
+    except RuntimeError as error:
+        if SHAPES_DIFFER not in str(error):
+            raise
+        raise BaseUnavailable(
+            "The base's files hold tensors of other shapes than its config.json says; try another revision."
+        ) from error
+
+
+def in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
 def read_config(folder: Path) -> PretrainedConfig:
     """The base's config.json without the fields by which it could choose code to run, and within bounds."""
-    if (folder / ADAPTER_CONFIG).exists():
-        raise BaseUnavailable(
-            "This base is itself an adapter; load the adapter over the base it was made from."
-        )
-    try:
-        raw: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("it is no JSON object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise BaseUnavailable(
-            f"The base's config.json cannot be read ({error}); try another revision."
-        ) from error
-    for field in DROPPED_CONFIG_FIELDS:
-        raw.pop(field, None)
-    for field, bound in BOUNDS.items():
-        if isinstance(value := raw.get(field), (int, float)) and not 0 < value <= bound:
-            raise BaseUnavailable(
-                f"The base's config.json says {field}={value}, beyond the bound of {bound}."
-            )
-    if raw.get("quantization_config"):
-        raise BaseUnavailable(
-            "This base's weights are already quantised; choose the unquantised original, which loads in "
-            "int8, nf4 or fp4 too."
-        )
+    raw = read_base_config(folder)
     model_type = raw.pop("model_type", None)
     if not isinstance(model_type, str) or model_type not in CONFIG_MAPPING:
         raise BaseUnavailable(
@@ -137,9 +120,9 @@ def read_config(folder: Path) -> PretrainedConfig:
     try:
         return CONFIG_MAPPING[model_type].from_dict(raw)
     except (ValueError, TypeError, LookupError, StrictDataclassError) as error:
-        reason = " ".join(str(error).split())[:300]
         raise BaseUnavailable(
-            f"transformers does not accept the base's config.json ({reason}); try another revision."
+            f"transformers does not accept the base's config.json ({in_one_line(error)}); try another "
+            "revision."
         ) from error
 
 
@@ -186,12 +169,12 @@ def only_special_tokens(config: GenerationConfig) -> GenerationConfig:
     """A base's generation_config.json may say where text starts and ends; how to decode is the user's
     choice.
     """
-    return GenerationConfig(
-        bos_token_id=config.bos_token_id,
-        eos_token_id=config.eos_token_id,
-        pad_token_id=config.pad_token_id,
-        decoder_start_token_id=config.decoder_start_token_id,
-    )
+    names = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+    chosen = {name: getattr(config, name) for name in names}
+    for name, value in chosen.items():
+        if not all(type(one) is int for one in (value if isinstance(value, list) else [value or 0])):
+            raise BaseUnavailable(f"The base's {name} is no token; choose another revision.")
+    return GenerationConfig(**chosen)
 
 
 def keep_4bit_weights_as_they_are(model: torch.nn.Module) -> None:
@@ -219,7 +202,18 @@ def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padding on the left with a pad token that exists."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    check_tokenizer(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, config=read_config(folder), trust_remote_code=False, local_files_only=True
+        )
+    except Exception as error:
+        # The tokenizers library raises this very type for a program that is none.
+        if not isinstance(error, TOKENIZER_ERRORS) and type(error) is not Exception:
+            raise
+        raise BaseUnavailable(
+            f"transformers cannot load the base's tokenizer ({in_one_line(error)}); try another revision."
+        ) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"

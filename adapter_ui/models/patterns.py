@@ -21,6 +21,8 @@ from adapter_ui.errors import BadAdapter
 PATTERN_SECONDS = 1.0
 MODULE_PATTERNS = ("target_modules", "exclude_modules", "feedforward_modules")
 PLAIN_NAMES = ("layers_pattern", "modules_to_save")
+# A list of these holds names, yet PEFT compiles them where weights are tied.
+PLAIN_LISTS = (*MODULE_PATTERNS, "target_parameters")
 # Its target_modules is no pattern but the end of the names of the attention modules.
 NAMED_BY_SUFFIX = ("ADAPTION_PROMPT",)
 # A name without these is a sound pattern that cannot run away, with its dots and with ^ and $ around it.
@@ -37,6 +39,9 @@ def with_plain_names(values: Mapping[str, Any], model: torch.nn.Module) -> dict[
     is_suffix = plain.get("peft_type") in NAMED_BY_SUFFIX
     for field in (*PLAIN_NAMES, "target_modules") if is_suffix else PLAIN_NAMES:
         refuse_patterns(field, plain.get(field))
+    for field in PLAIN_LISTS:
+        if isinstance(plain.get(field), list):
+            refuse_patterns(field, plain[field])
     for field in MODULE_PATTERNS:
         if not is_suffix and isinstance(pattern := plain.get(field), str) and pattern != "all-linear":
             plain[field] = matching(names, field, pattern)

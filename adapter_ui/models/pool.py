@@ -125,6 +125,11 @@ class Pool:
         """The bases that write answers right now."""
         return [resident for resident in self.residents.values() if resident.decoder.writing]
 
+    def settle(self) -> None:
+        """Nothing is being written: the bases that have answered give back what only that needed."""
+        for resident in self.residents.values():
+            resident.settle()
+
     def unload(self, base: str, precision: Precision) -> None:
         """Free every copy of a base in a precision, with its adapters."""
         for key in [key for key, kept in self.residents.items() if kept.is_copy_of(base, precision)]:

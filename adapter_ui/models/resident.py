@@ -6,8 +6,10 @@ into the base's layers by PEFT. Knows models; nothing of messages or of other ba
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
 from peft import PeftModel
@@ -16,16 +18,34 @@ from transformers import PreTrainedModel
 
 from adapter_ui.domain import Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.models.adapters import Attached, attach, read_adapter_config, read_tensors, speaking_as
+from adapter_ui.errors import HalfAttached
+from adapter_ui.models.adapters import (
+    Attached,
+    attach,
+    read_adapter_config,
+    read_tensors,
+    sharing_key,
+    speaking_as,
+)
 from adapter_ui.models.decoding.batch import can_batch
 from adapter_ui.models.decoding.decoder import Attachment, Decoder
 from adapter_ui.models.decoding.low_rank import LowRank, linear_modules, low_rank
 from adapter_ui.models.decoding.mixture import Voice
+from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, tensor_bytes
 from adapter_ui.models.names import slot
+from adapter_ui.models.system_memory import give_memory_back
 
 # These read the prompt themselves, so only transformers' own loop writes with them.
 WHOLE_PROMPT_METHODS = ("SHADOW", "ADAPTION_PROMPT")
+
+
+class FirstAnswers(Enum):
+    """Whether a base has answered yet, and whether what only that needed was given back."""
+
+    NONE = 0
+    WRITTEN = 1
+    SETTLED = 2
 
 
 @dataclass(eq=False)
@@ -48,6 +68,7 @@ class Resident:
         self.decoder = Decoder(self.bare, self.modules, self.speak_as)
         self.speaking = ExitStack()
         self.speaker: tuple[str, float] | None = ("", 1.0)
+        self.first_answers = FirstAnswers.NONE
 
     @property
     def bytes(self) -> int:
@@ -74,11 +95,29 @@ class Resident:
         self.speaking.close()
         self.speaker = None
         before = tensor_bytes(self.loaded.model)
-        self.loaded.model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
+        with self.base_unchanged(but=sharing_key(folder, adapter) == adapter):
+            self.loaded.model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
         self.adapter_bytes[adapter] = tensor_bytes(self.loaded.model) - before
+
+    @contextmanager
+    def base_unchanged(self, *, but: bool) -> Iterator[None]:
+        """Raise HalfAttached when the base is another one after an attach, whether that failed or not.
+
+        `but` lets it be: trained biases are the base's own, in a copy that no other adapter shares.
+        """
+        before = fingerprint(self.loaded.model)
+        try:
+            yield
+        finally:
+            if not but and fingerprint(self.loaded.model) != before:
+                raise HalfAttached(
+                    "This adapter changes the base itself, which was therefore dropped; load another one."
+                )
 
     def speak_as(self, name: str, strength: float = 1.0) -> None:
         """Let PEFT's adapter `name` answer from now on, or none of PEFT's for ""."""
+        if self.first_answers is FirstAnswers.NONE:
+            self.first_answers = FirstAnswers.WRITTEN
         if self.speaker == (name, strength):
             return
         self.speaking.close()
@@ -123,6 +162,12 @@ class Resident:
             return ""
         method = self.loaded.model.peft_config[slot(adapter)].peft_type.value
         return f"This {method} adapter is part of the base's layers while it answers, so it takes turns."
+
+    def settle(self) -> None:
+        """Give back what the first answers needed once; bitsandbytes repacks 4-bit weights in them."""
+        if self.first_answers is FirstAnswers.WRITTEN:
+            self.first_answers = FirstAnswers.SETTLED
+            give_memory_back()
 
     def is_copy_of(self, base: str, precision: Precision) -> bool:
         return (self.spec.base, self.spec.precision) == (base, precision)

@@ -19,7 +19,6 @@ from transformers import (
     DataCollatorForSeq2Seq,
     DataCollatorForTokenClassification,
     DataCollatorWithPadding,
-    EvalPrediction,
     PrinterCallback,
     Trainer,
     TrainingArguments,
@@ -31,6 +30,7 @@ from adapter_ui.errors import AdapterUIError
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.metrics import baseline, measure, measures_for
 from adapter_ui.models.tuning.model import class_names, load_trainable
 from adapter_ui.models.tuning.samples import sample_prompts, write_samples
 from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
@@ -38,6 +38,7 @@ from adapter_ui.training.checkpoints import newest, remove_torn
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
+from adapter_ui.training.run_status import read_status
 
 NICENESS = 10
 CHECKPOINT_SHARE = 0.1
@@ -59,9 +60,11 @@ def train(run: RunFolder) -> None:
     if prompts and checkpoint is None:
         tell(run, RunState.RUNNING, "Answering two prompts before training.")
         write_samples(run, loaded, prompts, "before")
-    tell(run, RunState.RUNNING, "Training." if checkpoint is None else f"Resuming from {checkpoint.name}.")
     callback = RunCallback(run)
     trainer = trainer_for(run, recipe, loaded, data, callback)
+    if checkpoint is None:
+        write_metrics_before(run, trainer, recipe, data)
+    tell(run, RunState.RUNNING, "Training." if checkpoint is None else f"Resuming from {checkpoint.name}.")
     if not run.stop_asked:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if callback.diverged_at is not None:
@@ -72,8 +75,8 @@ def train(run: RunFolder) -> None:
         tell(run, RunState.CANCELLED, "Stopped before the first step.")
         return
     tell(run, RunState.SAVING, "Saving the adapter.")
-    facts = TrainingFacts(len(data.training), len(data.validation), step, total_steps, callback.measured)
-    save_adapter(run, loaded.model, recipe, base, labels, facts)
+    facts = facts_of(run, trainer, data, callback)
+    save_adapter(run, loaded.model, labels, facts)
     if callback.stopped:
         tell(run, RunState.CANCELLED, f"Stopped at step {step} of {total_steps}; the adapter so far is kept.")
         return
@@ -82,10 +85,38 @@ def train(run: RunFolder) -> None:
     tell(run, RunState.DONE, f"Trained for {step} steps.")
 
 
+def write_metrics_before(run: RunFolder, trainer: Trainer, recipe: Recipe, data: EncodedData) -> None:
+    """What the untrained model reaches on the rows held back, and what a baseline without a model does."""
+    if data.validation and not run.stop_asked:
+        tell(run, RunState.RUNNING, "Measuring the rows held back, before training.")
+        found = measure(trainer, data) | baseline(recipe.task_type, data)
+        run.append("metrics_before", metrics=found)
+
+
+def facts_of(run: RunFolder, trainer: Trainer, data: EncodedData, callback: RunCallback) -> TrainingFacts:
+    """What the card will say, with the metrics at the end of a run that was not stopped; these are written
+    down, and measured anew only when the last step was not evaluated.
+    """
+    step, after = callback.evaluated
+    if data.validation and not callback.stopped:
+        after = after if step == trainer.state.global_step else measure(trainer, data)
+        run.append("metrics_after", metrics=after)
+    return TrainingFacts(
+        rows=data.learned,
+        validation_rows=data.held_back,
+        step=trainer.state.global_step,
+        total_steps=trainer.state.max_steps,
+        measured=callback.measured,
+        before=read_status(run).metrics_before,
+        after={} if callback.stopped else after,
+    )
+
+
 def trainer_for(
     run: RunFolder, recipe: Recipe, loaded: LoadedModel, data: EncodedData, callback: RunCallback
 ) -> Trainer:
-    """A plain Trainer that reports to `callback` alone."""
+    """A plain Trainer that reports to `callback` alone, and measures as the task is measured."""
+    measures = measures_for(recipe.task_type, loaded, data)
     trainer = Trainer(
         model=loaded.model,
         args=training_arguments(run, recipe, has_validation=bool(data.validation)),
@@ -93,7 +124,8 @@ def trainer_for(
         eval_dataset=data.validation or None,
         processing_class=loaded.tokenizer,
         data_collator=COLLATORS[recipe.task_type](loaded.tokenizer),
-        compute_metrics=accuracy if recipe.task_type == "SEQ_CLS" else None,
+        compute_metrics=measures.compute,
+        preprocess_logits_for_metrics=measures.reduce,
         callbacks=[callback],
     )
     trainer.remove_callback(PrinterCallback)
@@ -124,6 +156,7 @@ def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) 
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
+        label_names=LABELS.get(recipe.task_type, ["labels"]),
         dataloader_pin_memory=on_gpu,
         use_cpu=not on_gpu,
         fp16=on_gpu and recipe.precision is Precision.FP16,
@@ -134,11 +167,10 @@ COLLATORS = {
     "CAUSAL_LM": DataCollatorForSeq2Seq,
     "SEQ_CLS": DataCollatorWithPadding,
     "TOKEN_CLS": DataCollatorForTokenClassification,
+    "SEQ_2_SEQ_LM": DataCollatorForSeq2Seq,
+    "QUESTION_ANS": DataCollatorWithPadding,
 }
-
-
-def accuracy(prediction: EvalPrediction) -> dict[str, float]:
-    return {"accuracy": float((prediction.predictions.argmax(-1) == prediction.label_ids).mean())}
+LABELS = {"QUESTION_ANS": ["start_positions", "end_positions"]}
 
 
 def tell(run: RunFolder, state: RunState, message: str) -> None:

@@ -55,7 +55,10 @@ class Worker:
         """Serve until standard input ends."""
         threading.Thread(target=self.read, name="requests", daemon=True).start()
         while not self.ended:
-            self.take_in(wait=not self.waiting and not self.pool.writing)
+            idle = not self.waiting and not self.pool.writing
+            if idle:
+                self.pool.settle()
+            self.take_in(wait=idle)
             for request_id, request in self.waiting.able_to_begin(self.pool):
                 self.begin(request_id, request)
             self.tell_the_waiting()

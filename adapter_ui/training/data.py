@@ -1,4 +1,4 @@
-"""Read a data file, or pasted text, into a table: CSV, TSV, JSON, JSON lines or plain text.
+"""Read a data file, or pasted text, into a table: CSV, TSV, JSON, JSON lines, Parquet or plain text.
 
 A stranger's bytes: everything is bounded and every refusal says where. What the columns mean is told
 elsewhere.
@@ -19,6 +19,8 @@ from adapter_ui.domain import Table
 from adapter_ui.training.file_text import file_text, pasted_text, refuse
 from adapter_ui.training.json_rows import read_json_list, read_json_objects
 from adapter_ui.training.reading import MAX_COLUMNS, Reading
+from adapter_ui.training.sources.parquet import is_parquet, read_parquet
+from adapter_ui.training.squad import unfolded
 
 SEPARATORS = ",;\t|"
 SNIFFED_LINES = 20
@@ -39,15 +41,17 @@ def read_table(source: str | Path) -> Table:
     the whole cannot be read: too large, binary, not UTF-8, no rows, broken JSON, a column named twice.
     """
     is_file = isinstance(source, Path)
+    if is_file and is_parquet(source):
+        return read_parquet(source)
     text = file_text(source) if is_file else pasted_text(source)
     suffix = source.suffix.lower() if is_file else ""
     start = text.lstrip()[:1]
     if not start:
         refuse("The data is empty; paste rows or choose a file.")
     if start == "[":
-        return read_json_list(text)
+        return unfolded(read_json_list(text))
     if start == "{":
-        return read_json_objects(text)
+        return unfolded(read_json_objects(text))
     if suffix in (".json", ".jsonl", ".ndjson"):
         refuse(f"The file is named {suffix} but does not start with {{ or [; is it JSON?")
     if suffix == ".txt" and not looks_like_table(text):

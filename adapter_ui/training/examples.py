@@ -5,6 +5,8 @@
 | CAUSAL_LM | `{"prompt", "completion"}`, `{"messages": [{"role", "content"}]}`, `{"text"}` to learn whole |
 | SEQ_CLS | `{"text", "label"}`, with `"text_pair"` where there are two |
 | TOKEN_CLS | `{"tokens": [word], "tags": [tag]}` |
+| SEQ_2_SEQ_LM | `{"prompt", "completion"}` |
+| QUESTION_ANS | `{"question", "context", "answers": [text], "answer_start"}`, the place of the first answer |
 
 Knows nothing of tokens, chat templates or models.
 """
@@ -20,27 +22,44 @@ from adapter_ui.domain import Table
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.json_rows import parse_json
 from adapter_ui.training.reading import EXPLAINED, text_problem
+from adapter_ui.training.squad import answers_of, placed
 
 MAX_LABELS = 1_000
 ROWS_THAT_REPEAT_LABELS = 10
 MAX_TURNS = 200
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "chat", "dialog", "dialogue"),
-    "prompt": ("prompt", "instruction", "question", "query", "request", "user", "source", "input"),
+    "prompt": (
+        "prompt",
+        "instruction",
+        "question",
+        "query",
+        "request",
+        "user",
+        "source",
+        "input",
+        "document",
+    ),
     "input": ("input", "context"),
-    "completion": ("completion", "output", "response", "answer", "reply", "assistant", "target"),
+    "completion": ("completion", "output", "response", "answer", "reply", "assistant", "target", "summary"),
     "system": ("system", "system_prompt"),
     "text": ("text", "sentence", "content", "review", "comment", "document", "sentence1", "premise", "body"),
     "text_pair": ("text_pair", "sentence2", "hypothesis"),
     "label": ("label", "labels", "sentiment", "category", "class", "intent", "target"),
     "tokens": ("tokens", "words"),
     "tags": ("tags", "ner_tags", "labels"),
+    "question": ("question", "query"),
+    "context": ("context", "passage", "paragraph"),
+    "answer": ("answer", "answers"),
+    "answer_start": ("answer_start",),
 }
 FORMS: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     # the forms of each task in order of preference: the roles needed, and the roles allowed beside them
     "CAUSAL_LM": ((("messages",), ()), (("prompt", "completion"), ("input", "system")), (("text",), ())),
     "SEQ_CLS": ((("text", "label"), ("text_pair",)),),
     "TOKEN_CLS": ((("tokens", "tags"), ()),),
+    "SEQ_2_SEQ_LM": ((("prompt", "completion"), ()),),
+    "QUESTION_ANS": ((("question", "context", "answer"), ("answer_start",)),),
 }
 ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
 
@@ -156,10 +175,31 @@ def tagged_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[st
     return {"tokens": tokens, "tags": tags}
 
 
+def translated_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    return {role: text_of(row, columns[role]) for role in ("prompt", "completion")}
+
+
+def answered_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    context = text_of(row, columns["context"])
+    start = row.get(columns["answer_start"]) if "answer_start" in columns else None
+    found = [
+        (text, at)
+        for text, begin in answers_of(row.get(columns["answer"]), start)
+        if text.strip() and (at := placed(context, text, begin)) is not None
+    ]
+    if not found:
+        raise UnusableRow("the answer is not in the context")
+    answers = list(dict.fromkeys(text for text, _ in found))
+    question = text_of(row, columns["question"])
+    return {"question": question, "context": context, "answers": answers, "answer_start": found[0][1]}
+
+
 READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[str, Any]]] = {
     "CAUSAL_LM": causal_row,
     "SEQ_CLS": classified_row,
     "TOKEN_CLS": tagged_row,
+    "SEQ_2_SEQ_LM": translated_row,
+    "QUESTION_ANS": answered_row,
 }
 
 
@@ -224,8 +264,8 @@ def parsed_cell(cell: str) -> object:
 
 
 def label_names(rows: Sequence[Mapping[str, Any]], task_type: str) -> tuple[str, ...]:
-    """The classes in a stable order: numbers by value, names by alphabet. Empty for text generation."""
-    if task_type == "CAUSAL_LM":
+    """The classes in a stable order: numbers by value, names by alphabet. Empty where no classes are told."""
+    if task_type not in ("SEQ_CLS", "TOKEN_CLS"):
         return ()
     found = {label for row in rows for label in ([row["label"]] if "label" in row else row["tags"])}
     if not 2 <= len(found) <= MAX_LABELS:

@@ -20,6 +20,7 @@ from adapter_ui.training.script import training_script
 
 FORMATS = ("adapter", "script")
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "README.md", "label_names.json")
+WEIGHTS = ".safetensors"
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
 READABLE = 0o100644 << 16
@@ -76,7 +77,7 @@ def script_members(run: RunFolder) -> dict[str, Path | str]:
 def write_zip(target: Path, members: Mapping[str, Path | str]) -> None:
     """Write a zip that is either whole or not there, the same bytes for the same members.
 
-    A member is a file, or a text. Trained weights do not get smaller by compression, so they are stored.
+    A member is a file, or a text. Weights do not get smaller by compression, so they are stored.
     """
     partial = target.with_suffix(f".{secrets.token_hex(4)}")  # two visitors may ask at once
     try:
@@ -91,7 +92,7 @@ def write_zip(target: Path, members: Mapping[str, Path | str]) -> None:
 def add(archive: zipfile.ZipFile, name: str, content: Path | str) -> None:
     entry = zipfile.ZipInfo(name, ZIP_EPOCH)
     entry.create_system, entry.external_attr = UNIX, READABLE
-    entry.compress_type = zipfile.ZIP_STORED if name == ADAPTER_WEIGHTS else zipfile.ZIP_DEFLATED
+    entry.compress_type = zipfile.ZIP_STORED if name.endswith(WEIGHTS) else zipfile.ZIP_DEFLATED
     if isinstance(content, str):
         archive.writestr(entry, content)
         return

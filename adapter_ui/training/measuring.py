@@ -1,4 +1,4 @@
-"""Exact figures of a fine-tune before it starts: tokens, rows that are cut, trainable parameters.
+"""Exact figures of a fine-tune before it starts: tokens, lengths, what is cut, trainable parameters.
 
 Tokenizers and chat templates are strangers' programs, so a short child process with a deadline does the
 counting.
@@ -6,18 +6,18 @@ counting.
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.settings import child_environment
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.process import last_error_line
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, read_json
+from adapter_ui.training.short_child import run_to_end
 
 DEADLINE_SECONDS = 60.0
 
@@ -33,25 +33,11 @@ def measure(
         run = RunFolder(Path(folder))
         run.write(recipe, examples)
         run.write_base(base)
-        with run.stderr.open("wb") as stderr:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "adapter_ui.models.tuning.check", folder],
-                cwd=folder,
-                env=child_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-            )
-        try:
-            child.wait(deadline_seconds)
-        except subprocess.TimeoutExpired as error:
+        if not run_to_end("adapter_ui.models.tuning.check", run.path, run.stderr, deadline_seconds):
             raise InvalidRecipe(
                 f"Counting the tokens took longer than {deadline_seconds:.0f} seconds; try fewer rows.",
                 "data",
-            ) from error
-        finally:
-            child.kill()
-            child.wait()
+            )
         return read_figures(run)
 
 
@@ -62,4 +48,4 @@ def read_figures(run: RunFolder) -> Figures:
     found = read_json(run.figures)
     if "error" in found:
         raise InvalidRecipe(found["error"], found["field"])
-    return Figures(**found)
+    return TypeAdapter(Figures).validate_python(found)

@@ -5,7 +5,7 @@ rates that suit it. Pure facts; builds no config and checks no value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 MethodName = Literal[
@@ -21,6 +21,7 @@ MethodName = Literal[
     "P_TUNING",
     "LN_TUNING",
 ]
+ALL_TASKS = frozenset({"CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "QUESTION_ANS"})
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Method:
     learning_rate: float
     usual_rates: tuple[float, float]
     rate_reason: str
-    tasks: frozenset[str] = field(default=frozenset({"CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS"}))
+    tasks: frozenset[str] = ALL_TASKS
     resumable: bool = True
     fits_four_bits: bool = True
 

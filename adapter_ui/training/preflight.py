@@ -15,6 +15,7 @@ from adapter_ui.training.figures import Figures
 from adapter_ui.training.guesses import features_guess, trainable_guess
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe, total_steps, validation_size, virtual_tokens
+from adapter_ui.training.splits import split_warnings
 
 FEW_ROWS = 20
 FEW_STEPS = 10
@@ -35,7 +36,8 @@ def check(
     unlearnable = figures.unlearnable if figures else 0
     usable = len(examples.rows) - unlearnable
     held_back = validation_size(recipe, usable)
-    steps = total_steps(recipe, usable - held_back)
+    read = figures.training_rows if figures and figures.training_rows else usable - held_back
+    steps = total_steps(recipe, read)
     memory = memory_of_run(recipe, examples, base, figures)
     return Preflight(
         recipe=recipe.to_json(),
@@ -51,6 +53,8 @@ def check(
         available_bytes=available_bytes,
         warnings=tuple(warnings(recipe, examples, usable - held_back, steps, figures)),
         refusal=refusal(base, memory, available_bytes),
+        lengths=figures.lengths if figures else None,
+        preview=figures.preview if figures else (),
     )
 
 
@@ -115,6 +119,7 @@ def warnings(
         yield f"A {recipe.method} run keeps no checkpoints: when it is interrupted, it starts again."
     if recipe.adapter:
         yield "The adapter keeps its own rank, alpha, bias and targets; those of the recipe are not used."
+    yield from split_warnings(recipe, examples, figures)
     yield from rare_labels(examples)
 
 

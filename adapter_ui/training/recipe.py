@@ -34,8 +34,10 @@ class Recipe(BaseModel):
         max_length=400,
         description="An adapter to train further; its own rank, alpha and targets are kept.",
     )
-    task_type: Literal["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS"] = Field(
-        "CAUSAL_LM", description="What the model does: write text, classify a text, or label each word."
+    task_type: Literal["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "QUESTION_ANS"] = Field(
+        "CAUSAL_LM",
+        description="What the model does: write text, classify a text, label each word, turn one text into "
+        "another, or find an answer in a text.",
     )
     method: MethodName = Field(
         "LORA", description="The PEFT method of the adapter; each has some fields of its own."
@@ -125,10 +127,12 @@ class Recipe(BaseModel):
         0.0, description="How strongly weights are pulled to zero."
     )
     max_length: Annotated[Whole, Ge(8), Le(131_072)] = Field(
-        512, description="Tokens kept of a row, prompt and answer together; the rest is cut off."
+        512,
+        description="Tokens kept of a row, prompt and answer together (each for itself in seq2seq); the rest "
+        "is cut off, and a context to find answers in is read in windows of so many.",
     )
     validation_fraction: Annotated[Number, Ge(0), Le(0.5)] = Field(
-        0.0, description="The share of rows held back to measure the loss on unseen data."
+        0.0, description="The share of rows held back to measure on unseen data, before and after."
     )
     seed: Annotated[Whole, Ge(0), Le(2**32 - 1)] = Field(
         42, description="The same seed and the same recipe give the same adapter on the same machine."

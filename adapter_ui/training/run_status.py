@@ -13,6 +13,7 @@ from typing import Any
 
 from adapter_ui.domain import RunState, RunStatus
 from adapter_ui.training.checkpoints import newest_step
+from adapter_ui.training.notes import read_notes
 from adapter_ui.training.run_folder import RunFolder
 
 Event = Mapping[str, Any]
@@ -23,6 +24,8 @@ def read_status(folder: RunFolder) -> RunStatus:
     """The run's status from its folder alone. Raises FileNotFoundError when the run was deleted."""
     stat = folder.events.stat()
     status = fold(folder, stat.st_size, stat.st_mtime_ns, folder.adapter.is_dir())
+    written = read_notes(folder)
+    status = replace(status, name=written.title or status.name, notes=written.notes)
     return replace(status, checkpoint_step=newest_step(folder.checkpoints)) if status.resumable else status
 
 
@@ -54,6 +57,8 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> R
         created=datetime.fromtimestamp(events[0]["time"], UTC).isoformat(timespec="seconds"),
         adapter=f"run:{folder.path.name}" if has_adapter else None,
         error=error_since_queued(events),
+        metrics_before=metrics(events, "metrics_before"),
+        metrics_after=metrics(events, "metrics_after"),
         recipe=recipe,
     )
 
@@ -64,6 +69,11 @@ def history(logs: Iterable[Event]) -> tuple[Mapping[str, float], ...]:
     for log in logs:
         steps.setdefault(log["step"], {}).update({k: v for k, v in log.items() if k not in NOT_HISTORY})
     return tuple(steps[step] for step in sorted(steps))
+
+
+def metrics(events: list[Event], kind: str) -> Mapping[str, float]:
+    """The newest metrics of that kind; none when no row was held back, or it has not come so far."""
+    return first(event["metrics"] for event in reversed(events) if event["event"] == kind) or {}
 
 
 def samples(events: Iterable[Event]) -> tuple[Mapping[str, str], ...]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from adapter_ui.domain import LOCAL_NAME, RunState, RunStatus
 from adapter_ui.errors import InvalidInput, UnknownRun
 from adapter_ui.training.examples import Examples
+from adapter_ui.training.keeping import keep_checkpoint
+from adapter_ui.training.notes import write_notes
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
@@ -104,6 +106,27 @@ class Runs:
             run.stop_file.unlink(missing_ok=True)
             run.append("state", state=RunState.QUEUED, message="Waiting for its turn to go on.")
         self._supervisor.wake()
+        return self.status(run_id)
+
+    def keep_checkpoint(self, run_id: str) -> RunStatus:
+        """Make the newest whole checkpoint of a run that ended before it was done its adapter.
+
+        Raises UnknownRun, and InvalidInput for one that is done or has not ended, or has no such checkpoint.
+        """
+        run = self._run(run_id)
+        self._wait_for_exit(run)
+        with self._supervisor.lock:
+            if not read_status(run).resumable or run.process.exists():
+                raise InvalidInput(
+                    f"The run {run_id} is done or has not ended; it has no checkpoint to keep.", "run_id"
+                )
+            keep_checkpoint(run)
+        return self.status(run_id)
+
+    def rename(self, run_id: str, title: str, notes: str) -> RunStatus:
+        """Give a run a title, "" for its recipe's name, and notes. Raises UnknownRun and InvalidInput."""
+        with self._supervisor.lock:
+            write_notes(self._run(run_id), title, notes)
         return self.status(run_id)
 
     def _wait_for_exit(self, run: RunFolder) -> None:

@@ -12,21 +12,17 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import (
-    ChatMessage,
-    Generation,
-    GenerationOptions,
-    Precision,
-    Prediction,
-    SearchQuery,
-)
+from adapter_ui.domain import Prediction, SearchQuery
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
-from adapter_ui.ui.arguments import boolean, bound, checked_text, number, strings, whole
+from adapter_ui.ui.arguments import boolean, bound, checked_text, strings, whole
 from adapter_ui.ui.browsing.results import filled_page
-from adapter_ui.ui.download import exported_file
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.mixing.endpoints import MixApi
+from adapter_ui.ui.text_api import TextApi
+from adapter_ui.ui.tuning.data_api import DataApi
+from adapter_ui.ui.tuning.outgoing_api import OutgoingApi
 
 DEFAULT = ""
 LOOK_UPS = {"concurrency_limit": 16, "concurrency_id": "look-ups"}
@@ -35,7 +31,7 @@ MODELS = {"concurrency_limit": 8, "concurrency_id": "models"}
 
 def public_api(service: AdapterService) -> None:
     """Add the endpoints to the Blocks that is being built."""
-    api = Api(service)
+    api, mixes, outgoing = Api(service), MixApi(service), OutgoingApi(service)
     for endpoint in (
         api.search,
         api.inspect,
@@ -47,24 +43,36 @@ def public_api(service: AdapterService) -> None:
         api.stop_run,
         api.resume_run,
         api.delete_run,
+        mixes.delete_mix,
+        outgoing.keep_checkpoint,
+        outgoing.rename_run,
     ):
         gr.api(endpoint, api_name=endpoint.__name__, **LOOK_UPS)
-    for endpoint in (api.load, api.unload, api.generate, api.predict):
+    for endpoint in (
+        api.load,
+        api.unload,
+        api.generate,
+        api.compare,
+        api.predict,
+        mixes.mix,
+        outgoing.merge,
+        outgoing.push,
+    ):
         gr.api(endpoint, api_name=endpoint.__name__, **MODELS)
     # A file argument is only checked and moved by Gradio when it belongs to a component.
     recipe, dataset, answer = gr.JSON(visible=False), gr.File(visible=False), gr.JSON(visible=False)
     trigger = gr.Button(visible=False)
     for endpoint in (api.check_finetune, api.finetune):
         trigger.click(endpoint, [recipe, dataset], answer, api_name=endpoint.__name__, **LOOK_UPS)
-    run_id, format = gr.Textbox(visible=False), gr.Textbox("adapter", visible=False)
-    trigger.click(api.export, [run_id, format], gr.File(visible=False), api_name="export", **LOOK_UPS)
+    wanted = [gr.Textbox("", visible=False) for _ in ("dataset", "config", "split", "revision")]
+    fetch = DataApi(service).fetch_dataset
+    trigger.click(fetch, wanted, gr.File(visible=False), api_name=fetch.__name__, **LOOK_UPS)
+    names = [gr.Textbox(text, visible=False) for text in ("", "adapter", "", "")]
+    trigger.click(outgoing.export, names, gr.File(visible=False), api_name="export", **MODELS)
 
 
-class Api:
+class Api(TextApi):
     """The endpoints as methods: their names and arguments are the API's."""
-
-    def __init__(self, service: AdapterService) -> None:
-        self.service = service
 
     def search(
         self,
@@ -157,54 +165,6 @@ class Api:
             self.service.unload(checked_text(base, "base"), self.precision(precision))
             return self.loaded()
 
-    def generate(
-        self,
-        adapter: str,
-        prompt: str = "",
-        system: str = "",
-        precision: str = DEFAULT,
-        strength: float = 1.0,
-        max_new_tokens: int = 256,
-        temperature: float = 0.7,
-        top_p: float = 0.95,
-        top_k: int = 50,
-        repetition_penalty: float = 1.0,
-        seed: int | None = None,
-        stop: list[str] | None = None,
-        raw: bool = False,
-        base_model: str = "",
-    ) -> Iterator[str]:
-        """Stream the answer, each time the whole text so far. `adapter` "" is the base named by
-        `base_model`.
-        """
-        with shown_to_user():
-            options = GenerationOptions(
-                max_new_tokens=whole(max_new_tokens, "max_new_tokens"),
-                temperature=number(temperature, "temperature"),
-                top_p=number(top_p, "top_p"),
-                top_k=whole(top_k, "top_k"),
-                repetition_penalty=number(repetition_penalty, "repetition_penalty"),
-                seed=None if seed is None else whole(seed, "seed"),
-                stop=strings(stop, "stop"),
-                raw=boolean(raw, "raw"),
-            )
-            system = checked_text(system, "system")
-            system_turn = [ChatMessage("system", system)] if system else []
-            events = self.service.generate(
-                checked_text(adapter, "adapter"),
-                [*system_turn, ChatMessage("user", checked_text(prompt, "prompt"))],
-                options,
-                self.precision(precision),
-                strength=number(strength, "strength"),
-                base_model=checked_text(base_model, "base_model"),
-            )
-            text = ""
-            for event in events:
-                if isinstance(event, Generation):
-                    text = event.text
-                # Also while it waits or loads: Gradio stops a stream whose reader is gone between two items.
-                yield text
-
     def predict(
         self, adapter: str, text: str = "", text_pair: str = "", precision: str = DEFAULT
     ) -> dict[str, Any]:
@@ -221,7 +181,7 @@ class Api:
             return json_shapes.preflight(self.service.check_finetune(*self.job(recipe, dataset)))
 
     def finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
-        """Start a fine-tune on the rows of a CSV, TSV, JSON, JSONL or TXT file."""
+        """Start a fine-tune on the rows of a CSV, TSV, JSON, JSONL, Parquet or TXT file."""
         with shown_to_user():
             return {"run_id": self.service.finetune(*self.job(recipe, dataset))}
 
@@ -251,27 +211,11 @@ class Api:
             self.service.delete_run(checked_text(run_id, "run_id"))
             return self.runs()
 
-    def export(self, run_id: str, format: str = "adapter") -> str:
-        """A zip of a run: format `adapter` is the plain PEFT folder, `script` trains it again without this
-        app.
-        """
-        with shown_to_user():
-            return exported_file(self.service, checked_text(run_id, "run_id"), checked_text(format, "format"))
-
-    def precision(self, name: str) -> Precision:
-        """The named precision; this machine's default for ""."""
-        if checked_text(name, "precision") == DEFAULT:
-            return self.service.default_precision()
-        if name not in set(Precision):
-            names = ", ".join(precision.value for precision in Precision)
-            raise InvalidInput(f"precision must be one of {names}.", field="precision")
-        return Precision(name)
-
     def job(self, recipe: Any, dataset: str | None) -> tuple[Mapping[str, Any], Path]:
         if not isinstance(recipe, Mapping):
             raise InvalidInput("recipe must be a JSON object.", field="recipe")
         if not dataset:
             raise InvalidInput(
-                "There is no dataset; give a CSV, TSV, JSON, JSONL or TXT file.", field="dataset"
+                "There is no dataset; give a CSV, TSV, JSON, JSONL, Parquet or TXT file.", field="dataset"
             )
         return recipe, Path(dataset)

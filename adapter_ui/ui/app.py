@@ -19,8 +19,8 @@ from adapter_ui.ui.tabs.library import library_tab
 from adapter_ui.ui.theme import page_theme
 
 ASSETS = Path(__file__).parent / "assets"
-STYLES = ("page.css", "browse.css", "inspect.css", "compare.css", "work.css")
-SCRIPTS = ("page.js", "browse.js", "inspect.js", "compare.js")
+STYLES = ("page.css", "browse.css", "inspect.css", "compare.css", "mix.css", "work.css", "generate.css")
+SCRIPTS = ("page.js", "browse.js", "inspect.js", "compare.js", "arms.js")
 TABS = {
     "browse": ("Browse", browse_tab),
     "generate": ("Generate", generate_tab),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from adapter_ui.domain import TEXT_BOUND
+from adapter_ui.domain import TEXT_BOUND, Arm, ChatMessage, GenerationOptions, Precision
 from adapter_ui.errors import InvalidInput
 
 
@@ -52,3 +52,55 @@ def strings(value: object, field: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise InvalidInput(f"{field} must be a list of strings.", field=field)
     return tuple(value)
+
+
+def precision_of(name: object, default: Precision) -> Precision:
+    """The named precision; `default` for ""."""
+    if checked_text(name, "precision") == "":
+        return default
+    if name not in set(Precision):
+        names = ", ".join(precision.value for precision in Precision)
+        raise InvalidInput(f"precision must be one of {names}.", field="precision")
+    return Precision(name)
+
+
+def generation_options(
+    max_new_tokens: object,
+    temperature: object,
+    top_p: object,
+    top_k: object,
+    repetition_penalty: object,
+    seed: object,
+    stop: object,
+    raw: object,
+) -> GenerationOptions:
+    return GenerationOptions(
+        max_new_tokens=whole(max_new_tokens, "max_new_tokens"),
+        temperature=number(temperature, "temperature"),
+        top_p=number(top_p, "top_p"),
+        top_k=whole(top_k, "top_k"),
+        repetition_penalty=number(repetition_penalty, "repetition_penalty"),
+        seed=bound(seed, "seed"),
+        stop=strings(stop, "stop"),
+        raw=boolean(raw, "raw"),
+    )
+
+
+def chat_messages(prompt: object, system: object) -> tuple[ChatMessage, ...]:
+    """One question, after the system's turn where there is one."""
+    instruction = checked_text(system, "system")
+    system_turn = (ChatMessage("system", instruction),) if instruction else ()
+    return (*system_turn, ChatMessage("user", checked_text(prompt, "prompt")))
+
+
+def chosen_arms(value: object) -> tuple[Arm, ...]:
+    """A list of {"adapter": …, "strength": …}; what is left out of one is the base, at strength 1."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise InvalidInput('arms must be a list of {"adapter": …, "strength": …}.', field="arms")
+    unknown = sorted({str(name)[:40] for item in value for name in item} - {"adapter", "strength"})
+    if unknown:
+        raise InvalidInput(f"An arm has an adapter and a strength, and no {unknown[0]}.", field="arms")
+    return tuple(
+        Arm(checked_text(item.get("adapter", ""), "adapter"), number(item.get("strength", 1.0), "strength"))
+        for item in value
+    )

@@ -10,14 +10,17 @@ from pydantic_core import to_jsonable_python
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterSummary,
+    ArmAnswer,
     ComparedRow,
     Fit,
     LoadedBase,
     LoadReport,
     MemoryEstimate,
+    Merged,
     Prediction,
     Preflight,
     Progress,
+    Pushed,
     Revision,
     RunStatus,
     SearchPage,
@@ -141,12 +144,39 @@ def compared_row(row: ComparedRow) -> Json:
 def load_event(event: Progress | LoadReport) -> Json:
     if isinstance(event, LoadReport):
         return plain(event) | {"notices": list(event.notices)}
+    return progress(event)
+
+
+def outgoing_event(event: Progress | Merged | Pushed) -> Json:
+    return progress(event) if isinstance(event, Progress) else plain(event)
+
+
+def progress(event: Progress) -> Json:
     done, total = (event.done, event.total) if event.unit == "bytes" else (None, None)
     return {"stage": event.stage, "message": event.message, "done_bytes": done, "total_bytes": total}
 
 
+def mixed(found: AdapterProfile) -> Json:
+    """The adapter that came of a mix."""
+    return {"adapter": str(found.ref), "rank": found.rank, "size_bytes": found.size_bytes}
+
+
 def loaded_base(base: LoadedBase) -> Json:
     return plain(base)
+
+
+def arm_answer(found: ArmAnswer) -> Json:
+    """`done` is also set when the arm has failed: nothing more comes."""
+    return {
+        "adapter": found.arm.adapter,
+        "strength": found.arm.strength,
+        "text": found.generation.text,
+        "tokens": found.generation.tokens,
+        "tokens_per_second": found.generation.tokens_per_second,
+        "done": found.ended,
+        "error": found.error,
+        "takes_turns": found.takes_turns,
+    }
 
 
 def prediction(found: Prediction) -> Json:

@@ -7,8 +7,8 @@ import math
 
 import pytest
 
-from adapter_ui.catalog.profiles.config import CONFIG_BYTES, ConfigUnreadable, NonFiniteNumber, parse_config
-from adapter_ui.errors import BadAdapter
+from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
+from adapter_ui.errors import BadAdapter, ConfigUnreadable, NonFiniteNumber
 
 LORA = {
     "peft_type": "LORA",

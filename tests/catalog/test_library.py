@@ -18,12 +18,13 @@ def refs(library: Library, source: Source | None = None) -> list[str]:
     return [str(row.ref) for row in library.summaries(source)]
 
 
-def test_the_three_sources_are_listed_the_starter_set_first(settings, starter):
+def test_all_sources_are_listed_the_starter_set_first(settings, starter):
     library = Library(settings)
     write_adapter(settings.folder / "mine")
     write_adapter(settings.runs / "run-1" / "adapter")
+    write_adapter(settings.home / "mixes" / "both")
     write_adapter(starter / "pirate", card="---\nlicense: mit\n---\n# Pirate talk\n\nArr.")
-    assert refs(library) == ["starter:pirate", "run:run-1", "folder:mine"]
+    assert refs(library) == ["starter:pirate", "run:run-1", "mix:both", "folder:mine"]
     row = library.summaries(Source.STARTER)[0]
     assert (row.title, row.method, row.task_type, row.rank) == ("Pirate talk", "LORA", "CAUSAL_LM", 2)
     assert row.base_model == "tiny-org/base"

@@ -16,9 +16,10 @@ from adapter_ui.catalog.methods.meanings import OWN, meanings_of
 from adapter_ui.catalog.methods.meanings.common import COMMON
 from adapter_ui.catalog.methods.ranks import half, side_of_pairs
 from adapter_ui.catalog.methods.scaling import RULES, Scaling, scaling_of
-from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.profiles.config import parse_config
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
+from adapter_ui.domain.loadable import REFUSED_METHODS
 from tests.catalog.peft_fields import default_of, read_fields
 
 
@@ -27,7 +28,7 @@ def test_the_methods_are_those_of_the_installed_peft():
 
 
 def test_the_refused_methods_are_either_known_or_gone():
-    assert REFUSED.keys() - METHODS.keys() == {"BONE"}
+    assert REFUSED_METHODS.keys() - METHODS.keys() == {"BONE"}
 
 
 def test_the_tasks_are_those_of_the_installed_peft():

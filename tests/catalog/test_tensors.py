@@ -9,16 +9,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from adapter_ui.catalog.profiles.tensors import (
+from adapter_ui.domain.tensor_table import (
     FIRST_READ_BYTES,
     INSPECTION_BYTES,
     LONGEST_NAME,
-    HeaderTooLarge,
-    HeaderUnreadable,
     main_dtype,
     parse_header,
     read_tensors,
 )
+from adapter_ui.errors import HeaderTooLarge, HeaderUnreadable
 
 
 class Reads:

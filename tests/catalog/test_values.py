@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from adapter_ui.catalog.profiles.tensors import DTYPE_BITS, FIRST_READ_BYTES, parse_header
 from adapter_ui.catalog.profiles.values import FIRST_LOOK_BYTES, MOST_BYTES, MOST_READS, Values, look
+from adapter_ui.domain.tensor_table import DTYPE_BITS, FIRST_READ_BYTES, parse_header
 
 ONES = {"F64": struct.pack("<d", 1), "F32": struct.pack("<f", 1), "F16": b"\x00\x3c", "BF16": b"\x80\x3f"}
 ZEROS = {

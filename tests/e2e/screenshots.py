@@ -78,7 +78,6 @@ def side_by_side(browser: Browser, url: str, folder: Path) -> None:
 
 def generate(browser: Browser, url: str, folder: Path) -> None:
     page = visit(browser, f"{url}?adapter=starter:pirate&tab=generate", DESKTOP)
-    page.locator("#arm").get_by_role("radio", name="Side by side").check()
     page.locator("#sampling").get_by_role("button").first.click()
     fill_in(page.locator("#temperature input[type=number]"), "0")
     for question in ("What is the capital of France?", "How do I sleep better?"):

@@ -117,6 +117,17 @@ def test_strength_zero_answers_as_the_base(client):
     assert client.submit(adapter=ADAPTER, **greedy, api_name="/generate").result() != base
 
 
+def test_compare_streams_what_each_arm_says_alone(client):
+    greedy = {"prompt": "Hello", "temperature": 0, "max_new_tokens": 10, "precision": "fp32"}
+    arms = [{"adapter": ADAPTER}, {}, {"adapter": ADAPTER, "strength": 0}, {"adapter": "nobody/nothing"}]
+    *_, last = client.submit(arms=arms, base_model=BASE, **greedy, api_name="/compare")
+    alone = client.submit(adapter=ADAPTER, **greedy, api_name="/generate").result()
+    base = client.submit(adapter="", base_model=BASE, **greedy, api_name="/generate").result()
+    assert [one["text"] for one in last] == [alone, base, base, ""]
+    assert [bool(one["error"]) for one in last] == [False, False, False, True]
+    assert all(one["done"] for one in last)
+
+
 def test_predict_gives_labels_of_a_classifier(client):
     found = client.predict(
         adapter=catalogue.CLASSIFIER_ID, text="Some text", precision="fp32", api_name="/predict"
@@ -138,6 +149,8 @@ def test_predict_gives_labels_of_a_classifier(client):
         ("/generate", {"adapter": ADAPTER, "prompt": "  "}, "prompt is empty"),
         ("/generate", {"adapter": ADAPTER, "prompt": "x", "temperature": 99}, "temperature must be a number"),
         ("/generate", {"adapter": ADAPTER, "prompt": "x", "strength": -1}, "strength must be a number"),
+        ("/compare", {"prompt": "x"}, "Name 1 to 8 arms"),
+        ("/compare", {"prompt": "x", "arms": "all of them"}, "arms must be a list"),
         ("/predict", {"adapter": ADAPTER, "text": ""}, "no text"),
         ("/run", {"run_id": "nothing"}, "nothing"),
         ("/export", {"run_id": "../../etc"}, "no fine-tuning run"),

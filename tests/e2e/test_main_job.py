@@ -65,10 +65,10 @@ def ask(page: Page, question: str) -> None:
 
 
 def answered(page: Page) -> str:
-    """The adapter's last answer, once its figures say that it is whole."""
-    expect(page.locator("#stats-adapter")).to_contain_text("tok/s", timeout=120 * SECONDS)
+    """The adapter's last answer, once its figures say that it is whole; its base has answered beside it."""
+    expect(page.locator("#stats-1")).to_contain_text("tok/s", timeout=120 * SECONDS)
     expect(page.locator("#send")).to_be_visible(timeout=120 * SECONDS)
-    return page.locator("#chat-adapter .bot.message").last.inner_text()
+    return page.locator("#chat-1 .bot.message").last.inner_text()
 
 
 def test_browse_inspect_load_in_nf4_and_generate(app, page):
@@ -97,14 +97,16 @@ def test_a_killed_worker_costs_one_sentence_and_the_next_generation_works(app, p
     page.locator("#sampling").get_by_role("button").first.click()
     fill_in(page.locator("#max-new-tokens input[type=number]"), "2000")
     fill_in(page.locator("#temperature input[type=number]"), "0")
-    fill_in(page.locator("#strength input[type=number]"), "0")
+    page.locator("#arm-head-2").get_by_role("button", name="Remove Base").click()
+    expect(page.locator("#arm-bar")).to_contain_text("One arm")
+    fill_in(page.locator("#arm-head-1 input[type=number]"), "0")
     page.locator("#raw input").check()
     ask(page, "one, two, one, two, one, two, one, two, one, two, one, two,")
-    expect(page.locator("#chat-adapter .bot.message").last).to_contain_text("two", timeout=120 * SECONDS)
+    expect(page.locator("#chat-1 .bot.message").last).to_contain_text("two", timeout=120 * SECONDS)
     os.kill(worker_pid(app), signal.SIGKILL)
-    toast = page.locator(".toast-body")
-    expect(toast).to_contain_text("it starts again with your next request")
-    expect(toast).to_have_count(1)
+    refusal = page.locator("#stats-1 .notice")
+    expect(refusal).to_contain_text("it starts again with your next request")
+    expect(page.locator(".toast-body")).to_have_count(0)
     fill_in(page.locator("#max-new-tokens input[type=number]"), "24")
     page.locator("#raw input").uncheck()
     page.locator("#clear").click()

@@ -98,7 +98,7 @@ FOREIGN = {
     "png": Case(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", Refused("a PNG picture")),
     "pickle": Case(pickle.dumps([AB, CD]), Refused("a Python pickle")),
     "pickle, in letters": Case(pickle.dumps([AB, CD], protocol=0), Refused("the data has (lp0", "columns")),
-    "parquet": Case(b"PAR1\x15\x04", Refused("a Parquet file")),
+    "parquet": Case(b"PAR1\x15\x04", Refused("Parquet file")),
     "pdf": Case(b"%PDF-1.7\n", Refused("a PDF")),
     "web page": Case(
         b"<!DOCTYPE html>\n<title>404, not found</title>", Refused("a web page or XML; download")

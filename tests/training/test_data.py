@@ -54,7 +54,7 @@ REFUSED = {
     "blank": (b" \n\t\n", "The data is empty"),
     "header only": (b"prompt,completion\n", "The data has no rows"),
     "zip": (zipped(), "a zip archive or an Excel workbook; give the rows as CSV"),
-    "parquet": (b"PAR1\x00\x00", "a Parquet file"),
+    "parquet": (b"PAR1\x00\x00", "Parquet file"),
     "gzip": (b"\x1f\x8b\x08\x00", "a gzip archive"),
     "utf-16": ("prompt,completion\na,b".encode("utf-16"), "UTF-16"),
     "latin-1": ("prompt,completion\na,b\nc,größe".encode("latin-1"), "Line 3 is not UTF-8"),

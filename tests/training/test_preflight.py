@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from adapter_ui.domain import BaseFacts
+from adapter_ui.domain import BaseFacts, LengthHistogram
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
@@ -25,7 +25,13 @@ from tests.training.conftest import BASE_ID, pirate_rows, recipe
 GIGABYTE = 10**9
 SMALL = BaseFacts(BASE_ID, parameters=135_000_000, hidden_size=576, layers=30, vocab_size=49_152)
 FIGURES = Figures(
-    tokens=1_000, longest=40, cut=0, unlearnable=0, trainable_parameters=460_800, adapter_bytes=1_843_200
+    tokens=1_000,
+    longest=40,
+    cut=0,
+    unlearnable=0,
+    trainable_parameters=460_800,
+    adapter_bytes=1_843_200,
+    lengths=LengthHistogram(2, (40,), limit=512, longest=40),
 )
 
 
@@ -127,6 +133,27 @@ def test_dropped_rows_and_rare_labels_are_said() -> None:
     report = check(settings, to_examples(table, {}, "SEQ_CLS"), SMALL, 8 * GIGABYTE)
     assert "Rows left out: 1; the first: row 32: “text” is empty." in report.warnings
     assert "The label “rare” is rare (on 1 of 31 rows) and will be guessed seldom." in report.warnings
+
+
+SPLITS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"leaked": 3}, "Validation rows that stand among the training rows too: 3;"),
+    ({}, {"unseen": ("no", "never")}, "No training row has the label “no”, “never”, so it cannot be learned"),
+    ({"validation_fraction": 0.05}, {}, "Only 2 rows to validate on"),
+]
+
+
+@pytest.mark.parametrize(("fields", "found", "sentence"), SPLITS)
+def test_what_the_split_gives_away_is_said(
+    fields: dict[str, Any], found: dict[str, Any], sentence: str
+) -> None:
+    report = check(recipe(**fields), pirate_rows(40), SMALL, 8 * GIGABYTE, replace(FIGURES, **found))
+    assert any(warning.startswith(sentence) for warning in report.warnings)
+
+
+def test_repeated_rows_are_counted() -> None:
+    rows = [{"prompt": "a", "completion": "b"}] * 3 + [{"prompt": "a", "completion": "c"}]
+    report = check(recipe(), to_examples(read_table(json.dumps(rows)), {}, "CAUSAL_LM"), SMALL, GIGABYTE)
+    assert any("more than once: 2 repeat an earlier one" in warning for warning in report.warnings)
 
 
 def test_a_good_recipe_on_good_data_gets_no_warning() -> None:

@@ -34,7 +34,7 @@ REFUSED = [
     ({"validation_fraction": 0.9}, "validation_fraction", "from 0 to 0.5"),
     ({"seed": -1}, "seed", "from 0 to"),
     ({"method": "DORA"}, "method", "“DORA” cannot be tuned here; the methods are LORA, IA3"),
-    ({"task_type": "QUESTION_ANS"}, "task_type", "CAUSAL_LM or SEQ_CLS or TOKEN_CLS"),
+    ({"task_type": "FEATURE_EXTRACTION"}, "task_type", "TOKEN_CLS or SEQ_2_SEQ_LM or QUESTION_ANS"),
     ({"precision": "q4"}, "precision", "fp32, bf16, fp16, int8, nf4, fp4"),
     ({"bias": "some"}, "bias", "none or all or lora_only"),
     ({"lr_scheduler_type": "magic"}, "lr_scheduler_type", "linear or cosine"),

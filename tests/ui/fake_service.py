@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from adapter_ui.catalog.comparison.together import compare_adapters
+from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
 from adapter_ui.domain import (
     AdapterProfile,
     AdapterRef,
     AdapterSummary,
+    ArmAnswer,
+    Asked,
     BaseSuggestion,
     ChatMessage,
     Entity,
@@ -28,6 +31,7 @@ from adapter_ui.domain import (
     Generation,
     GenerationOptions,
     LabelScore,
+    LengthHistogram,
     LoadedBase,
     LoadReport,
     MemoryEstimate,
@@ -44,19 +48,19 @@ from adapter_ui.domain import (
     SearchQuery,
     SideBySide,
     Table,
+    Token,
+    TokenPreview,
+    TokenRow,
 )
 from adapter_ui.errors import DoesNotFit, GatedRepo, HubUnreachable, UnknownRun
 from adapter_ui.training.data import read_table
 from adapter_ui.training.recipe import Recipe, total_steps
 from adapter_ui.ui.app import build_page, launch_options, queue_options
-from tests.ui import fake_search
+from tests.ui import fake_arms, fake_search
+from tests.ui.fake_arms import ANSWER, PLAIN
 from tests.ui.fake_data import BASES, MB, ROWS, SMOL, profile_of
 from tests.ui.fake_fit import fit_of
-
-ANSWER = (
-    "Arrr! Paris it be, matey, the grandest port in all o' **France**. Hoist the colours, mind the *Seine*!"
-)
-PLAIN = "The capital of France is Paris. It lies on the river Seine."
+from tests.ui.fake_outgoing import FakeOutgoing
 
 
 @dataclass
@@ -69,6 +73,7 @@ class FakeService:
     tuned: dict[str, RunStatus] = field(default_factory=dict)
     closed_streams: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
+    outgoing: FakeOutgoing = field(default_factory=FakeOutgoing)
 
     def close(self) -> None:
         self.in_memory.clear()
@@ -240,6 +245,20 @@ class FakeService:
         finally:
             self.closed_streams += 1
 
+    def compare(
+        self,
+        asked: Sequence[Asked],
+        options: GenerationOptions,
+        precision: Precision,
+        *,
+        base_model: str = "",
+    ) -> Iterator[tuple[ArmAnswer, ...]]:
+        self.asked.append({"arms": tuple(asked), "options": options, "base_model": base_model})
+        try:
+            yield from fake_arms.compare(asked, options.seed, self.inspect, self.pause)
+        finally:
+            self.closed_streams += 1
+
     def predict(
         self, adapter: str, text: str, text_pair: str, precision: Precision
     ) -> Iterator[Progress | Prediction]:
@@ -259,6 +278,23 @@ class FakeService:
     def read_table(self, source: str | Path) -> Table:
         return read_table(source)
 
+    def fetch_dataset(self, wanted: DatasetRef, folder: Path) -> Iterator[Progress | Path]:
+        if self.unreachable:
+            raise HubUnreachable("The Hub cannot be reached; check the connection and try again.")
+        for done in (0, 40_000):
+            yield Progress("download", f"Downloading {wanted.id}", done, 40_000)
+            time.sleep(self.pause)
+        path = folder / "org--talk.csv"
+        path.write_text("question,answer\nWho are you?,A dataset.\nWhere from?,The Hub.\n")
+        yield path
+
+    def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
+        Recipe.parse(recipe)
+        first = next(iter(self.read_table(data).rows))
+        words = [word for value in first.values() for word in str(value).split(" ")]
+        tokens = tuple(Token(f" {word}", learned=at > 3) for at, word in enumerate(words))
+        return TokenPreview((TokenRow(tokens, len(tokens)),), limit=512)
+
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
         parsed = Recipe.parse(recipe)
         rows = len(self.read_table(data).rows)
@@ -277,6 +313,7 @@ class FakeService:
             memory,
             9_400 * MB,
             warnings,
+            lengths=LengthHistogram(20, (2, 14, 9, 4, 1), limit=512, longest=96),
         )
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
@@ -309,7 +346,18 @@ class FakeService:
         return status
 
     def stop_run(self, run_id: str) -> RunStatus:
-        self.tuned[run_id] = replace(self.run(run_id), state=RunState.CANCELLED, message="Stopped")
+        run = self.run(run_id)
+        self.tuned[run_id] = replace(
+            run, state=RunState.CANCELLED, message="Stopped", checkpoint_step=run.step
+        )
+        return self.tuned[run_id]
+
+    def rename_run(self, run_id: str, title: str, notes: str) -> RunStatus:
+        self.tuned[run_id] = replace(self.run(run_id), name=title or run_id, notes=notes)
+        return self.tuned[run_id]
+
+    def keep_checkpoint(self, run_id: str) -> RunStatus:
+        self.tuned[run_id] = replace(self.run(run_id), adapter=f"run:{run_id}")
         return self.tuned[run_id]
 
     def resume_run(self, run_id: str) -> RunStatus:

@@ -8,9 +8,9 @@ import pytest
 from adapter_ui.domain import GenerationOptions, Precision
 from adapter_ui.errors import InvalidInput
 from adapter_ui.ui.bar import MemorySampler, render_bar
-from adapter_ui.ui.generating import answering, prediction
+from adapter_ui.ui.generating import prediction
 from adapter_ui.ui.generating.sampling import options_of
-from adapter_ui.ui.state import Conversation, Selection
+from adapter_ui.ui.state import Selection
 from adapter_ui.ui.tabs import finetune, library
 from adapter_ui.ui.tuning.data import columns_of, shown_table
 from adapter_ui.ui.tuning.example import example_rows
@@ -20,40 +20,6 @@ from tests.ui.fake_service import FakeService
 
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 SAMPLING = (64, 0.7, 0.95, 50, 1.0, "11", "END\n\nSTOP", False)
-
-
-def test_side_by_side_asks_both_arms_on_one_seed() -> None:
-    service = FakeService()
-    asked = Conversation(PIRATE.ref).ask("What is the capital of France?")
-    settings = ("Side by side", 1.5, "Be short.", 64, 0.7, 0.95, 50, 1.0, "", "", False)
-    *_, last = answering.answer(service, PIRATE, "bf16", asked, *settings)
-    assert [request["strength"] for request in service.asked] == [1.5, 0.0]
-    assert service.asked[1]["options"].seed == 7
-    assert "Arrr" in last[1][-1]["content"]
-    assert "Paris" in last[2][-1]["content"]
-    assert "tok/s" in last[3]
-
-
-def test_stopping_an_answer_closes_the_service_stream() -> None:
-    service = FakeService()
-    service.remember(SMOL, Precision.BF16, "starter:pirate")
-    streaming = answering.answer(
-        service, PIRATE, "bf16", Conversation(PIRATE.ref).ask("Hi"), "Adapter", 1.0, "", *SAMPLING
-    )
-    next(streaming), next(streaming)
-    streaming.close()
-    assert service.closed_streams == 1
-
-
-def test_an_empty_question_and_a_first_regenerate_are_explained() -> None:
-    with pytest.raises(gr.Error, match="write something"):
-        answering.ask(Conversation(), "  ")
-    with pytest.raises(gr.Error, match="ask something first"):
-        next(
-            answering.answer_again(
-                FakeService(), PIRATE, "bf16", Conversation(), "Adapter", 1.0, "", *SAMPLING
-            )
-        )
 
 
 def test_the_controls_become_options() -> None:
@@ -102,20 +68,23 @@ def test_runs_are_redrawn_only_when_something_moved() -> None:
     run_id = service.finetune({"base_model": SMOL}, example_rows())
     drawn = finetune.refreshed(service, "", ())
     assert run_id in drawn[0]
-    assert drawn[8] == run_id
+    assert drawn[-2] == run_id
     while not service.run(run_id).state.ended:
         pass
-    drawn = finetune.refreshed(service, run_id, drawn[9])
+    drawn = finetune.refreshed(service, run_id, drawn[-1])
+    keep, panel, notes = drawn[8:11]
     assert [button.visible for button in drawn[2:8]] == [False, False, True, True, True, True]
-    assert finetune.refreshed(service, run_id, drawn[9]) == [gr.skip()] * 10
+    assert (keep.visible, panel.visible, notes.visible) == (False, True, True)
+    assert finetune.refreshed(service, run_id, drawn[-1]) == [gr.skip()] * len(drawn)
 
 
 def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:
     service = FakeService()
     service.remember(SMOL, Precision.BF16, "starter:pirate")
-    loaded, runs, starter = library.library(service)
+    loaded, runs, mixes, starter = library.library(service)
     assert "Unload" in loaded
     assert "No runs" in runs
+    assert "No mixes" in mixes
     assert "starter:pirate" in starter
     library.acted(service, "unload", f"{SMOL} bf16")
     assert service.loaded() == ()

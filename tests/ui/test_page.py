@@ -99,8 +99,8 @@ def test_an_answer_streams_stops_and_survives_a_reload(page: Page, address: str)
     question = page.locator("#question textarea")
     question.fill("What is the capital of France?")
     question.press("Enter")
-    expect(page.locator("#stats-adapter")).to_contain_text("tok/s")
-    expect(page.locator("#chat-adapter")).to_contain_text("mind the Seine!")
+    expect(page.locator("#stats-1")).to_contain_text("tok/s")
+    expect(page.locator("#chat-1")).to_contain_text("mind the Seine!")
     expect(page.locator("#send")).to_be_visible()
     question.fill("And of Italy?")
     question.press("Enter")
@@ -108,16 +108,7 @@ def test_an_answer_streams_stops_and_survives_a_reload(page: Page, address: str)
     page.keyboard.press("Escape")
     expect(page.locator("#send")).to_be_visible()
     page.reload()
-    expect(page.locator("#chat-adapter")).to_contain_text("And of Italy?")
-
-
-def test_side_by_side_shows_the_base_in_a_second_column(page: Page, address: str) -> None:
-    open_page(page, f"{address}/?adapter=starter:formal&tab=generate")
-    page.get_by_label("Side by side").check()
-    page.locator("#question textarea").fill("What is the capital of France?")
-    page.locator("#send").click()
-    expect(page.locator("#chat-base")).to_contain_text("The capital of France is Paris.")
-    expect(page.locator("#chat-adapter")).to_contain_text("mind the Seine!")
+    expect(page.locator("#chat-1")).to_contain_text("And of Italy?")
 
 
 def test_from_example_rows_to_a_tuned_adapter(page: Page, address: str) -> None:

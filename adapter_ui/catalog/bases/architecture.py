@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from adapter_ui.domain.base_config import HEADS, HIDDEN_SIZE, LAYERS
+
 LARGEST_COUNT = 2**40
 MOST_LAYERS = 10_000
 
-HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model", "dim")
-LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers")
 DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
-HEADS = ("num_attention_heads", "n_head", "num_heads", "n_heads", "decoder_attention_heads")
 KEY_VALUE_HEADS = ("num_key_value_heads", "num_kv_heads")
 HEAD_SIZE = ("head_dim", "d_kv")
 WINDOW = ("sliding_window", "attention_chunk_size")

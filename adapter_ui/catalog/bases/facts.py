@@ -13,8 +13,8 @@ from typing import Any
 from adapter_ui.catalog.bases.architecture import LARGEST_COUNT, architecture
 from adapter_ui.catalog.bases.headers import folder_tensors, folder_weights
 from adapter_ui.catalog.bases.weights import facts_with_tensors
-from adapter_ui.catalog.profiles.tensors import DTYPE_BITS, dtype_name
 from adapter_ui.domain import ADAPTER_CONFIG, BaseFacts
+from adapter_ui.domain.tensor_table import DTYPE_BITS, dtype_name
 from adapter_ui.errors import BadAdapter, BaseUnavailable
 
 CONFIG_NAME = "config.json"

@@ -14,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from adapter_ui.catalog.bases.weights import Stored
-from adapter_ui.catalog.profiles.tensors import (
+from adapter_ui.catalog.storage.files import AdapterFiles
+from adapter_ui.domain.tensor_table import (
     LENGTH_BYTES,
-    HeaderTooLarge,
-    HeaderUnreadable,
     header_length,
     parse_header,
 )
-from adapter_ui.catalog.storage.files import AdapterFiles
+from adapter_ui.errors import HeaderTooLarge, HeaderUnreadable
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"

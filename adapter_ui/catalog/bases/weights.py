@@ -15,8 +15,8 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
-from adapter_ui.catalog.profiles.tensors import DTYPE_BITS, dtype_name
 from adapter_ui.domain import BaseFacts
+from adapter_ui.domain.tensor_table import DTYPE_BITS, dtype_name
 
 # The last part of a table's module name: embed_tokens, word_embeddings, wte, shared …
 TABLE = re.compile(r".*embed(?!dings_project|ding_hidden).*|wte|wpe|shared|relative_attention_bias|pos_emb")

@@ -6,18 +6,14 @@ from collections.abc import Iterator
 
 from adapter_ui.catalog.findings.evidence import blocker, info, warning
 from adapter_ui.catalog.methods.fields import default_fields, unknown_fields
-from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import Finding
+from adapter_ui.domain.loadable import REFUSED_FIELDS, REFUSED_METHODS
 
 # The others change the base's own weights before training starts (PEFT's `tuners/lora/layer.py`): pissa,
 # corda, olora, loftq and lora_ga.
 HARMLESS_INITS = {"gaussian", "orthogonal", "eva", "mica"}
-UNSUPPORTED_FIELDS = {
-    "layer_replication": "it rebuilds the base's layers",
-    "kasa_config": "it rewrites the base's weights",
-    "arrow_config": "it routes between further adapters",
-}
 LARGE_SCALING = 16
 
 
@@ -31,8 +27,10 @@ def config_findings(config: AdapterConfig, peft_version: str) -> Iterator[Findin
 
 def method_findings(config: AdapterConfig, peft_version: str) -> Iterator[Finding]:
     method = config.peft_type
-    if method in REFUSED:
-        yield blocker("unsupported_method", f"{method} adapters are not loaded here: {REFUSED[method]}.")
+    if method in REFUSED_METHODS:
+        yield blocker(
+            "unsupported_method", f"{method} adapters are not loaded here: {REFUSED_METHODS[method]}."
+        )
     elif method not in METHODS:
         yield blocker(
             "unknown_method",
@@ -45,7 +43,7 @@ def method_findings(config: AdapterConfig, peft_version: str) -> Iterator[Findin
             "plain one.",
         )
     values = config.model_dump(exclude_unset=True)
-    for field, reason in UNSUPPORTED_FIELDS.items():
+    for field, reason in REFUSED_FIELDS.items():
         if values.get(field):
             yield blocker(
                 "unsupported_field",

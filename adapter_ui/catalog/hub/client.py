@@ -65,9 +65,15 @@ class Hub:
         return [row for row in rows if isinstance(row, dict)], next_cursor(answer.headers.get("Link", ""))
 
     def model(self, repo_id: str, revision: str | None = None) -> dict[str, Any]:
-        """All metadata of a repository with its files and their sizes: one request."""
-        what = f"the repository {repo_id}"
-        url = f"{self.endpoint}/api/models/{quote(repo_id)}"
+        """All metadata of a model's repository with its files and their sizes: one request."""
+        return self._info("models", repo_id, revision, f"the repository {repo_id}")
+
+    def dataset(self, repo_id: str, revision: str | None = None) -> dict[str, Any]:
+        """The same of a dataset; its files are read under the id `datasets/org/name`, as in their URLs."""
+        return self._info("datasets", repo_id, revision, f"the dataset {repo_id}")
+
+    def _info(self, kind: str, repo_id: str, revision: str | None, what: str) -> dict[str, Any]:
+        url = f"{self.endpoint}/api/{kind}/{quote(repo_id)}"
         if revision:
             url += f"/revision/{quote(revision, safe='')}"
         info = parse_json(self._request("GET", url, what, parameters={"blobs": "true"}), what)

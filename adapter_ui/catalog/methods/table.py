@@ -118,17 +118,6 @@ METHODS: dict[str, Method] = {
 UNKNOWN_METHOD = Method(())
 PROMPT_METHODS = frozenset(name for name, method in METHODS.items() if method is PROMPT)
 
-REFUSED = {
-    "XLORA": "it names further adapters that would be fetched and mixed while it runs",
-    "BONE": "PEFT has replaced it by MISS; convert it with an older PEFT first",
-    "POLY": "each answer needs the number of one of its training tasks",
-    "MULTITASK_PROMPT_TUNING": "each answer needs the number of one of its training tasks",
-}
-"""Methods that this app does not load, with the reason.
-
-BONE is no longer in PEFT, so it is in no other table.
-"""
-
 PIPELINE_TAGS = {
     "CAUSAL_LM": "text-generation",
     "SEQ_CLS": "text-classification",

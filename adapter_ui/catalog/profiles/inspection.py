@@ -15,7 +15,6 @@ from adapter_ui.catalog.profiles.card import card_base, card_license, read_card
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
 from adapter_ui.catalog.profiles.reading import Parts, read_parts, read_values
-from adapter_ui.catalog.profiles.tensors import main_dtype
 from adapter_ui.catalog.snippets.transformers import write_snippet
 from adapter_ui.catalog.storage.files import AdapterFiles
 from adapter_ui.domain import (
@@ -26,6 +25,7 @@ from adapter_ui.domain import (
     BaseFacts,
     is_hub_id,
 )
+from adapter_ui.domain.tensor_table import main_dtype
 
 WEIGHTS = (ADAPTER_WEIGHTS, ADAPTER_PICKLE)
 

@@ -10,8 +10,8 @@ from adapter_ui.catalog.methods.table import METHODS, UNKNOWN_METHOD, Method
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.factors import Factors
 from adapter_ui.catalog.profiles.kinds import Place, place_modules
-from adapter_ui.catalog.profiles.tensors import main_dtype
 from adapter_ui.domain import ModuleInfo, TensorInfo
+from adapter_ui.domain.tensor_table import main_dtype
 
 PEFT_PREFIX = "base_model.model."
 PEFT_ROOT = "base_model"

@@ -15,11 +15,18 @@ from adapter_ui.catalog.findings.evidence import blocker, warning
 from adapter_ui.catalog.findings.values import deciding_tensors
 from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME
 from adapter_ui.catalog.profiles.config import CONFIG_BYTES, AdapterConfig, parse_config
-from adapter_ui.catalog.profiles.tensors import HeaderTooLarge, read_tensors
 from adapter_ui.catalog.profiles.values import Values, look
 from adapter_ui.catalog.storage.files import AdapterFiles
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, Finding, TensorInfo
-from adapter_ui.errors import BadAdapter, GatedRepo, HubRateLimited, HubUnreachable, NotFoundOrPrivate
+from adapter_ui.domain.tensor_table import read_tensors
+from adapter_ui.errors import (
+    BadAdapter,
+    GatedRepo,
+    HeaderTooLarge,
+    HubRateLimited,
+    HubUnreachable,
+    NotFoundOrPrivate,
+)
 
 GATED = "Its files are gated; accept the terms on its page on the Hub, then use a token of that account."
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.profile import list_modules, overall_rank, stated_rank
-from adapter_ui.catalog.profiles.tensors import main_dtype
 from adapter_ui.domain import AdapterSummary, TensorInfo, is_hub_id
+from adapter_ui.domain.tensor_table import main_dtype
 
 
 @dataclass(frozen=True)

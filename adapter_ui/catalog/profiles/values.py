@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adapter_ui.catalog.profiles.tensors import FIRST_READ_BYTES, LENGTH_BYTES, ReadRange, header_length
 from adapter_ui.domain import TensorInfo
+from adapter_ui.domain.tensor_table import FIRST_READ_BYTES, LENGTH_BYTES, ReadRange, header_length
 
 FIRST_LOOK_BYTES = 65_536
 MOST_BYTES = 1_048_576

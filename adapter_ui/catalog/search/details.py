@@ -17,7 +17,6 @@ from adapter_ui.catalog.bases.reader import BaseReader
 from adapter_ui.catalog.hub.client import Hub
 from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
 from adapter_ui.catalog.profiles.summary import Weights, with_config, with_weights
-from adapter_ui.catalog.profiles.tensors import FIRST_READ_BYTES, read_tensors
 from adapter_ui.catalog.storage.cache import Cache
 from adapter_ui.catalog.storage.files import HubFiles
 from adapter_ui.catalog.storage.index_rows import Details
@@ -29,6 +28,7 @@ from adapter_ui.domain import (
     Source,
     is_hub_id,
 )
+from adapter_ui.domain.tensor_table import FIRST_READ_BYTES, read_tensors
 from adapter_ui.errors import (
     BadAdapter,
     Cancelled,

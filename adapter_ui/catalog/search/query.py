@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from adapter_ui.catalog.hub.rows import SORTS
-from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS, REFUSED
+from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.storage.index_query import SORT_COLUMNS
 from adapter_ui.domain import AdapterSummary, SearchQuery, Source, is_hub_id
+from adapter_ui.domain.loadable import REFUSED_METHODS
 from adapter_ui.errors import InvalidInput
 
 MOST_ROWS = 100
@@ -24,7 +25,7 @@ def check_query(query: SearchQuery) -> None:
         "sort": (query.sort, SORTS),
         "source": (query.source, {"", *Source}),
         "task": (query.task_type, {"", *PIPELINE_TAGS}),
-        "method": (query.method, {"", *METHODS, *REFUSED}),
+        "method": (query.method, {"", *METHODS, *REFUSED_METHODS}),
         "access": (query.access, {"", *ACCESS}),
     }
     for field, (value, accepted) in choices.items():

@@ -1,4 +1,4 @@
-"""Adapters on this machine: the starter set, finished runs and, in local mode, a folder of folders."""
+"""Adapters on this machine: the starter set, finished runs, mixes and, in local mode, a folder of folders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_license, card_title, read_card
 from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
 from adapter_ui.catalog.profiles.summary import Weights, with_config, with_weights
-from adapter_ui.catalog.profiles.tensors import read_tensors
 from adapter_ui.catalog.storage.files import FolderFiles
 from adapter_ui.domain import (
     ADAPTER_CONFIG,
@@ -22,12 +21,14 @@ from adapter_ui.domain import (
     Source,
     is_hub_id,
 )
+from adapter_ui.domain.tensor_table import read_tensors
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 from adapter_ui.settings import Settings
 
 STARTER = Path(__file__).parents[2] / "starter"
-LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.FOLDER)
+LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.MIX, Source.FOLDER)
 MOST_ADAPTERS = 2_000
+MIXES = "mixes"
 
 
 class Library:
@@ -37,12 +38,16 @@ class Library:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._roots = {Source.STARTER: STARTER, Source.RUN: settings.runs}
+        self._roots = {
+            Source.STARTER: STARTER,
+            Source.RUN: settings.runs,
+            Source.MIX: settings.home / MIXES,
+        }
         if settings.folder is not None:
             self._roots[Source.FOLDER] = settings.folder
 
     def summaries(self, source: Source | None = None) -> list[AdapterSummary]:
-        """All adapters of one source, or of all: the starter set, then runs and folders, the newest first."""
+        """All adapters of one source, or of all: the starter set, then the others, the newest first."""
         found: list[AdapterSummary] = []
         for one in LOCAL_SOURCES if source is None else (source,):
             rows = [summarize(ref, folder) for ref, folder in self._folders(one)]

@@ -7,16 +7,14 @@ so the Hub's client and tools read it too. Nothing here touches the network.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS, COMMIT
+from adapter_ui.domain.base_config import shard_names
 from adapter_ui.errors import BaseUnavailable
 
-PLAIN_SAFETENSORS = re.compile(r"[\w][\w.-]{0,200}\.safetensors", re.ASCII)
 MAX_INDEX_BYTES = 20_000_000
-MAX_SHARDS = 1000
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZER_FILES = (
@@ -99,15 +97,11 @@ def read_shards(index: Path) -> tuple[str, ...]:
             "The base model's weight index is larger than 20 MB; choose another base model."
         )
     try:
-        names = set(json.loads(index.read_bytes())["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        names = shard_names(json.loads(index.read_bytes()))
+    except (ValueError, AttributeError, RecursionError):
         raise BaseUnavailable(
             "The base model's weight index cannot be read; choose another base model."
         ) from None
-    if not names or len(names) > MAX_SHARDS or not all(is_plain_safetensors(name) for name in names):
+    if names is None:
         raise BaseUnavailable("The base model's weight index names unusual files; choose another base model.")
-    return tuple(sorted(names))
-
-
-def is_plain_safetensors(name: object) -> bool:
-    return isinstance(name, str) and PLAIN_SAFETENSORS.fullmatch(name) is not None
+    return names

@@ -98,7 +98,9 @@ def factors_of(
     tensors: Mapping[str, torch.Tensor],
     module: torch.nn.Module,
 ) -> Factors | None:
-    """One module's factors, or None where the file's shapes are not those of the config and the module."""
+    """One module's factors, or None where the file's shapes are not those of the config and the module, or
+    where the scaling makes them overflow.
+    """
     down, up = (tensors[f"{PREFIX}{name}.lora_{part}.weight"] for part in "AB")
     rank = config.rank_pattern.get(get_pattern_key(config.rank_pattern, name), config.r)
     alpha = config.alpha_pattern.get(get_pattern_key(config.alpha_pattern, name), config.lora_alpha)
@@ -107,7 +109,8 @@ def factors_of(
         return None
     scaling = alpha / (math.sqrt(rank) if config.use_rslora else rank)
     device = module.weight.device
-    return Factors(down.to(device, torch.float32), (up.to(device, torch.float32) * scaling).T.contiguous())
+    scaled = (up.to(device, torch.float32) * scaling).T.contiguous()
+    return Factors(down.to(device, torch.float32), scaled) if torch.isfinite(scaled).all() else None
 
 
 def sizes_of(module: torch.nn.Module) -> tuple[int, int]:

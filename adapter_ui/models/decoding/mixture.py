@@ -62,7 +62,7 @@ class Mixture:
             self.install(tuple(sorted(wanted, key=id)))
         shares = Shares(voices, self.adapters)
         for addition in self.additions:
-            addition.share = shares.of(addition.stack)
+            addition.hear(shares.of(addition.stack))
 
     def silence(self) -> None:
         """Add nothing."""
@@ -139,9 +139,14 @@ class Addition:
         self.module, self.stack = module, stack
         self.down, self.up = stack.factors.down, stack.factors.up
         self.share: torch.Tensor | None = None
+        self.unseen: torch.Tensor | None = None
         self.before = module.__dict__.get("forward")
         self.forward = module.forward
         module.forward = self
+
+    def hear(self, share: torch.Tensor | None) -> None:
+        """How much of each stacked column the rows see from now on."""
+        self.share, self.unseen = share, None if share is None else share == 0
 
     def remove(self) -> None:
         if self.before is None:
@@ -165,4 +170,6 @@ class Addition:
         if self.share is not None:
             # some models (OPT) flatten rows and tokens into one dimension
             hidden = hidden.view(len(self.share), -1, hidden.shape[-1]).mul_(self.share)
+            # an adapter whose product overflows must not reach the rows of others as 0 x inf
+            hidden.masked_fill_(self.unseen, 0)
         return hidden.view(-1, hidden.shape[-1]) @ self.up

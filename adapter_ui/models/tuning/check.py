@@ -18,10 +18,17 @@ from adapter_ui.domain import MODEL_CLASS_OF_TASK
 from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.models.adapters import add_empty_adapter, read_adapter_config
 from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
-from adapter_ui.models.tuning.data import encode_examples, row_limit
+from adapter_ui.models.tuning.data import encode_examples, in_one_line, row_limit
 from adapter_ui.models.tuning.methods import with_new_adapter
-from adapter_ui.models.tuning.model import ADAPTER_NAME, class_names, refuse_other_adapter
-from adapter_ui.training.figures import Figures
+from adapter_ui.models.tuning.model import (
+    ADAPTER_NAME,
+    class_names,
+    own_head,
+    refuse_other_adapter,
+    refuse_other_kind,
+)
+from adapter_ui.models.tuning.token_rows import leaked_rows, token_rows, unseen_labels
+from adapter_ui.training.figures import Figures, histogram
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
 
@@ -33,14 +40,20 @@ def count(run: RunFolder) -> Figures:
     recipe, base, examples = run.read_recipe(), run.read_base(), run.read_examples()
     labels = class_names(recipe, base, examples.labels)
     loaded = weightless(recipe, base, labels)
-    data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
+    limit = row_limit(recipe, loaded)
+    data = encode_examples(examples, labels, loaded.tokenizer, recipe, limit)
     return Figures(
-        tokens=sum(len(row["input_ids"]) for row in data.training),
+        tokens=sum(len(in_one_line(row, recipe.task_type)[0]) for row in data.training),
         longest=max(data.lengths),
         cut=data.cut,
         unlearnable=data.unlearnable,
         trainable_parameters=loaded.model.get_nb_trainable_parameters()[0],
         adapter_bytes=ADAPTER_BYTES * saved_parameters(loaded.model),
+        lengths=histogram(data.lengths, limit),
+        preview=token_rows(examples, labels, loaded.tokenizer, limit),
+        leaked=leaked_rows(data),
+        unseen=unseen_labels(data, labels),
+        training_rows=len(data.training),
     )
 
 
@@ -59,8 +72,9 @@ def saved_parameters(model: PeftModel) -> int:
 def weightless(recipe: Recipe, base: PreparedBase, labels: tuple[str, ...]) -> LoadedModel:
     """The model that would be trained, as shapes without numbers."""
     config = read_config(base.folder)
-    if labels:
-        config.num_labels = len(labels)
+    refuse_other_kind(recipe, config)
+    if head := labels or own_head(recipe):
+        config.num_labels = len(head)
     with torch.device("meta"):
         model = class_named(MODEL_CLASS_OF_TASK[recipe.task_type]).from_config(config)
     if base.adapter is None:

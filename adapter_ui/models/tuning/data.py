@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from jinja2 import TemplateError
@@ -17,20 +18,34 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from adapter_ui.errors import BaseUnavailable, InvalidRecipe
 from adapter_ui.models.decoding.prompt import context_length, has_chat_template
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.tuning.windows import NOT_HERE, Place, encode_question
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.recipe import Recipe, validation_size, virtual_tokens
 
 IGNORED = -100
 SHORTEST_ROW = 8
 BETWEEN_TURNS = "\n\n"
-Row = dict[str, list[int] | int]
+Row = dict[str, Any]
 Span = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as the rows that a model reads: one, or the windows of a question's context. `places` tell
+    for each window where its tokens stand in the context; `length` is in tokens before cutting.
+    """
+
+    rows: list[Row]
+    length: int
+    places: list[list[Place]]
 
 
 @dataclass(frozen=True)
 class EncodedData:
     """Rows ready for the collator. `lengths` are in tokens before cutting; `cut` rows were longer than
     allowed, and `unlearnable` ones had no answer left after it and are in neither part.
+
+    For each validation row `sources` has its example, and `places` those of `Encoded`.
     """
 
     training: list[Row]
@@ -38,6 +53,18 @@ class EncodedData:
     lengths: list[int]
     cut: int
     unlearnable: int
+    sources: list[Mapping[str, Any]]
+    places: list[list[Place]]
+
+    @property
+    def held_back(self) -> int:
+        """Examples held back for validation; a long one may be several rows."""
+        return len({id(source) for source in self.sources})
+
+    @property
+    def learned(self) -> int:
+        """Examples to train on."""
+        return len(self.lengths) - self.unlearnable - self.held_back
 
 
 def encode_examples(
@@ -57,23 +84,53 @@ def encode_examples(
             "This base's tokenizer cannot tell where its tokens lie in the text; choose another base."
         )
     ids = {label: index for index, label in enumerate(labels)}
-    encoded = [encode_row(row, ids, tokenizer, max_length) for row in examples.rows]
-    lengths = [length for _, length in encoded]
-    kept = [row for row, _ in encoded if is_learnable(row)]
-    if len(kept) < 2:
+    encoded = [encode_example(row, recipe.task_type, ids, tokenizer, max_length) for row in examples.rows]
+    lengths = [example.length for example in encoded]
+    kept = [
+        (example, row)
+        for example, row in zip(encoded, examples.rows, strict=True)
+        if any(map(is_learnable, example.rows))
+    ]
+    refuse_too_few(len(kept), max_length)
+    held_back = set(random.Random(recipe.seed).sample(range(len(kept)), validation_size(recipe, len(kept))))
+    validation = [kept[index] for index in sorted(held_back)]
+    windowed = recipe.task_type == "QUESTION_ANS"
+    return EncodedData(
+        training=[
+            row for index, (example, _) in enumerate(kept) if index not in held_back for row in example.rows
+        ],
+        validation=[row for example, _ in validation for row in example.rows],
+        lengths=lengths,
+        cut=0 if windowed else sum(length > max_length for length in lengths),
+        unlearnable=len(encoded) - len(kept),
+        sources=[source for example, source in validation for _ in example.rows],
+        places=[places for example, _ in validation for places in example.places],
+    )
+
+
+def refuse_too_few(kept: int, max_length: int) -> None:
+    if kept < 2:
         raise InvalidRecipe(
-            f"Only {len(kept)} rows have an answer within {max_length} tokens; "
+            f"Only {kept} rows have an answer within {max_length} tokens; "
             "raise max_length or shorten the prompts.",
             field="max_length",
         )
-    held_back = set(random.Random(recipe.seed).sample(range(len(kept)), validation_size(recipe, len(kept))))
-    return EncodedData(
-        training=[row for index, row in enumerate(kept) if index not in held_back],
-        validation=[row for index, row in enumerate(kept) if index in held_back],
-        lengths=lengths,
-        cut=sum(length > max_length for length in lengths),
-        unlearnable=len(encoded) - len(kept),
-    )
+
+
+def encode_example(
+    row: Mapping[str, Any],
+    task_type: str,
+    ids: Mapping[str, int],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+) -> Encoded:
+    """One example in the form of its task."""
+    if task_type == "QUESTION_ANS":
+        windows, length = encode_question(row, tokenizer, max_length)
+        return Encoded([window for window, _ in windows], length, [places for _, places in windows])
+    encode = encode_pair if task_type == "SEQ_2_SEQ_LM" else partial(encode_row, ids=ids)
+    encoded, length = encode(row, tokenizer=tokenizer, max_length=max_length)
+    return Encoded([encoded], length, [[]])
 
 
 def row_limit(recipe: Recipe, loaded: LoadedModel) -> int:
@@ -105,6 +162,20 @@ def encode_row(
         return {**tensors_of(encoded), "labels": labels}, length
     whole = encode_text(*learned_text(row, tokenizer), tokenizer)
     return {key: values[:max_length] for key, values in whole.items()}, len(whole["input_ids"])
+
+
+def encode_pair(
+    row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[Row, int]:
+    """A prompt for the encoder and its answer for the decoder, each cut at `max_length`; the longer one's
+    length before.
+    """
+    asked, length = encode_whole(tokenizer, max_length, text=row["prompt"])
+    answer = tokenizer(text_target=row["completion"])["input_ids"]
+    if answer[-1:] != [tokenizer.eos_token_id]:
+        answer = [*answer, tokenizer.eos_token_id]
+    row_of_both = {name: asked[name] for name in ("input_ids", "attention_mask")}
+    return {**row_of_both, "labels": answer[:max_length]}, max(length, len(answer))
 
 
 def encode_whole(
@@ -192,6 +263,21 @@ def messages_of(row: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
     return [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]
 
 
+def in_one_line(row: Row, task_type: str) -> tuple[list[int], list[int] | int]:
+    """All tokens of a row and what is learned of each, or the one class of the row: a question's answer is
+    marked in its context, a decoder's text follows the encoder's.
+    """
+    ids = row["input_ids"]
+    if "end_positions" in row:
+        answer = range(row["start_positions"], row["end_positions"] + 1) if is_learnable(row) else ()
+        return ids, [token if at in answer else IGNORED for at, token in enumerate(ids)]
+    if task_type == "SEQ_2_SEQ_LM":
+        return [*ids, *row["labels"]], [*[IGNORED] * len(ids), *row["labels"]]
+    return ids, row["labels"]
+
+
 def is_learnable(row: Row) -> bool:
+    if "end_positions" in row:
+        return row["end_positions"] != NOT_HERE
     labels = row["labels"]
     return isinstance(labels, int) or any(label != IGNORED for label in labels[1:])

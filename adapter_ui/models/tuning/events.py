@@ -13,18 +13,20 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import SaveStrategy
 
 from adapter_ui.training.checkpoints import seal
+from adapter_ui.training.metrics import METRICS
 from adapter_ui.training.run_folder import RunFolder
 
 MAX_LOGGED_STEPS = 2_000
 CHECKPOINT_SECONDS = 300.0
-LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", "eval_loss", "eval_accuracy")
+LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", *(f"eval_{name}" for name in METRICS))
 
 
 class RunCallback(TrainerCallback):
     """Logs every step (of a long run every n-th), stops when asked, and at the first loss that is no number.
 
     A stop asks for a checkpoint first, as does every five minutes, so that the run can be resumed from there.
-    `stopped` and `diverged_at` (a step) say why a training ended early; `measured` has the last values.
+    `stopped` and `diverged_at` (a step) say why a training ended early; `measured` has the last values, and
+    `evaluated` the metrics at the last step that was evaluated.
     """
 
     def __init__(self, run: RunFolder) -> None:
@@ -32,6 +34,7 @@ class RunCallback(TrainerCallback):
         self.stopped = False
         self.diverged_at: int | None = None
         self.measured: dict[str, float] = {}
+        self.evaluated: tuple[int, dict[str, float]] = (0, {})
         self.started = self.saved = time.monotonic()
         self.first_step = 0
         self.first_tokens = 0
@@ -81,6 +84,9 @@ class RunCallback(TrainerCallback):
             return  # the Trainer's own summary at the end
         self.measured |= measured
         finite = {name: value for name, value in measured.items() if math.isfinite(value)}
+        if "eval_loss" in finite:
+            found = {name.removeprefix("eval_"): finite[name] for name in finite if name.startswith("eval_")}
+            self.evaluated = (state.global_step, found)
         if len(finite) < len(measured):
             self.diverged_at = state.global_step
             control.should_training_stop = True

@@ -21,6 +21,7 @@ from transformers.pytorch_utils import Conv1D
 
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import answer_in_the_dtype_asked, first_line
+from adapter_ui.models.heads import HEADS
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 
@@ -89,15 +90,23 @@ def target_modules(recipe: Recipe, model: PreTrainedModel) -> list[str] | str | 
                 "leave it empty.",
                 field="target_modules",
             )
-        return recipe.target_modules
+        return all_linear(recipe, model)
     there = [name for name, module in model.named_modules() if (is_norm if norms else is_linear)(module)]
     if not recipe.target_modules:
         if model.config.model_type in TARGETS_OF_METHOD.get(recipe.method, LORA_TARGETS):
             return None
-        return there if norms else "all-linear"
+        return there if norms else all_linear(recipe, model)
     kind = "normalisation" if norms else "linear"
     refuse_missing_modules(recipe.target_modules, there, kind)
     return list(recipe.target_modules)
+
+
+def all_linear(recipe: Recipe, model: PreTrainedModel) -> list[str] | str:
+    """PEFT's own word for it, or names where PEFT would put an adapter on a head that is trained whole."""
+    if recipe.task_type not in ("TOKEN_CLS", "QUESTION_ANS"):
+        return "all-linear"
+    linear = (name for name, module in model.named_modules() if is_linear(module))
+    return [name for name in linear if name.partition(".")[0] not in HEADS]
 
 
 def refuse_missing_modules(targets: Sequence[str], there: Sequence[str], kind: str) -> None:

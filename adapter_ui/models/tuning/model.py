@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peft import PeftConfig, PeftModel, PeftType, prepare_model_for_kbit_training
-from transformers import PreTrainedModel, set_seed
+from transformers import PretrainedConfig, PreTrainedModel, set_seed
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import attach
 from adapter_ui.models.heads import labels_of
-from adapter_ui.models.loading import LoadedModel, load_base
+from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
 from adapter_ui.models.tuning.methods import with_new_adapter
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
@@ -30,9 +30,13 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
     The adapter's config names the base as the Hub does, not this machine's folder. `labels` names the
     classes of the head. Raises InvalidRecipe when the recipe does not fit the base or the adapter.
     """
+    refuse_other_kind(recipe, read_config(base.folder))
     set_seed(recipe.seed)
     loaded = load_base(
-        base.folder, recipe.precision, MODEL_CLASS_OF_TASK[recipe.task_type], labels=tuple(labels)
+        base.folder,
+        recipe.precision,
+        MODEL_CLASS_OF_TASK[recipe.task_type],
+        labels=tuple(labels) or own_head(recipe),
     )
     loaded.tokenizer.padding_side = "right"
     if recipe.precision in QUANTIZED:
@@ -51,9 +55,25 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
     return loaded
 
 
+def own_head(recipe: Recipe) -> tuple[str, ...]:
+    """The outputs of a head that a task has whatever the data says."""
+    return ("start", "end") if recipe.task_type == "QUESTION_ANS" else ()
+
+
+def refuse_other_kind(recipe: Recipe, config: PretrainedConfig) -> None:
+    """A base of another architecture than the task needs."""
+    if type(config) not in class_named(MODEL_CLASS_OF_TASK[recipe.task_type])._model_mapping:
+        kind = " (an encoder with a decoder, such as T5)" if recipe.task_type == "SEQ_2_SEQ_LM" else ""
+        raise InvalidRecipe(
+            f"transformers has no model for {recipe.task_type}{kind} of the base's type, "
+            f"{config.model_type}; choose another base or task.",
+            field="base_model",
+        )
+
+
 def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tuple[str, ...]:
     """The head's classes: those found in the data, or an adapter's own, which the data has to keep to."""
-    if base.adapter is None or recipe.task_type == "CAUSAL_LM":
+    if base.adapter is None or not found:
         return tuple(found)
     own = labels_of(base.adapter)
     if strange := sorted(set(found) - set(own)):

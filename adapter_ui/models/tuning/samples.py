@@ -22,7 +22,7 @@ SHOWN_CHARACTERS = 2_000
 def sample_prompts(examples: Examples) -> list[tuple[tuple[ChatMessage, ...], str]]:
     """The first prompts of the data, different ones, each with the answer that the data expects."""
     found: dict[str, tuple[tuple[ChatMessage, ...], str]] = {}
-    if examples.task_type != "CAUSAL_LM" or "text" in examples.rows[0]:
+    if examples.task_type not in ("CAUSAL_LM", "SEQ_2_SEQ_LM") or "text" in examples.rows[0]:
         return []
     for row in examples.rows:
         turns = messages_of(row)

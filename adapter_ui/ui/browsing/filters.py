@@ -33,6 +33,7 @@ SOURCES = {
     Source.HUB.value: "The Hub",
     Source.STARTER.value: "Starter set",
     Source.RUN.value: "My runs",
+    Source.MIX.value: "My mixes",
     Source.FOLDER.value: "Local folder",
 }
 ACCESS = {"open": "Open", "gated": "Gated"}

@@ -102,8 +102,10 @@ class Results:
         return self.asked is not None and self.asked.filters == filters
 
     def lacks_run(self, ref: str) -> bool:
-        """Whether `ref` is a run that ended after these rows were searched."""
-        return ref.startswith(f"{Source.RUN}:") and all(str(row.ref) != ref for row in self.shown)
+        """Whether `ref` is a run that ended, or a mix that was made, after these rows were searched."""
+        return ref.startswith((f"{Source.RUN}:", f"{Source.MIX}:")) and all(
+            str(row.ref) != ref for row in self.shown
+        )
 
     @property
     def shown(self) -> list[AdapterSummary]:

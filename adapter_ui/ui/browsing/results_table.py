@@ -48,7 +48,12 @@ METHOD_NAMES = {
     "LN_TUNING": "LN tuning",
     "P_TUNING": "P-tuning",
 }
-SOURCE_NAMES = {Source.STARTER: "starter set", Source.RUN: "your run", Source.FOLDER: "local folder"}
+SOURCE_NAMES = {
+    Source.STARTER: "starter set",
+    Source.RUN: "your run",
+    Source.MIX: "your mix",
+    Source.FOLDER: "local folder",
+}
 PENDING = Markup('<span class="awaited" aria-label="loading"></span>')
 
 

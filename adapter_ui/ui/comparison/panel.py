@@ -17,6 +17,7 @@ from adapter_ui.catalog.comparison.together import FEWEST
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.comparison.view import comparison_view, failed_view, waiting_view
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.mixing.panel import mix_panel
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
 
 MOST_ASKED = 8
@@ -53,6 +54,7 @@ def side_by_side_panel(service: AdapterService, page: Page) -> None:
     with gr.Column(elem_id="compare-panel"):
         tray = html(EMPTY_TRAY, elem_id="compare-tray", js_on_load=WATCH_TRAY)
         view = html(elem_id="compare-view", js_on_load=WATCH_VIEW)
+        mix_panel(service, page, asked, lambda question: question.refs)
     tray.compare(ask, asked, asked, **SETS_STATE)
     tray.pick(pick, None, page.asked, **SETS_STATE)
     page.load(restore, None, asked, **SETS_STATE)

@@ -1,27 +1,26 @@
-"""What happens when somebody asks: the answers of the chosen arms, streamed into a conversation."""
+"""What happens when somebody asks: the answers of all arms at once, streamed into a conversation."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
-from markupsafe import Markup
 
-from adapter_ui.domain import Generation, GenerationOptions, Precision, Progress
+from adapter_ui.domain import ArmAnswer, Asked, GenerationOptions, Precision, Progress
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
-from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.generating.choosing import laid_out
+from adapter_ui.ui.generating.figures import CANCELLED, below_answer, figures_of
 from adapter_ui.ui.generating.sampling import options_of
-from adapter_ui.ui.markup import fill, progress
-from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, Conversation, Selection, keep, recall
+from adapter_ui.ui.markup import progress
+from adapter_ui.ui.state import MOST_ARMS, Conversation, Selection, keep
 
-ARMS = {"Adapter": (ADAPTER_ARM,), "Base": (BASE_ARM,), "Side by side": (ADAPTER_ARM, BASE_ARM)}
 REDRAW_SECONDS = 0.08
+STARTING = Progress("start", "Starting")
 
 
 def ask(conversation: Conversation, question: str) -> list[Any]:
@@ -30,7 +29,7 @@ def ask(conversation: Conversation, question: str) -> list[Any]:
         if not question.strip():
             raise InvalidInput("The question is empty; write something to answer.", field="prompt")
         asked = conversation.ask(question.strip())
-        return [asked, "", *(asked.for_page(arm) for arm in (ADAPTER_ARM, BASE_ARM))]
+        return [asked, "", *chats_of(asked), *[""] * MOST_ARMS]
 
 
 def answer(
@@ -38,46 +37,35 @@ def answer(
     selected: Selection,
     precision: str,
     conversation: Conversation,
-    choice: str,
-    strength: float,
     system: str,
     *sampling: Any,
 ) -> Iterator[list[Any]]:
-    """Stream the answer of each chosen arm to the last question, one arm after the other on one seed."""
+    """Stream the answers of all arms to the last question."""
     with shown_to_user():
         options = options_of(*sampling)
-        figures = {ADAPTER_ARM: Markup(""), BASE_ARM: Markup("")}
-        yield drawn(conversation, figures, Progress("start", "Starting"))
-        for arm in ARMS[choice]:
-            last = None
-            for event in thinned(
-                arm_events(service, selected, precision, conversation, arm, strength, system, options)
-            ):
-                if isinstance(event, Generation):
-                    conversation, last = conversation.answer(arm, event.text), event
-                    figures[arm] = figures_of(event)
-                yield drawn(conversation, figures, event)
-            options = replace(options, seed=last.seed if last else options.seed)
+        yield drawn(conversation, [ArmAnswer(one.arm) for one in conversation.arms])
+        steps = arm_answers(service, selected, precision, conversation, system, options)
+        for answers in thinned(steps):
+            for one, said in zip(conversation.arms, answers, strict=True):
+                if said.generation.text or said.generation.done:
+                    event = said.generation
+                    whole = event.done and event.reason != CANCELLED
+                    conversation = conversation.answer(one.key, event.text, figures_of(event), whole=whole)
+            yield drawn(conversation, answers)
 
 
-def arm_events(
+def arm_answers(
     service: AdapterService,
     selected: Selection,
     precision: str,
     conversation: Conversation,
-    arm: str,
-    strength: float,
     system: str,
     options: GenerationOptions,
-) -> Iterator[Progress | Generation]:
-    """The base arm is the adapter at strength 0, so that both answers come from one loaded model."""
-    return service.generate(
-        selected.ref,
-        conversation.for_model(arm, system),
-        options,
-        Precision(precision),
-        strength=0.0 if arm == BASE_ARM else strength,
-    )
+) -> Iterator[tuple[ArmAnswer, ...]]:
+    """Each arm asked with its own history; the base alone has to be named, else it is the adapters' base."""
+    asked = [Asked(one.arm, tuple(conversation.for_model(one.key, system))) for one in conversation.arms]
+    alone = not any(one.arm.adapter for one in asked)
+    return service.compare(asked, options, Precision(precision), base_model=selected.base if alone else "")
 
 
 def answer_again(
@@ -89,68 +77,51 @@ def answer_again(
     yield from answer(service, selected, precision, conversation.ask_again(), *settings)
 
 
-def thinned(events: Iterator[Progress | Generation]) -> Iterator[Progress | Generation]:
+def thinned(steps: Iterator[tuple[ArmAnswer, ...]]) -> Iterator[tuple[ArmAnswer, ...]]:
     """The stream with some of its steps left out, so that the page is not redrawn for each token."""
-    drawn_at = float("-inf")
-    with closing(events):
-        for event in events:
-            done = isinstance(event, Generation) and event.done
-            if done or time.monotonic() - drawn_at > REDRAW_SECONDS:
-                yield event
-                drawn_at = time.monotonic()
+    drawn_at, left = float("-inf"), None
+    with closing(steps):
+        for step in steps:
+            left = step
+            if time.monotonic() - drawn_at > REDRAW_SECONDS:
+                yield step
+                drawn_at, left = time.monotonic(), None
+        if left is not None:
+            yield left
 
 
-def drawn(conversation: Conversation, figures: dict[str, Markup], event: Progress | Generation) -> list[Any]:
-    """One step on the page: conversation, chats, figures, status, Send, Stop."""
-    status = progress(event) if isinstance(event, Progress) else ""
-    chats = [conversation.for_page(arm) for arm in (ADAPTER_ARM, BASE_ARM)]
+def drawn(conversation: Conversation, answers: Sequence[ArmAnswer]) -> list[Any]:
+    """One step on the page: conversation, chats, feet, status, Send, Stop."""
+    turn, said = conversation.turns[-1], zip(conversation.arms, answers, strict=True)
+    feet = [below_answer(turn, one, answer) for one, answer in said]
+    waiting = next((answer.progress for answer in answers if answer.progress), None)
+    if waiting is None and not any(answer.generation.text or answer.ended for answer in answers):
+        waiting = STARTING
     return [
         conversation,
-        *chats,
-        *figures.values(),
-        status,
+        *chats_of(conversation),
+        *feet,
+        *[""] * (MOST_ARMS - len(feet)),
+        progress(waiting) if waiting else "",
         gr.Button(visible=False),
         gr.Button(visible=True),
     ]
 
 
-def figures_of(event: Generation) -> Markup:
-    """Speed and counts under an answer."""
-    speed = event.tokens_per_second
-    reasons = {"length": "stopped at max new tokens", "cancelled": "stopped"}
-    parts = [
-        format.plural(event.tokens, "token"),
-        f"{speed:.1f} tok/s" if speed else "",
-        f"first token {format.duration(event.first_token_seconds)}"
-        if event.first_token_seconds is not None
-        else "",
-        f"prompt {format.plural(event.prompt_tokens, 'token')}" if event.done else "",
-        f"seed {event.seed}" if event.done and event.seed is not None else "",
-        reasons.get(event.reason or "", ""),
-    ]
-    return fill('<p class="figures">{text}</p>', text=" · ".join(filter(None, parts)))
+def chats_of(conversation: Conversation) -> list[list[dict[str, str]]]:
+    """The messages of each column, of those without an arm too."""
+    chats = [conversation.for_page(one.key) for one in conversation.arms]
+    return chats + [[] for _ in range(MOST_ARMS - len(chats))]
 
 
 def keep_and_rest(kept: object, conversation: Conversation) -> list[Any]:
     return [keep(kept, conversation), "", gr.Button(visible=True), gr.Button(visible=False)]
 
 
-def cleared(conversation: Conversation) -> list[Any]:
-    return [Conversation(conversation.ref), [], [], "", ""]
-
-
-def follow(selected: Selection, conversation: Conversation, kept: object) -> list[Any]:
-    """Another adapter has its own conversation: the one that the browser kept, or an empty one."""
-    if selected.ref == conversation.ref:
-        return [gr.skip()] * 5
-    known = recall(kept, selected.ref)
-    return [known, *(known.for_page(arm) for arm in (ADAPTER_ARM, BASE_ARM)), "", ""]
+def cleared(selected: Selection, conversation: Conversation) -> list[Any]:
+    """The same arms with nothing said."""
+    return laid_out(Conversation(conversation.ref, (), conversation.arms), selected)
 
 
 def example(event: gr.SelectData) -> str:
     return str(event.value["text"])
-
-
-def shown_columns(choice: str) -> list[gr.Column]:
-    """A column for each chosen arm."""
-    return [gr.Column(visible=arm in ARMS[choice]) for arm in (ADAPTER_ARM, BASE_ARM)]

@@ -1,27 +1,32 @@
-"""A conversation with an adapter, its base, or both: what stands where, and what triggers what."""
+"""A conversation with one to four arms at once: what stands where, and what triggers what.
+
+Each arm has a column. All columns are on the page from the start, and the styles show as many as there are
+arms (`data-arms` in the bar above them): nothing is built or torn down while an answer streams.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.generating.answering import (
-    ARMS,
     answer,
     answer_again,
     ask,
     cleared,
     example,
-    follow,
     keep_and_rest,
-    shown_columns,
 )
+from adapter_ui.ui.generating.arms import arm_bar, arm_menu
+from adapter_ui.ui.generating.choosing import change_arms, follow, linked, suggest
 from adapter_ui.ui.generating.sampling import sampling_controls
-from adapter_ui.ui.page import INSTANT, MODEL, QUIET, Page, html
-from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, Conversation
+from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, QUIET, Page, html
+from adapter_ui.ui.state import MOST_ARMS, Conversation, Link, Selection
 
 EXAMPLES = (
     "What is the capital of France?",
@@ -29,15 +34,21 @@ EXAMPLES = (
     "Write a short poem about the sea.",
     "Give me three tips for a good night's sleep.",
 )
+EMPTY_COLUMN = "The same question is answered here, side by side."
+WATCH_HEAD = "adapterUI.armHead(element, (event) => trigger('act', event), watch)"
+WATCH_BAR = "adapterUI.armBar(element, (picked) => trigger('suggest', {picked}), watch)"
+WATCH_MENU = "adapterUI.armMenu(element, (event) => trigger('act', event))"
 
 
 @dataclass(frozen=True)
 class ChatWidgets:
-    """`columns`, `chats`, `figures` have one for each arm; `settings` are `answer`'s arguments, in order."""
+    """`heads`, `chats`, `feet` have one for each column; `settings` are `answer`'s arguments, in order."""
 
-    columns: tuple[gr.Column, ...]
+    bar: gr.HTML
+    menu: gr.HTML
+    heads: tuple[gr.HTML, ...]
     chats: tuple[gr.Chatbot, ...]
-    figures: tuple[gr.HTML, ...]
+    feet: tuple[gr.HTML, ...]
     status: gr.HTML
     question: gr.Textbox
     send: gr.Button
@@ -51,30 +62,32 @@ def chat(service: AdapterService, page: Page) -> None:
     """Build the conversation; it follows `page.selected` and `page.precision`."""
     with gr.Row(equal_height=False, elem_id="generate"):
         with gr.Column(scale=16, min_width=320, elem_id="chat-column"):
+            bar = html(arm_bar(Conversation.fresh("")), elem_id="arm-bar", js_on_load=WATCH_BAR)
+            menu = html(arm_menu(()), elem_id="arm-menu", js_on_load=WATCH_MENU)
             with gr.Row(elem_id="chats", equal_height=False):
-                columns = zip(*(chat_column(arm) for arm in (ADAPTER_ARM, BASE_ARM)), strict=True)
+                columns = zip(*(chat_column(number) for number in range(1, MOST_ARMS + 1)), strict=True)
             status = html(elem_id="generate-status")
             question = question_box()
             with gr.Row(elem_id="chat-buttons"):
                 buttons = chat_buttons()
-        with gr.Column(scale=6, min_width=280, elem_id="controls"):
-            settings = arm_controls()
+        with gr.Column(scale=5, min_width=270, elem_id="controls"):
+            settings: list[gr.Component] = [system_box()]
             with gr.Accordion("Sampling", open=False, elem_id="sampling"):
                 settings += sampling_controls()
-    chat_events(service, page, ChatWidgets(*columns, status, question, *buttons, settings))
+    chat_events(service, page, ChatWidgets(bar, menu, *columns, status, question, *buttons, settings))
 
 
 def chat_events(service: AdapterService, page: Page, chat: ChatWidgets) -> None:
     conversation, kept = gr.State(Conversation()), page.kept
-    shown = [conversation, *chat.chats, *chat.figures]
-    outputs = [*shown, chat.status, chat.send, chat.stop]
-    inputs = [page.selected, page.precision, conversation, *chat.settings]
+    said = [conversation, *chat.chats, *chat.feet]
     box = [conversation, chat.question]
-    put = {"fn": ask, "inputs": box, "outputs": [*box, *chat.chats], **QUIET}
+    put = {"fn": ask, "inputs": box, "outputs": [*box, *chat.chats, *chat.feet], **QUIET}
     asking = [
         gr.on([chat.send.click, chat.question.submit], **put),
-        *(one.example_select(example, None, chat.question, **INSTANT).then(**put) for one in chat.chats),
+        chat.chats[0].example_select(example, None, chat.question, **INSTANT).then(**put),
     ]
+    inputs = [page.selected, page.precision, conversation, *chat.settings]
+    outputs = [*said, chat.status, chat.send, chat.stop]
     stream = {"show_progress": "hidden", **MODEL}
     answers = [
         *(asked.success(partial(answer, service), inputs, outputs, **stream) for asked in asking),
@@ -84,27 +97,62 @@ def chat_events(service: AdapterService, page: Page, chat: ChatWidgets) -> None:
     for answering in answers:
         answering.then(*rest, **INSTANT)
     chat.stop.click(*rest, cancels=answers, **INSTANT)
-    clearing = [chat.clear.click, *(one.clear for one in chat.chats)]
-    gr.on(clearing, cleared, conversation, shown, cancels=answers, **INSTANT).then(*rest, **INSTANT)
-    page.selected.change(follow, [page.selected, conversation, kept], shown, cancels=answers, **INSTANT)
-    chat.settings[0].change(shown_columns, chat.settings[0], list(chat.columns), **INSTANT)
+    arm_events(service, page, chat, conversation, answers, rest)
 
 
-def chat_column(arm: str) -> tuple[gr.Column, gr.Chatbot, gr.HTML]:
-    with gr.Column(visible=arm == ADAPTER_ARM, min_width=260, elem_classes="chat-arm") as column:
+def arm_events(
+    service: AdapterService,
+    page: Page,
+    chat: ChatWidgets,
+    conversation: gr.State,
+    answers: list[Any],
+    rest: tuple[Any, ...],
+) -> None:
+    """What changes the arms, or clears what they said; answers that are being written are stopped, and `rest`
+    is what comes after them.
+    """
+    chosen = [page.selected, conversation]
+    laid_out = [conversation, chat.bar, *chat.heads, *chat.chats, *chat.feet]
+    changes = {"inputs": chosen, "outputs": laid_out, "cancels": answers, **INSTANT}
+    acts = [chat.menu.act, *(head.act for head in chat.heads)]  # gr.on takes no event of our own markup
+    for changed in (chat.clear.click(cleared, **changes), *(act(change_arms, **changes) for act in acts)):
+        changed.then(*rest, **INSTANT)
+    link = gr.State(Link())
+    page.load(linked, None, link, **INSTANT)
+    following = [*chosen, page.kept, link]
+    page.selected.change(follow, following, [link, *laid_out], cancels=answers, **INSTANT)
+    suggest_events(service, chat, chosen)
+
+
+def suggest_events(service: AdapterService, chat: ChatWidgets, chosen: list[gr.State]) -> None:
+    """The menu is filled when it opens."""
+
+    def suggested(selected: Selection, conversation: Conversation, event: gr.EventData) -> Markup:
+        # a partial of `suggest` would not do: Gradio gives the event to plain functions only
+        return suggest(service, selected, conversation, event.picked)
+
+    chat.bar.suggest(suggested, chosen, chat.menu, show_progress="hidden", **LOOK_UP)
+
+
+def chat_column(number: int) -> tuple[gr.HTML, gr.Chatbot, gr.HTML]:
+    """Head, chat and foot; only the first column offers examples."""
+    with gr.Column(min_width=0, elem_classes=["chat-arm", f"chat-arm-{number}"]):
+        head = html(elem_id=f"arm-head-{number}", js_on_load=WATCH_HEAD)
         messages = gr.Chatbot(
-            label="Adapter" if arm == ADAPTER_ARM else "Base",
+            show_label=False,
             buttons=["copy"],
             height="100%",
             layout="bubble",
             allow_tags=False,
             feedback_options=None,
             reasoning_tags=[("<think>", "</think>")],
-            examples=[{"text": text} for text in EXAMPLES],
-            elem_id=f"chat-{arm}",
+            placeholder=None if number == 1 else EMPTY_COLUMN,
+            examples=[{"text": text} for text in EXAMPLES] if number == 1 else None,
+            elem_classes="arm-chat",
+            elem_id=f"chat-{number}",
         )
-        figures = html(elem_id=f"stats-{arm}")
-    return column, messages, figures
+        foot = html(elem_id=f"stats-{number}")
+    return head, messages, foot
 
 
 def question_box() -> gr.Textbox:
@@ -130,18 +178,7 @@ def chat_buttons() -> tuple[gr.Button, ...]:
     )
 
 
-def arm_controls() -> list[gr.Component]:
-    arm = gr.Radio(list(ARMS), value="Adapter", label="Answer with", elem_id="arm", elem_classes="segmented")
-    strength = gr.Slider(
-        0,
-        2,
-        1,
-        step=0.05,
-        label="Strength",
-        info="1 is the adapter as trained, 0 is its base.",
-        elem_id="strength",
-    )
-    system = gr.Textbox(
+def system_box() -> gr.Textbox:
+    return gr.Textbox(
         "", label="System prompt", lines=3, placeholder="none", max_length=20_000, elem_id="system"
     )
-    return [arm, strength, system]

@@ -14,9 +14,17 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
+from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
+from adapter_ui.ui.tuning.outgoing_panel import (
+    OutgoingPanel,
+    outgoing_events,
+    outgoing_panel,
+    panel_shown,
+)
 from adapter_ui.ui.tuning.recipe import recipe_of, recipe_step
 from adapter_ui.ui.tuning.run import NO_RUN, NO_RUNS, run_view, runs_list
 from adapter_ui.ui.tuning.take_away import take_away_buttons, take_away_events, take_away_shown
+from adapter_ui.ui.tuning.tokens import token_events
 
 TICK_SECONDS = 2.0
 WATCH_RUNS = "adapterUI.runs(element, (run) => trigger('pick', {run}))"
@@ -32,6 +40,8 @@ class RunWidgets:
     try_it: gr.Button
     browse: gr.Button
     take_away: dict[str, gr.Button]
+    outgoing: OutgoingPanel
+    notes: NotesForm
     runs: gr.HTML
 
 
@@ -55,6 +65,7 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     names, job = list(fields), [*data.inputs, *fields.values()]
     for button, step in ((to_recipe, "recipe"), (to_check, "check")):
         button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
+    token_events(service, data, partial(job_of, names), job, fields)
     check_events(service, names, job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
     starting = {"show_progress": "minimal", **LOOK_UP}
@@ -62,7 +73,8 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     page.load(partial(first_step, service), None, steps, **INSTANT)
 
 
-def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button, gr.Button, dict[str, gr.Button]]:
+def run_in_view() -> tuple[Any, ...]:
+    """The widgets of a run, in the order of RunWidgets."""
     view = html(NO_RUN, elem_id="run-view")
     with gr.Row(elem_id="run-buttons"):
         stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
@@ -70,7 +82,7 @@ def run_in_view() -> tuple[gr.HTML, gr.Button, gr.Button, gr.Button, gr.Button, 
         try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
         browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
         take_away = take_away_buttons()
-    return view, stop, resume, try_it, browse, take_away
+    return view, stop, resume, try_it, browse, take_away, outgoing_panel(), notes_form()
 
 
 def check_events(
@@ -91,7 +103,7 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
     """Keep the view and the list as the runs are; gives the state that says which run is in view."""
     shown, seen = gr.State(""), gr.State(())
     buttons = [run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
-    outputs = [run.runs, run.view, *buttons, shown, seen]
+    outputs = [run.runs, run.view, *buttons, run.outgoing.panel, run.notes.form, shown, seen]
     refresh = (partial(refreshed, service), [shown, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
@@ -105,6 +117,8 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
     for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
     take_away_events(service, run.take_away, shown)
+    outgoing_events(service, run.outgoing, shown)
+    notes_events(service, run.notes, shown)
     return shown
 
 
@@ -144,14 +158,20 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
         every = service.runs()
         signature = (
             shown,
-            *((run.run_id, run.state.value, run.step, len(run.samples), run.message) for run in every),
+            *map(look_of, every),
         )
         if signature == seen:
-            return [gr.skip()] * 10
+            return [gr.skip()] * 13
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
         return [runs_list(every, run_id), view, *buttons(current), run_id, (run_id, *signature[1:])]
+
+
+def look_of(run: RunStatus) -> tuple[Any, ...]:
+    """What tells that a run has to be drawn anew."""
+    written = run.name, run.notes, run.message
+    return run.run_id, run.state.value, run.step, len(run.samples), run.adapter, *written
 
 
 def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:
@@ -159,7 +179,7 @@ def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:
     return next((run for run in runs if not run.state.ended), runs[0] if runs else None)
 
 
-def buttons(run: RunStatus | None) -> list[gr.Button]:
+def buttons(run: RunStatus | None) -> list[gr.Button | gr.Accordion]:
     going = run is not None and not run.state.ended
     usable = run is not None and run.adapter is not None
     return [
@@ -168,6 +188,8 @@ def buttons(run: RunStatus | None) -> list[gr.Button]:
         gr.Button(visible=usable),
         gr.Button(visible=usable),
         *take_away_shown(run),
+        panel_shown(run),
+        form_shown(run),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The Library tab: what is on this machine. Models in memory, fine-tuning runs, and the starter set."""
+"""The Library tab: what is on this machine. Models in memory, runs, mixes, and the starter set."""
 
 from __future__ import annotations
 
@@ -19,17 +19,19 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
 from adapter_ui.ui.page import LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.run_states import STATE_BADGES
+from adapter_ui.ui.tuning.take_away import keeps
 
 WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"
 NOTHING_LOADED = empty("Nothing in memory", "A model is loaded when you load or try an adapter.")
 NO_RUNS = empty("No runs", "What you fine-tune is listed here, with its adapter.")
+NO_MIXES = empty("No mixes", "Compare LoRAs of one base in Browse, then mix them into a new adapter.")
 NO_ADAPTERS = empty("No adapters", "The starter set is not installed.")
-LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.FOLDER)
+PARTS = (("loaded", "In memory"), ("runs", "Runs"), ("mixes", "Mixes"), ("starter", "Starter set"))
 
 
 def library_tab(service: AdapterService, page: Page) -> None:
     parts = []
-    for name, title in (("loaded", "In memory"), ("runs", "Runs"), ("starter", "Starter set")):
+    for name, title in PARTS:
         html(fill('<h3 class="side-title">{title}</h3>', title=title))
         parts.append(html(elem_id=f"library-{name}", js_on_load=WATCH))
     show = partial(library, service)
@@ -44,18 +46,29 @@ def library_tab(service: AdapterService, page: Page) -> None:
 
 
 def acted(service: AdapterService, name: str, value: str) -> tuple[Any, Any]:
-    """Do what a button of a row asks: unload a base, delete a run, or show an adapter in another tab."""
+    """Do what a button of a row asks: unload, delete, keep a checkpoint, or show an adapter."""
     with shown_to_user():
         if name == "unload":
             base, _, precision = value.rpartition(" ")
             service.unload(base, Precision(precision))
         elif name == "delete":
-            service.delete_run(value)
+            delete(service, value)
+        elif name == "keep":
+            service.keep_checkpoint(value)
         elif name in ("browse", "generate"):
             return value, gr.Tabs(selected=name)
         else:
             raise InvalidInput("The page asked for something that does not exist; reload it.")
         return gr.skip(), gr.skip()
+
+
+def delete(service: AdapterService, value: str) -> None:
+    """Delete a mix by its ref, or a run by its id."""
+    source, _, name = value.partition(":")
+    if source == Source.MIX:
+        service.delete_mix(name)
+    else:
+        service.delete_run(value)
 
 
 def library(service: AdapterService) -> list[Markup]:
@@ -64,6 +77,7 @@ def library(service: AdapterService) -> list[Markup]:
         return [
             loaded_rows(service.loaded()),
             run_rows(service.runs()),
+            mix_rows(filled_page(service, SearchQuery(source=Source.MIX, limit=100)).adapters),
             adapter_rows(sorted(starter, key=lambda one: str(one.ref))),
         ]
 
@@ -91,7 +105,7 @@ def run_rows(runs: Iterable[RunStatus]) -> Markup:
                 run.name or run.run_id,
                 [badge(run.state.value, STATE_BADGES[run.state])],
                 f"{format.short_name(run.base_model)[1]} · {format.day(run.created)} · "
-                f"{run.error or run.message}",
+                f"{run.error or run.message}{f' · {run.notes}' if run.notes else ''}",
                 f"{run.step:,} steps",
                 run_actions(run),
             )
@@ -103,22 +117,31 @@ def run_rows(runs: Iterable[RunStatus]) -> Markup:
 
 def run_actions(run: RunStatus) -> list[tuple[str, str, str]]:
     use = [("generate", run.adapter, "Try it"), ("browse", run.adapter, "Show")] if run.adapter else []
-    return [*use, ("delete", run.run_id, "Delete")] if run.state.ended else use
+    keep = [("keep", run.run_id, f"Keep step {run.checkpoint_step:,}")] if keeps(run) else []
+    return [*use, *keep, ("delete", run.run_id, "Delete")] if run.state.ended else use
+
+
+def mix_rows(mixes: Iterable[AdapterSummary]) -> Markup:
+    return rows(
+        (adapter_row(one, [*use(one), ("delete", str(one.ref), "Delete")]) for one in mixes), NO_MIXES
+    )
 
 
 def adapter_rows(adapters: Iterable[AdapterSummary]) -> Markup:
-    return rows(
-        (
-            library_row(
-                one.title or one.ref.name,
-                [badge(method_name(one.method), "method")] if one.method else [],
-                f"{one.ref} on {one.base_model}",
-                format.size(one.size_bytes),
-                [("generate", str(one.ref), "Try it"), ("browse", str(one.ref), "Show")],
-            )
-            for one in adapters
-        ),
-        NO_ADAPTERS,
+    return rows((adapter_row(one, use(one)) for one in adapters), NO_ADAPTERS)
+
+
+def use(one: AdapterSummary) -> list[tuple[str, str, str]]:
+    return [("generate", str(one.ref), "Try it"), ("browse", str(one.ref), "Show")]
+
+
+def adapter_row(one: AdapterSummary, actions: Iterable[tuple[str, str, str]]) -> Markup:
+    return library_row(
+        one.title or one.ref.name,
+        [badge(method_name(one.method), "method")] if one.method else [],
+        f"{one.ref} on {one.base_model}",
+        format.size(one.size_bytes),
+        actions,
     )
 
 

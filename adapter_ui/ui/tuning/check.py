@@ -7,6 +7,7 @@ from markupsafe import Markup
 from adapter_ui.domain import Level, Preflight
 from adapter_ui.ui import format
 from adapter_ui.ui.markup import empty, fill, join, meter, notice, stats
+from adapter_ui.ui.tuning.lengths import length_plot
 
 NOT_CHECKED = empty("Not checked yet", "Give rows and a recipe first; the check starts nothing.")
 
@@ -30,9 +31,10 @@ def check_report(found: Preflight) -> Markup:
     )
     warnings = join(notice(text) for text in found.warnings)
     return fill(
-        '<div class="preflight">{verdict}{figures}{memory}{warnings}</div>',
+        '<div class="preflight">{verdict}{figures}{lengths}{memory}{warnings}</div>',
         verdict=verdict,
         figures=figures,
+        lengths=length_plot(found.lengths) if found.lengths else Markup(""),
         memory=memory_line(found),
         warnings=warnings,
     )

@@ -19,6 +19,7 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import empty, fill, join, notice, table
 from adapter_ui.ui.page import INSTANT, LOOK_UP, html
 from adapter_ui.ui.tuning.example import example_rows
+from adapter_ui.ui.tuning.hub_dataset import fetch_event, hub_dataset
 
 SHOWN_ROWS, SHOWN_DROPPED, LONGEST_CELL = 6, 5, 160
 MOST_TEXT = 2_000_000
@@ -29,20 +30,27 @@ FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "Plain text": ("CAUSAL_LM", ("text",)),
     "Text and label": ("SEQ_CLS", ("text", "label", "text_pair")),
     "Words and tags": ("TOKEN_CLS", ("tokens", "tags")),
+    "Text to text": ("SEQ_2_SEQ_LM", ("prompt", "completion")),
+    "Question on a text": ("QUESTION_ANS", ("question", "context", "answer", "answer_start")),
 }
-OPTIONAL = {"input", "system", "text_pair"}
+OPTIONAL = {"input", "system", "text_pair", "answer_start"}
 SLOTS = 4
 NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example.")
 
 
 @dataclass(frozen=True)
 class DataStep:
-    """What the other steps read: pasted text, uploaded file, the form of a row, a column for each role."""
+    """What the other steps read: pasted text, uploaded file, the form of a row, a column for each role.
+
+    `changes` are the events after which rows or columns are others, `tokens` where they are shown as tokens.
+    """
 
     text: gr.Textbox
     file: gr.File
     form: gr.Radio
     slots: tuple[gr.Dropdown, ...]
+    tokens: gr.HTML
+    changes: tuple[gr.events.Dependency, ...]
 
     @property
     def inputs(self) -> list[gr.Component]:
@@ -52,6 +60,7 @@ class DataStep:
 def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     """Build the step; gives its components and the button that goes on."""
     text, file, example = row_inputs()
+    hub = hub_dataset()
     preview = html(NO_ROWS, elem_id="data-preview")
     form = gr.Radio(
         list(FORMS), value="Prompt and answer", label="A row is", visible=False, elem_id="data-form"
@@ -61,18 +70,19 @@ def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
             gr.Dropdown([], label="", min_width=120, visible=False, elem_id=f"column-{at}")
             for at in range(SLOTS)
         )
+    tokens = html("", elem_id="data-tokens")
     onward = gr.Button("Continue to the recipe", variant="primary", elem_id="data-next")
-    step = DataStep(text, file, form, slots)
     read = partial(shown_table, service)
     outputs = [preview, form, columns, *slots]
     reading = {**LOOK_UP, "show_progress": "hidden", "trigger_mode": "always_last"}
     # not at each key, for half a row is no row; the page's script leaves the field after a paste
-    gr.on([text.blur, file.upload, file.clear], read, [text, file], outputs, **reading)
-    example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(
+    given = gr.on([text.blur, file.upload, file.clear], read, [text, file], outputs, **reading)
+    taken = example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(
         read, [text, file], outputs, **reading
     )
-    form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
-    return step, onward
+    fetched = fetch_event(service, hub, file).success(read, [text, file], outputs, **reading)
+    formed = form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
+    return DataStep(text, file, form, slots, tokens, (given, taken, fetched, formed)), onward
 
 
 def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
@@ -91,8 +101,8 @@ def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
             )
         with gr.Column(scale=2, min_width=240):
             file = gr.File(
-                label="or a CSV, TSV, JSON, JSONL or TXT file",
-                file_types=[".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt"],
+                label="or a file: CSV, JSON, Parquet, TXT",
+                file_types=[".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".txt"],
                 height=150,
                 elem_id="data-file",
             )
@@ -132,7 +142,14 @@ def shown_slots(service: AdapterService, text: str, file: str | None, form: str)
 
 
 def guess_form(rows: Table) -> tuple[str, dict[str, str]]:
-    """The form of a row and its columns, by name. Plain text counts last: labels stand beside texts too."""
+    """The form of a row and its columns, by name. Plain text counts last: labels stand beside texts too.
+
+    Whether an answer is found in the context or written, its place tells; for text to text the base decides,
+    which is chosen later.
+    """
+    answered = guess_columns(rows, "QUESTION_ANS")
+    if "answer_start" in answered or "answers" in answered.values():
+        return "Question on a text", answered
     causal = guess_columns(rows, "CAUSAL_LM")
     if "messages" in causal:
         return "Conversations", causal

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from markupsafe import Markup
 
 from adapter_ui.domain import Level, RunStatus
+from adapter_ui.training.metrics import METRICS
 from adapter_ui.ui import format
-from adapter_ui.ui.markup import badge, empty, fill, join, meter, notice, stats
+from adapter_ui.ui.markup import badge, empty, fill, join, meter, notice, stats, table
 from adapter_ui.ui.plots import loss_plot
 from adapter_ui.ui.run_states import STATE_BADGES
 
@@ -17,13 +18,14 @@ NO_RUNS = Markup('<p class="hint">No runs yet.</p>')
 
 
 def run_view(status: RunStatus) -> Markup:
-    """Progress, figures, loss and samples of one run."""
+    """Progress, figures, loss, metrics and samples of one run."""
     return fill(
-        '<article class="run">{head}{progress}{figures}{plot}{samples}</article>',
+        '<article class="run">{head}{progress}{figures}{plot}{metrics}{samples}</article>',
         head=run_head(status),
         progress=run_progress(status),
         figures=run_figures(status),
         plot=loss_plot(status.history, status.total_steps),
+        metrics=metrics_view(status),
         samples=samples_view(status.samples),
     )
 
@@ -31,11 +33,12 @@ def run_view(status: RunStatus) -> Markup:
 def run_head(status: RunStatus) -> Markup:
     problem = notice(status.error, Level.BLOCKER) if status.error else Markup("")
     return fill(
-        '<header><h3>{name}</h3><p class="hint">on {base} · {message}</p>{problem}</header>',
+        '<header><h3>{name}</h3><p class="hint">on {base} · {message}</p>{problem}{notes}</header>',
         name=status.name or status.run_id,
         base=format.short_name(status.base_model)[1] or status.recipe.get("adapter", ""),
         message=status.message or status.state.value,
         problem=problem,
+        notes=fill('<p class="run-notes">{notes}</p>', notes=status.notes) if status.notes else "",
     )
 
 
@@ -67,13 +70,48 @@ def run_figures(status: RunStatus) -> Markup:
     ]
     if "loss" in latest:
         pairs.append(("loss", f"{latest['loss']:.3f}"))
-    if "eval_loss" in latest:
-        pairs.append(("validation loss", f"{latest['eval_loss']:.3f}"))
+    pairs += [
+        (metric.title, figure(name, latest[f"eval_{name}"]))
+        for name, metric in METRICS.items()
+        if f"eval_{name}" in latest
+    ]
     if "tokens_per_second" in latest:
         pairs.append(("tokens per second", f"{latest['tokens_per_second']:.0f}"))
     if status.seconds is not None:
         pairs.append(("time", format.duration(status.seconds)))
     return stats(pairs)
+
+
+def metrics_view(status: RunStatus) -> Markup:
+    """The metrics on the rows held back, before and after the training side by side."""
+    before, after = status.metrics_before, status.metrics_after
+    rows = [
+        (METRICS[name].title, cell(name, before), cell(name, after), change(name, before, after))
+        for name in METRICS
+        if name in before or name in after
+    ]
+    if not rows:
+        return Markup("")
+    headers = ("On the rows held back", "Before", "After", "")
+    return fill(
+        '<section class="metrics" aria-label="Metrics">{table}</section>',
+        table=table(headers, rows, numbers=(1, 2)),
+    )
+
+
+def cell(name: str, metrics: Mapping[str, float]) -> str:
+    return figure(name, metrics[name]) if name in metrics else format.UNKNOWN
+
+
+def figure(name: str, value: float) -> str:
+    """Losses and perplexities as they are, shares in percent."""
+    return f"{value:,.3f}" if METRICS[name].less_is_better else f"{value:.1%}"
+
+
+def change(name: str, before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    if name not in before or name not in after or before[name] == after[name]:
+        return ""
+    return "better" if (after[name] < before[name]) == METRICS[name].less_is_better else "worse"
 
 
 def samples_view(samples: Iterable[Mapping[str, str]]) -> Markup:

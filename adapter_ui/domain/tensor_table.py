@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from adapter_ui.domain import TensorInfo
-from adapter_ui.errors import BadAdapter
+from adapter_ui.errors import HeaderTooLarge, HeaderUnreadable
 
 LENGTH_BYTES = 8
 FIRST_READ_BYTES = 65_536
@@ -44,18 +44,6 @@ DTYPE_NAMES = {
 }
 
 ReadRange = Callable[[int, int], bytes]
-
-
-class HeaderUnreadable(BadAdapter):
-    """The header is not a sound safetensors header of this file; the message says why."""
-
-    code = "header_unreadable"
-
-
-class HeaderTooLarge(BadAdapter):
-    """The header may be sound, but is longer than an inspection reads."""
-
-    code = "header_too_large"
 
 
 def read_tensors(

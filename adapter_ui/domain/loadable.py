@@ -1,0 +1,46 @@
+"""What this app does not load, each with its reason: methods, fields, and methods on a quantised base (pure).
+
+The pages say it before a download, and the model worker refuses it again. `models/METHODS.md` is the table of
+what works, held by a test; the precisions here are those that fail in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from adapter_ui.domain.models import Precision
+
+REFUSED_METHODS: Mapping[str, str] = {
+    "XLORA": "it names further adapters that would be fetched and mixed while it runs",
+    "BONE": "PEFT has replaced it by MISS; convert it with an older PEFT first",
+    "POLY": "each answer needs the number of one of its training tasks",
+    "MULTITASK_PROMPT_TUNING": "each answer needs the number of one of its training tasks",
+}
+"""BONE is no longer in PEFT, so it is in no other table."""
+
+REFUSED_FIELDS: Mapping[str, str] = {
+    "layer_replication": "it rebuilds the base's layers",
+    "kasa_config": "it rewrites the base's weights",
+    "arrow_config": "it routes between further adapters",
+}
+
+FOUR_BITS = (Precision.NF4, Precision.FP4)
+QUANTISED = (Precision.INT8, *FOUR_BITS)
+IN_4_BITS = "it computes with the base's weights in their own shape, which 4-bit weights do not have"
+IN_NUMBERS = "it computes with the base's weights as numbers, which quantised weights are not"
+UNSUPPORTED_PRECISIONS: Mapping[str, tuple[tuple[Precision, ...], str]] = {
+    **dict.fromkeys(("DEFT", "HRA", "LOHA", "LOKR", "PEANUT"), (FOUR_BITS, IN_4_BITS)),
+    **dict.fromkeys(("DELORA", "FROD", "OSF", "PSOFT", "TINYLORA"), (QUANTISED, IN_NUMBERS)),
+    "GLORA": (QUANTISED, "PEFT puts it on plain linear layers only"),
+    "SHIRA": ((Precision.INT8,), "its changed weights and 8-bit weights do not multiply"),
+    "SUPERTUNING": (QUANTISED, IN_NUMBERS),
+}
+
+
+def unsupported_precision(method: str | None, precision: Precision) -> str | None:
+    """One sentence for why adapters of the method cannot answer on a base in this precision, if so."""
+    precisions, reason = UNSUPPORTED_PRECISIONS.get(method or "", ((), ""))
+    if precision not in precisions:
+        return None
+    working = ", ".join(one.value for one in Precision if one not in precisions)
+    return f"{method} adapters do not work on a base in {precision.value}: {reason}; choose one of {working}."

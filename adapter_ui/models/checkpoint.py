@@ -1,0 +1,80 @@
+"""Fill a model from a folder's safetensors tensor by tensor, without the whole files in memory.
+
+Knows safetensors files and transformers' loader; knows nothing of which class or precision is asked for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import BitsAndBytesConfig, GenerationConfig, PretrainedConfig, PreTrainedModel
+from transformers.models.auto.auto_factory import _BaseAutoModelClass, _get_model_class
+
+from adapter_ui.models.base_files import read_base_config, weight_files
+
+STORED_AS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
+
+
+def read_model(
+    found: type,
+    folder: Path,
+    config: PretrainedConfig,
+    dtype: torch.dtype,
+    quantization: BitsAndBytesConfig | None,
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """The model of class `found`, which may be one of the Auto classes, and transformers' report of its keys.
+
+    With a GPU transformers reads the files by itself: it spreads the tensors over devices, and tensors that
+    leave for one stay nowhere else.
+    """
+    model_class = _get_model_class(config, found._model_mapping) if is_auto(found) else found
+    on_gpu = torch.cuda.is_available()
+    model, info = model_class.from_pretrained(
+        folder if on_gpu else None,
+        state_dict=None if on_gpu else open_tensors(folder, None if quantization else dtype),
+        config=config,
+        dtype=dtype,
+        quantization_config=quantization,
+        device_map="auto" if on_gpu else None,
+        use_safetensors=True,
+        trust_remote_code=False,
+        local_files_only=True,
+        output_loading_info=True,
+    )
+    model.name_or_path = model.config.name_or_path = str(folder)
+    if model.can_generate():
+        model.generation_config = read_generation_config(folder)
+    return model, info
+
+
+def is_auto(found: type) -> bool:
+    return issubclass(found, _BaseAutoModelClass)
+
+
+def read_generation_config(folder: Path) -> GenerationConfig:
+    """From the file of that name; older bases have it in their config.json."""
+    try:
+        return GenerationConfig.from_pretrained(folder, local_files_only=True)
+    except OSError:
+        return GenerationConfig.from_model_config(read_base_config(folder))
+
+
+def open_tensors(folder: Path, used_as: torch.dtype | None) -> dict[str, Any]:
+    """Every tensor of the folder's safetensors by name, as a slice that is read when the model asks for it.
+
+    A tensor already stored in the dtype it is `used_as` stays mapped to its file: the system shares it
+    between processes and can take its memory back. Any other is read into memory of its own, which goes when
+    it was converted: one that stays mapped to be converted keeps its whole file in memory for as long as a
+    neighbour is in use.
+    """
+    tensors: dict[str, Any] = {}
+    for file in weight_files(folder):
+        mapped = safe_open(file, framework="pt", backend="mmap")
+        read = safe_open(file, framework="pt", backend="pread")
+        for name in mapped.keys():  # noqa: SIM118 - it is no dict
+            stays = used_as is not None and mapped.get_slice(name).get_dtype() == STORED_AS[used_as]
+            tensors[name] = (mapped if stays else read).get_slice(name)
+    return tensors

@@ -1,0 +1,1 @@
+"""Combine several LoRAs into one, on their own tensors; `python -m adapter_ui.models.mixing` runs it."""

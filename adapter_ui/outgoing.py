@@ -1,0 +1,198 @@
+"""What leaves this app: adapters merged into their bases, and adapters pushed to the Hub.
+
+Part of the service layer: knows the catalog, the runs' folders and the merging process; knows nothing of the
+page, and loads no model itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from functools import partial
+from pathlib import Path
+
+from adapter_ui.catalog.hub.upload import Upload, push_files
+from adapter_ui.catalog.storage.children import run_child
+from adapter_ui.catalog.storage.downloads import check_disk
+from adapter_ui.catalog.storage.shared_work import SharedWork, share
+from adapter_ui.domain import ADAPTER_WEIGHTS, AdapterRef, Merged, Precision, Progress, Pushed, Source
+from adapter_ui.engine.protocol import Failure, error_of
+from adapter_ui.errors import BadAdapter, InvalidInput, ModelFailure
+from adapter_ui.provision import Provision
+from adapter_ui.settings import Settings, child_environment
+from adapter_ui.training.checkpoints import digest
+from adapter_ui.training.export import ADAPTER_FILES, export_run, remove_exports, write_zip
+from adapter_ui.training.merge_folder import MergeFolder, MergeJob, read_report
+from adapter_ui.training.run_folder import RunFolder, read_json
+
+HELD_IN = {"bfloat16": Precision.BF16, "float16": Precision.FP16}
+MERGE_SECONDS = 3600.0
+TEMPORARY_PREFIX = ".merging-"
+FIRST = Progress("merge", "Starting to merge")
+NOT_IN_A_NAME = re.compile(r"[^\w.-]+", re.ASCII)
+
+
+class Outgoing:
+    """Writes below `exports`."""
+
+    def __init__(self, settings: Settings, provision: Provision) -> None:
+        self.settings = settings
+        self.provision = provision
+        self.exports = settings.home / "exports"
+
+    def merge(self, adapter: str, base_model: str = "") -> Iterator[Progress | Merged]:
+        """Merge an adapter into its base, with progress; the last item is the merged model.
+
+        What was merged before is given again as long as adapter and base are the same. Raises
+        UnsupportedAdapter for a method that cannot be merged, BadAdapter when the result would answer
+        otherwise, DoesNotFit for want of memory or disk, and what a load raises.
+        """
+        job = yield from self.job(AdapterRef.parse(adapter), base_model)
+        target = self.exports / merged_name(job.adapter)
+        key = f"merge {target} {job.base} {job.weights_sha256}"
+        yield merged((yield from share(key, FIRST, partial(self.make, job, target))))
+
+    def job(self, ref: AdapterRef, base_model: str) -> Generator[Progress, None, MergeJob]:
+        """The files of the adapter and of its base, in the precision that the base's files have."""
+        profile = self.provision.catalog.inspect(ref)
+        facts = self.provision.base_for(profile, base_model)
+        precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
+        spec = yield from self.provision.adapter_on_base(
+            ref, precision, base_model=base_model, model_class="", in_memory=()
+        )
+        return MergeJob(
+            adapter=str(ref),
+            adapter_folder=spec.adapter_folder,
+            weights_sha256=digest(Path(spec.adapter_folder) / ADAPTER_WEIGHTS),
+            base=spec.base,
+            base_folder=spec.base_folder,
+            revision=facts.commit,
+            license=facts.license,
+            model_class=spec.model_class,
+            task_type=spec.task_type,
+            precision=precision,
+        )
+
+    def make(self, job: MergeJob, target: Path, work: SharedWork) -> Path:
+        """Let a child process merge, beside the target, and move the whole model there."""
+        report = read_report(report_of(target))
+        if report is not None and report.job == job and target.is_dir():
+            return target
+        self.exports.mkdir(parents=True, exist_ok=True)
+        self.remove_leftovers()
+        needed = sum(path.stat().st_size for path in Path(job.base_folder).glob("*.safetensors"))
+        check_disk(self.exports, needed, f"{job.adapter} merged into {job.base}")
+        with tempfile.TemporaryDirectory(dir=self.exports, prefix=TEMPORARY_PREFIX) as name:
+            folder = MergeFolder(Path(name))
+            folder.write_job(job)
+            merge_in_child(work, folder)
+            with work.wanted():
+                report_of(target).unlink(missing_ok=True)
+                shutil.rmtree(target, ignore_errors=True)
+                folder.model.rename(target)
+                folder.report.rename(report_of(target))  # last: where it lies, the model is whole
+        return target
+
+    def push(
+        self, adapter: str, repo_id: str, *, private: bool, overwrite: bool, token: str
+    ) -> Iterator[Progress | Pushed]:
+        """Push an adapter of this machine to a repository of the Hub; the last item says where it lies.
+
+        `token` is the visitor's own, used for this alone; "" is the token of whoever started the app, which
+        a Space has not. Raises InvalidInput, BadAdapter and HubError.
+        """
+        ref = AdapterRef.parse(adapter)
+        if ref.source is Source.HUB:
+            raise InvalidInput(
+                f"{ref} is on the Hub already; only adapters of this machine can be pushed.", field="adapter"
+            )
+        files = adapter_files(self.provision.catalog.folder(ref))
+        upload = Upload(str(ref), repo_id.strip(), files, private, overwrite)
+        own = self.settings.hub_token
+        chosen = token.strip() or (own if isinstance(own, str) else "")
+        yield (yield from push_files(self.settings, upload, chosen))
+
+    def export_run(self, run_id: str, format: str) -> Path:
+        """A zip of a run that there is. Raises InvalidInput when it has nothing of the kind."""
+        return export_run(RunFolder(self.settings.runs / run_id), format, self.exports)
+
+    def remove_leftovers(self) -> None:
+        """Delete what an app that was killed left behind; a younger folder may still be in use."""
+        for folder in self.exports.glob(f"{TEMPORARY_PREFIX}*"):
+            if time.time() - folder.stat().st_mtime > 2 * MERGE_SECONDS:
+                shutil.rmtree(folder)
+
+    def zipped(self, found: Merged) -> Path:
+        """The merged model as one file. Raises DoesNotFit."""
+        folder = self.exports / found.folder
+        # once as the zip, once more where it is served from
+        check_disk(self.exports, 2 * found.size_bytes, f"A zip of {found.adapter}")
+        target = folder.with_name(f"{folder.name}.zip")
+        write_zip(target, {path.name: path for path in folder.iterdir()})
+        return target
+
+    def forget(self, ref: AdapterRef) -> None:
+        """Remove what was written of an adapter that is gone."""
+        if ref.source is Source.RUN:
+            remove_exports(self.exports, ref.name)
+        folder = self.exports / merged_name(str(ref))
+        report_of(folder).unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.with_name(f"{folder.name}.zip").unlink(missing_ok=True)
+
+
+def adapter_files(folder: Path) -> dict[str, Path]:
+    """The adapter's own files; what else may lie in its folder stays there."""
+    files = {name: folder / name for name in ADAPTER_FILES if (folder / name).is_file()}
+    if ADAPTER_WEIGHTS not in files:
+        raise BadAdapter(f"The adapter has no {ADAPTER_WEIGHTS}; others could not load it from the Hub.")
+    return files
+
+
+def merged_name(adapter: str) -> str:
+    """A folder's name for a ref: its readable part, and a hash that tells “a/b-c” from “a-b/c”."""
+    readable = NOT_IN_A_NAME.sub("-", adapter)[:80].strip(".-")
+    return f"{readable}-merged-{hashlib.sha256(adapter.encode()).hexdigest()[:8]}"
+
+
+def report_of(model: Path) -> Path:
+    return model.with_name(f"{model.name}.json")
+
+
+def merged(folder: Path) -> Merged:
+    report = read_report(report_of(folder))
+    if report is None:
+        raise ModelFailure("The merged model was removed meanwhile; merge it again.")
+    return Merged(
+        adapter=report.job.adapter,
+        base=report.job.base,
+        folder=folder.name,
+        precision=report.job.precision,
+        size_bytes=sum(path.stat().st_size for path in folder.iterdir()),
+        difference=report.difference,
+        tolerance=report.tolerance,
+    )
+
+
+def merge_in_child(work: SharedWork, folder: MergeFolder) -> None:
+    """Raises the child's own refusal, or BaseUnavailable with its last words when it failed."""
+    started = time.monotonic()
+
+    def look() -> Progress:
+        """Where it stands; a load says nothing for long, so the seconds show that it is alive."""
+        seconds = time.monotonic() - started
+        if seconds > MERGE_SECONDS:
+            raise ModelFailure("Merging took longer than an hour; try it on a faster machine.")
+        told = folder.progress()
+        return Progress(told.stage, f"{told.message} ({seconds:.0f} s)")
+
+    command = [sys.executable, "-m", "adapter_ui.models.merging", str(folder.path)]
+    log = folder.path / "merge.log"
+    run_child(work, command, child_environment(), log, look, "The adapter could not be merged")
+    if folder.failure.exists():
+        raise error_of(Failure(**read_json(folder.failure)))

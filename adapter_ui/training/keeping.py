@@ -1,0 +1,106 @@
+"""Put an adapter in its place in a run's folder, and keep a checkpoint as one.
+
+A run that diverged, was killed or was interrupted has saved nothing, yet its newest whole checkpoint holds
+an adapter as good as one of a run that was stopped there. Knows files only; the one who calls makes sure
+that no process works on the run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from adapter_ui.errors import InvalidInput
+from adapter_ui.training.card import TrainingFacts, adapter_card
+from adapter_ui.training.checkpoints import flush_to_disk, is_whole, step_of, steps
+from adapter_ui.training.run_folder import RunFolder
+from adapter_ui.training.run_status import read_status
+
+LABELS_FILE = "label_names.json"
+MEASURED = "eval_"
+
+
+def keep_checkpoint(run: RunFolder) -> None:
+    """Make the newest good checkpoint the run's adapter. Raises InvalidInput when there is none."""
+    checkpoint = newest_good(run)
+    if checkpoint is None:
+        raise InvalidInput(
+            f"The run {run.path.name} has no whole checkpoint to keep; start it again.", field="run_id"
+        )
+    partial = new_partial(run)
+    for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+        shutil.copyfile(checkpoint / name, partial / name)
+    labels = labels_for(run)
+    if labels:
+        write_labels(partial, labels)
+    write_card(run, partial, labels, facts_at(run, step_of(checkpoint)))
+    put_in_place(run, partial)
+
+
+def newest_good(run: RunFolder) -> Path | None:
+    """The newest whole checkpoint, of a run that diverged at step S one older than S-1: whether a state is
+    good shows in the loss of the step after it.
+    """
+    history = read_status(run).history
+    diverged = next((entry["step"] for entry in reversed(history) if "loss" not in entry), math.inf)
+    found = (path for path in reversed(steps(run.checkpoints)) if step_of(path) + 1 < diverged)
+    return next((path for path in found if is_whole(path)), None)
+
+
+def labels_for(run: RunFolder) -> tuple[str, ...]:
+    """The names of a head's classes: those of the adapter that was trained further, else of the data."""
+    adapter = run.read_base().adapter
+    if adapter is None:
+        return run.read_examples().labels
+    named = adapter / LABELS_FILE
+    return tuple(json.loads(named.read_text(encoding="utf-8"))) if named.is_file() else ()
+
+
+def facts_at(run: RunFolder, step: int) -> TrainingFacts:
+    """What is known of the training at a step; its process told nobody how many rows it could use."""
+    status = read_status(run)
+    at: Mapping[str, float] = next((entry for entry in status.history if entry["step"] == step), {})
+    return TrainingFacts(
+        rows=None,
+        validation_rows=None,
+        step=step,
+        total_steps=status.total_steps or step,
+        measured=at,
+        before=status.metrics_before,
+        after={name.removeprefix(MEASURED): at[name] for name in at if name.startswith(MEASURED)},
+    )
+
+
+def new_partial(run: RunFolder) -> Path:
+    """An empty folder beside the adapter's place."""
+    partial = run.path / "adapter.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    return partial
+
+
+def write_labels(folder: Path, labels: tuple[str, ...]) -> None:
+    (folder / LABELS_FILE).write_text(json.dumps(list(labels), ensure_ascii=False), encoding="utf-8")
+
+
+def write_card(run: RunFolder, folder: Path, labels: tuple[str, ...], facts: TrainingFacts) -> None:
+    history = [entry for entry in read_status(run).history if entry["step"] <= facts.step]
+    card = adapter_card(run.read_recipe(), run.read_base(), labels, run.read_examples().rows, facts, history)
+    (folder / "README.md").write_text(card, encoding="utf-8")
+
+
+def put_in_place(run: RunFolder, partial: Path) -> None:
+    """Let the adapter reach the disk, and move it to its place in one step."""
+    for path in (*partial.iterdir(), partial):
+        flush_to_disk(path)
+    replaced = run.path / "adapter.replaced"
+    shutil.rmtree(replaced, ignore_errors=True)
+    if run.adapter.exists():  # of a run that was stopped and resumed
+        run.adapter.rename(replaced)
+    partial.rename(run.adapter)
+    flush_to_disk(run.path)
+    shutil.rmtree(replaced, ignore_errors=True)

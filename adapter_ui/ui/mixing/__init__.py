@@ -1,0 +1,1 @@
+"""Weighted mixes on the page and in the API."""

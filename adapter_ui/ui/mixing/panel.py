@@ -1,0 +1,107 @@
+"""The panel under a comparison that mixes its adapters into a new one, and leads on to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from adapter_ui.domain import Level, Progress
+from adapter_ui.errors import InvalidInput
+from adapter_ui.service import AdapterService
+from adapter_ui.ui import format
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.markup import fill, notice, progress
+from adapter_ui.ui.mixing.form import mix_form, options_for, recipe_of, weights_for
+from adapter_ui.ui.page import INSTANT, MODEL, SETS_STATE, Page, html
+
+WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"
+HINT = Markup(
+    '<p class="hint">LoRAs of one base become one adapter, as PEFT mixes them. A weight of 1 is an adapter '
+    "as it was trained; below 0 takes away what it learned.</p>"
+)
+STOPPED = Markup('<p class="hint">Stopped: nothing was mixed.</p>')
+
+
+def mix_panel(
+    service: AdapterService, page: Page, asked: gr.State, refs_of: Callable[[Any], Sequence[str]]
+) -> None:
+    """Build the panel; `asked` is the comparison's question, and `refs_of` tells its adapters."""
+    with gr.Accordion("Mix into a new adapter", open=False, visible=False, elem_id="mix-panel") as panel:
+        html(HINT)
+        form = mix_form()
+        with gr.Row(elem_id="mix-buttons"):
+            start = gr.Button("Mix", variant="primary", scale=0, min_width=140, elem_id="mix-start")
+            cancel = gr.Button(
+                "Cancel", variant="stop", scale=0, min_width=140, visible=False, elem_id="mix-cancel"
+            )
+        result = html(elem_id="mix-result", js_on_load=WATCH)
+    shown = [start, cancel, result]
+
+    def follow(question: Any) -> list[Any]:
+        return [*weights_for(refs_of(question)), ""]
+
+    def begin(question: Any, *values: Any) -> Iterator[tuple[Any, Any, Markup]]:
+        yield from mix(service, refs_of(question), values)
+
+    asked.change(follow, asked, [panel, *form.weights, result], **INSTANT)
+    form.combination.input(options_for, form.combination, form.options, **INSTANT)
+    mixing = gr.on(
+        [start.click, form.name.submit], begin, [asked, *form.values], shown, show_progress="hidden", **MODEL
+    )
+    mixing.failure(stopped, None, shown, **INSTANT)
+    cancel.click(stopped, None, shown, cancels=[mixing], **INSTANT)
+    result.act(use, None, [page.asked, page.tabs], **SETS_STATE)
+
+
+def mix(
+    service: AdapterService, refs: Sequence[str], values: Sequence[Any]
+) -> Iterator[tuple[Any, Any, Markup]]:
+    """Mix with progress; closing the stream stops it."""
+    idle, busy = (
+        (gr.Button(visible=True), gr.Button(visible=False)),
+        (gr.Button(visible=False), gr.Button(visible=True)),
+    )
+    with shown_to_user():
+        recipe = recipe_of(refs, values)
+        yield *busy, progress(Progress("start", "Starting"))
+        for event in service.mix(recipe):
+            if isinstance(event, Progress):
+                yield *busy, progress(event)
+            else:
+                yield *idle, mixed(service, str(event))
+
+
+def mixed(service: AdapterService, ref: str) -> Markup:
+    """What came of it, with the ways on."""
+    found = service.inspect(ref)
+    figures = ", ".join(
+        filter(None, [f"rank {found.rank}" if found.rank else "", format.size(found.size_bytes)])
+    )
+    return fill(
+        '{notice}<div class="mix-next">{buttons}</div>',
+        notice=notice(f"{ref} is ready: {figures}.", Level.GOOD),
+        buttons=Markup("").join(
+            fill(
+                '<button type="button" class="copy" data-act="{tab}" data-value="{ref}">{label}</button>',
+                tab=tab,
+                ref=ref,
+                label=label,
+            )
+            for tab, label in (("browse", "Select it"), ("generate", "Try it"))
+        ),
+    )
+
+
+def stopped() -> tuple[Any, Any, Markup]:
+    return gr.Button(visible=True), gr.Button(visible=False), STOPPED
+
+
+def use(event: gr.EventData) -> tuple[str, Any]:
+    """Select the new adapter and show it in a tab."""
+    with shown_to_user():
+        if event.name not in ("browse", "generate"):
+            raise InvalidInput("The page asked for something that does not exist; reload it.")
+        return str(event.value)[:400], gr.Tabs(selected=event.name)

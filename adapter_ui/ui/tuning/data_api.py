@@ -1,0 +1,23 @@
+"""The public endpoint that brings rows here from a dataset on the Hub."""
+
+from __future__ import annotations
+
+from adapter_ui.catalog.hub.datasets import DatasetRef
+from adapter_ui.service import AdapterService
+from adapter_ui.ui.arguments import checked_text
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.tuning.hub_dataset import fetched_file
+
+
+class DataApi:
+    """The endpoint as a method: its name and arguments are the API's."""
+
+    def __init__(self, service: AdapterService) -> None:
+        self.service = service
+
+    def fetch_dataset(self, dataset: str, config: str = "", split: str = "", revision: str = "") -> str:
+        """The rows of a dataset on the Hub as one file, to be sent to `/check_finetune` and `/finetune`."""
+        with shown_to_user():
+            given = {"dataset": dataset, "config": config, "split": split, "revision": revision}
+            wanted = DatasetRef(*(checked_text(text, field) for field, text in given.items()))
+            return next(found for found in fetched_file(self.service, wanted) if isinstance(found, str))

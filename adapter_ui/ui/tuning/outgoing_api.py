@@ -1,0 +1,70 @@
+"""The public endpoints of what becomes of a run or an adapter: kept, renamed, exported, merged, pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from adapter_ui.service import AdapterService
+from adapter_ui.ui import json_shapes
+from adapter_ui.ui.arguments import boolean, checked_text
+from adapter_ui.ui.download import exported_file
+from adapter_ui.ui.errors import shown_to_user
+
+
+class OutgoingApi:
+    """The endpoints as methods: their names and arguments are the API's."""
+
+    def __init__(self, service: AdapterService) -> None:
+        self.service = service
+
+    def export(
+        self, run_id: str = "", format: str = "adapter", adapter: str = "", base_model: str = ""
+    ) -> str:
+        """A zip of a run: format `adapter` is the plain PEFT folder, `script` trains it again without this
+        app, `merged` is the base with the adapter in its weights, also of any other `adapter`.
+        """
+        with shown_to_user():
+            given = {"run_id": run_id, "format": format, "adapter": adapter, "base_model": base_model}
+            return exported_file(self.service, *(checked_text(text, field) for field, text in given.items()))
+
+    def merge(self, adapter: str, base_model: str = "") -> Iterator[dict[str, Any]]:
+        """Merge an adapter into its base; streams progress, then the folder and the measured difference."""
+        with shown_to_user():
+            names = checked_text(adapter, "adapter"), checked_text(base_model, "base_model")
+            for event in self.service.outgoing.merge(*names):
+                yield json_shapes.outgoing_event(event)
+
+    def push(
+        self,
+        adapter: str,
+        repo_id: str = "",
+        private: bool = True,
+        overwrite: bool = False,
+        token: str = "",
+    ) -> Iterator[dict[str, Any]]:
+        """Push an adapter of this machine to the Hub; streams progress, then the URL. The token is used for
+        this call alone; "" is that of whoever started the app.
+        """
+        with shown_to_user():
+            events = self.service.outgoing.push(
+                checked_text(adapter, "adapter"),
+                checked_text(repo_id, "repo_id"),
+                private=boolean(private, "private"),
+                overwrite=boolean(overwrite, "overwrite"),
+                token=checked_text(token, "token"),
+            )
+            for event in events:
+                yield json_shapes.outgoing_event(event)
+
+    def rename_run(self, run_id: str, title: str = "", notes: str = "") -> dict[str, Any]:
+        """Give a run a title, "" for its recipe's name, and notes; both replace what was there."""
+        with shown_to_user():
+            given = {"run_id": run_id, "title": title, "notes": notes}
+            texts = [checked_text(text, field) for field, text in given.items()]
+            return json_shapes.run(self.service.rename_run(*texts))
+
+    def keep_checkpoint(self, run_id: str) -> dict[str, Any]:
+        """Make the last whole checkpoint of a run that failed or was interrupted its adapter."""
+        with shown_to_user():
+            return json_shapes.run(self.service.keep_checkpoint(checked_text(run_id, "run_id")))

@@ -1,0 +1,174 @@
+"""Where the adapter of the run in view can go: merged into its base, or pushed to the Hub.
+
+Merging takes a while and can be cancelled. The token goes from the field into one push, and the field is
+emptied with the click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from markupsafe import Markup
+
+from adapter_ui.domain import AdapterRef, Level, Merged, Progress, Pushed, RunStatus, Source
+from adapter_ui.service import AdapterService
+from adapter_ui.ui import format
+from adapter_ui.ui.download import merged_file
+from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.markup import fill, join, notice, progress
+from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, html
+from adapter_ui.ui.tuning.take_away import save_when_ready
+
+NOTHING_KEPT = Markup('<p class="hint">Stopped: nothing was kept.</p>')
+MERGE_HINT = Markup(
+    '<p class="hint">The base with the adapter in its weights, as a plain transformers folder. It is kept '
+    "only if it answers as base and adapter do.</p>"
+)
+
+
+@dataclass(frozen=True)
+class OutgoingPanel:
+    """The panel, shown when the run in view has an adapter, and what is in it."""
+
+    panel: gr.Accordion
+    merge: gr.Button
+    stop: gr.Button
+    download: gr.Button
+    merged: gr.HTML
+    repo_id: gr.Textbox
+    token: gr.Textbox
+    private: gr.Checkbox
+    overwrite: gr.Checkbox
+    push: gr.Button
+    pushed: gr.HTML
+
+
+def outgoing_panel() -> OutgoingPanel:
+    secret = gr.InputHTMLAttributes(autocomplete="off", spellcheck=False)
+    with gr.Accordion("Merge, or push to the Hub", open=False, visible=False, elem_id="outgoing") as panel:
+        html(MERGE_HINT)
+        with gr.Row(elem_id="merge-buttons"):
+            merge = gr.Button("Merge into the base", scale=0, min_width=210, elem_id="merge-run")
+            stop = gr.Button(
+                "Cancel", variant="stop", scale=0, min_width=110, visible=False, elem_id="merge-cancel"
+            )
+            download = gr.Button(
+                "Download merged", scale=0, min_width=200, visible=False, elem_id="download-merged"
+            )
+        merged = html(elem_id="merge-result")
+        with gr.Row():
+            repo_id = gr.Textbox(
+                label="Repository on the Hub",
+                info="Your account, or an organisation of yours, and a name.",
+                placeholder="account/name",
+                elem_id="push-repo",
+            )
+            token = gr.Textbox(
+                label="Token that may write",
+                info="For this push alone; it is not kept.",
+                type="password",
+                html_attributes=secret,
+                elem_id="push-token",
+            )
+        with gr.Row():
+            private = gr.Checkbox(True, label="Private", elem_id="push-private")
+            overwrite = gr.Checkbox(False, label="Overwrite what is there", elem_id="push-overwrite")
+            push = gr.Button("Push to the Hub", scale=0, min_width=170, elem_id="push-run")
+        pushed = html(elem_id="push-result")
+    return OutgoingPanel(
+        panel, merge, stop, download, merged, repo_id, token, private, overwrite, push, pushed
+    )
+
+
+def outgoing_events(service: AdapterService, panel: OutgoingPanel, shown: gr.State) -> None:
+    done = gr.State("")
+    buttons = [panel.merge, panel.stop, panel.download]
+    outputs = [*buttons, panel.merged, done]
+
+    # Gradio streams what is a generator itself, which a partial is not
+    def merge(run_id: str) -> Iterator[tuple[Any, ...]]:
+        yield from merging(service, run_id)
+
+    def push(run_id: str, *fields: Any) -> Iterator[tuple[Any, Markup]]:
+        yield from pushing(service, run_id, *fields)
+
+    running = panel.merge.click(merge, shown, outputs, show_progress="hidden", **MODEL)
+    running.failure(not_merged, None, outputs, **INSTANT)
+    panel.stop.click(not_merged, None, outputs, cancels=[running], **INSTANT)
+    file = gr.DownloadButton(visible="hidden")
+    save_when_ready(panel.download.click(partial(zipped, service), done, file, **LOOK_UP), file)
+    fields = [shown, panel.repo_id, panel.token, panel.private, panel.overwrite]
+    pushing_now = panel.push.click(push, fields, [panel.token, panel.pushed], show_progress="hidden", **MODEL)
+    pushing_now.failure(lambda: ("", ""), None, [panel.token, panel.pushed], **INSTANT)
+
+
+def panel_shown(run: RunStatus | None) -> gr.Accordion:
+    return gr.Accordion(visible=run is not None and run.state.ended and run.adapter is not None)
+
+
+def looks(*, busy: bool, ready: bool = False) -> tuple[gr.Button, gr.Button, gr.Button]:
+    return gr.Button(visible=not busy), gr.Button(visible=busy), gr.Button(visible=ready)
+
+
+def merging(service: AdapterService, run_id: str) -> Iterator[tuple[Any, ...]]:
+    """Merge with progress; closing the stream stops it."""
+    ref = str(AdapterRef(Source.RUN, run_id))
+    with shown_to_user():
+        yield *looks(busy=True), progress(Progress("merge", "Starting to merge")), ""
+        for event in service.outgoing.merge(ref):
+            if isinstance(event, Merged):
+                yield *looks(busy=False, ready=True), merged_view(event), ref
+            else:
+                yield *looks(busy=True), progress(event), ""
+
+
+def not_merged() -> tuple[Any, ...]:
+    return *looks(busy=False), NOTHING_KEPT, ""
+
+
+def merged_view(found: Merged) -> Markup:
+    message = (
+        f"{found.adapter} is merged into {found.base} in {found.precision.value}: its outputs differ by "
+        f"{found.difference:.2g} of their spread ({found.tolerance:g} is allowed). "
+        f"{format.size(found.size_bytes)} in exports/{found.folder}."
+    )
+    return notice(message, Level.GOOD)
+
+
+def zipped(service: AdapterService, adapter: str) -> str:
+    with shown_to_user():
+        return merged_file(service, adapter, "")
+
+
+def pushing(
+    service: AdapterService, run_id: str, repo_id: str, token: str, private: bool, overwrite: bool
+) -> Iterator[tuple[Any, Markup]]:
+    """Push with progress; the field of the token is emptied at once."""
+    ref = str(AdapterRef(Source.RUN, run_id))
+    with shown_to_user():
+        yield "", progress(Progress("push", "Starting to push"))
+        for event in service.outgoing.push(ref, repo_id, private=private, overwrite=overwrite, token=token):
+            if isinstance(event, Pushed):
+                yield gr.skip(), pushed_view(event)
+            else:
+                yield gr.skip(), progress(event)
+
+
+def pushed_view(found: Pushed) -> Markup:
+    """Where it lies now."""
+    access = "private" if found.private else "public"
+    return join(
+        [
+            notice(f"{found.adapter} is on the Hub, in a {access} repository.", Level.GOOD),
+            fill(
+                '<p class="push-link"><a href="{url}" target="_blank" rel="noopener noreferrer">'
+                "{repo_id}</a></p>",
+                url=found.url,
+                repo_id=found.repo_id,
+            ),
+        ]
+    )

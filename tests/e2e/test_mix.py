@@ -1,0 +1,79 @@
+"""A mix in the served app, on the page and over HTTP: from two adapters of the Hub to an answer and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+
+from tests.browser import fill_in
+from tests.e2e.app_process import AppProcess
+from tests.hub import catalogue
+from tests.hub.server import LoopbackHub
+
+pytestmark = pytest.mark.slow
+
+NARROW, WIDE = catalogue.LORA_ID, catalogue.WIDE_LORA_ID
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def app(tiny_models, tmp_path_factory) -> Iterator[AppProcess]:
+    with LoopbackHub() as hub:
+        catalogue.add_real_repos(hub, tiny_models)
+        with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
+            yield app
+
+
+def test_a_script_mixes_and_asks_the_mix(app):
+    client = Client(app.url, verbose=False)
+    parts = [{"adapter": NARROW, "weight": 1}, {"adapter": WIDE, "weight": 1.5}]
+    *progress, made = client.submit(parts=parts, name="by-script", combination="svd", api_name="/mix")
+    assert {"inspect", "download", "start"} <= {event["stage"] for event in progress}
+    assert (made["adapter"], made["rank"]) == ("mix:by-script", 8)
+    found = client.predict(source="mix", api_name="/search")["adapters"]
+    assert [(one["ref"], one["size_bytes"]) for one in found] == [("mix:by-script", made["size_bytes"])]
+    greedy = {"prompt": "Hello", "precision": "fp32", "temperature": 0, "max_new_tokens": 8}
+    answers = {
+        adapter: client.submit(adapter=adapter, **greedy, api_name="/generate").result()
+        for adapter in ("mix:by-script", NARROW)
+    }
+    assert answers["mix:by-script"] != answers[NARROW]
+    with pytest.raises(AppError, match="called by-script already"):
+        client.submit(parts=parts, name="by-script", api_name="/mix").result()
+    assert client.predict(name="by-script", api_name="/delete_mix") == {"deleted": "by-script"}
+    assert client.predict(source="mix", api_name="/search")["adapters"] == []
+
+
+def test_a_person_mixes_what_is_compared_and_finds_it_in_the_library(app, page: Page):
+    page.goto(f"{app.url}?compare={NARROW},{WIDE}&view=side-by-side")
+    panel = page.locator("#mix-panel")
+    panel.get_by_role("button", name="Mix into a new adapter").click()
+    expect(page.locator("#mix-weight-1")).to_contain_text(WIDE)
+    expect(page.locator("#mix-weight-2")).to_be_hidden()
+    expect(page.locator("#mix-density")).to_be_hidden()
+    page.locator("#mix-combination input").click()
+    page.get_by_role("option", name="dare_ties", exact=True).click()
+    expect(page.locator("#mix-density")).to_be_visible()
+    page.locator("#mix-combination input").click()
+    page.get_by_role("option", name="cat", exact=True).click()
+    expect(page.locator("#mix-density")).to_be_hidden()
+    fill_in(page.locator("#mix-name input, #mix-name textarea"), "two-in-one")
+    page.locator("#mix-start").click()
+    expect(page.locator("#mix-result")).to_contain_text(
+        "mix:two-in-one is ready: rank 12", timeout=2 * MINUTE
+    )
+    page.get_by_role("button", name="Select it").click()
+    expect(page.locator("#results")).to_be_visible()
+    expect(page.locator("#detail-head")).to_contain_text("two-in-one")
+    expect(page.locator("#bar")).to_contain_text("mix:two-in-one")
+    page.get_by_role("tab", name="Library").click()
+    row = page.locator("#library-mixes .library-row")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("mix:two-in-one on tiny-org/tiny-llama")
+    row.get_by_role("button", name="Delete").click()
+    row.get_by_role("button", name="Really delete?").click()
+    expect(page.locator("#library-mixes")).to_contain_text("No mixes")

@@ -1,0 +1,124 @@
+"""A run that broke off keeps its last whole checkpoint, and it can be made an adapter like any other."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from adapter_ui.domain import Precision, RunState
+from adapter_ui.errors import InvalidInput, UnknownRun
+from adapter_ui.models import train as train_module
+from adapter_ui.models.adapters import attach
+from adapter_ui.models.heads import labels_of
+from adapter_ui.models.loading import load_base
+from adapter_ui.models.merging import outputs
+from adapter_ui.training.checkpoints import digest, newest, seal, step_of
+from adapter_ui.training.keeping import keep_checkpoint, newest_good
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
+from adapter_ui.training.run_status import read_status
+from adapter_ui.training.runs import Runs
+from tests.training.conftest import BASE_ID, pirate_rows, recipe, wait_for
+from tests.training.test_runs import has_ended, process_of
+from tests.training.test_training import reviews, trained
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+def test_a_killed_run_gives_its_checkpoint_as_an_adapter(
+    runs: Runs, tmp_path: Path, tiny_models: Path
+) -> None:
+    run_id = runs.start(recipe(max_steps=200, name="Killed"), pirate_rows())
+    with pytest.raises(InvalidInput, match="has not ended"):
+        runs.keep_checkpoint(run_id)
+    wait_for(runs, run_id, lambda status: status.step >= 25)
+    process_of(tmp_path / "runs", run_id).kill()
+    killed = wait_for(runs, run_id, has_ended)
+    assert killed.adapter is None
+    kept = runs.keep_checkpoint(run_id)
+    assert (kept.state, kept.error) == (RunState.FAILED, killed.error)
+    assert kept.adapter == f"run:{run_id}"
+    folder = runs.adapter_folder(run_id)
+    step = killed.checkpoint_step
+    assert f"for {step} steps of 200: the run broke off" in (folder / "README.md").read_text()
+    assert digest(folder / WEIGHTS) == digest(newest(tmp_path / "runs" / run_id / "checkpoints") / WEIGHTS)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_models / "llama"), folder)
+    assert all(value.any() for name, value in model.named_parameters() if "lora_B" in name)
+    runs.resume(run_id)
+    done = wait_for(runs, run_id, lambda status: status.state is RunState.DONE)
+    assert done.step == 200
+    assert "for 200 steps." in (folder / "README.md").read_text()
+    with pytest.raises(InvalidInput, match="is done"):
+        runs.keep_checkpoint(run_id)
+    with pytest.raises(UnknownRun):
+        runs.keep_checkpoint("nothing")
+
+
+@pytest.mark.slow
+def test_a_run_that_diverged_keeps_its_last_good_state(tiny_models: Path, tmp_path: Path) -> None:
+    """A learning rate that rises until the outputs overflow."""
+    settings = recipe(
+        learning_rate=1.0, lora_alpha=4096, r=1, precision="fp16", max_steps=50, warmup_ratio=0.9
+    )
+    run = trained(tmp_path, settings, pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
+    status = read_status(run)
+    assert status.state is RunState.FAILED and "stopped being a number" in (status.error or "")
+    good = newest_good(run)
+    assert good is not None and step_of(good) + 1 < status.step
+    keep_checkpoint(run)
+    loaded = load_base(tiny_models / "llama", Precision.FP16, "AutoModelForCausalLM")
+    model, _ = attach(loaded.model, run.adapter, "kept")
+    assert torch.isfinite(outputs(model, loaded)).all()
+
+
+def test_the_state_that_gave_no_number_is_not_kept(tmp_path: Path) -> None:
+    run = waiting(tmp_path)
+    for step in (2, 4):
+        checkpoint = run.checkpoints / f"checkpoint-{step}"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "weights").write_bytes(b"some")
+        seal(checkpoint)
+    for step in (1, 2, 3, 4):
+        run.append("log", step=step, loss=1.0)
+    assert newest_good(run) == run.checkpoints / "checkpoint-4"
+    run.append("log", step=5, learning_rate=1.0)
+    assert newest_good(run) == run.checkpoints / "checkpoint-2"
+
+
+def test_a_classifier_whose_disk_was_full_at_the_end_keeps_the_names_of_its_classes(
+    tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(train_module, "save_adapter", full)
+    settings = recipe(task_type="SEQ_CLS", max_steps=10, validation_fraction=0.25)
+    base = PreparedBase(tiny_models / "bert", "tiny-org/tiny-bert")
+    with pytest.raises(OSError, match="No space"):
+        trained(tmp_path, settings, reviews(), base)
+    run = RunFolder(tmp_path / "run")
+    run.append("state", state=RunState.FAILED, message="The disk is full.")
+    keep_checkpoint(run)
+    assert labels_of(run.adapter) == ("calm", "wild")
+    card = (run.adapter / "README.md").read_text()
+    assert "labels: `calm`, `wild`" in card and "| accuracy |" in card
+
+
+def test_without_a_whole_checkpoint_there_is_nothing_to_keep(tmp_path: Path) -> None:
+    run = waiting(tmp_path)
+    with pytest.raises(InvalidInput, match="no whole checkpoint to keep; start it again"):
+        keep_checkpoint(run)
+    assert not run.adapter.exists()
+
+
+def waiting(folder: Path) -> RunFolder:
+    """A run that failed before it did anything."""
+    run = RunFolder(folder / "run")
+    run.path.mkdir()
+    run.write(recipe(), pirate_rows())
+    run.append("state", state=RunState.FAILED, message="It broke.")
+    return run

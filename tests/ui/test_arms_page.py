@@ -1,0 +1,174 @@
+"""Several arms in a real browser, over the fake service: chips, strengths, columns, reloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.fake_arms import UNTRAINED
+from tests.ui.served import served
+
+pytestmark = pytest.mark.slow
+
+QUESTION = "What is the capital of France?"
+ARRR, PLAIN = "mind the Seine!", "It lies on the river Seine."
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(0.1) as url:
+        yield url
+
+
+def open_arms(page: Page, url: str, adapter: str = "starter:pirate", more: str = "") -> None:
+    page.goto(f"{url}/?adapter={adapter}&tab=generate{more}")
+    expect(page.locator("#arm-head-1")).to_contain_text(adapter.partition(":")[2])
+
+
+def ask(page: Page, question: str = QUESTION) -> None:
+    page.locator("#question textarea").fill(question)
+    page.locator("#question textarea").press("Enter")
+
+
+def add(page: Page, ref: str) -> None:
+    """Typed, as for any adapter of the Hub."""
+    page.get_by_role("button", name="+ Add an arm").click()
+    page.locator(".arm-ref").fill(ref)
+    page.locator(".arm-ref").press("Enter")
+
+
+def shown_columns(page: Page) -> int:
+    return sum(page.locator(f"#chat-{number}").is_visible() for number in range(1, 5))
+
+
+def test_a_fresh_visitor_sees_the_adapter_beside_its_base_and_both_stream_at_once(
+    page: Page, address: str
+) -> None:
+    open_arms(page, address)
+    assert shown_columns(page) == 2
+    expect(page.locator("#arm-head-2")).to_contain_text("Base · SmolLM2-135M-Instruct")
+    ask(page)
+    when_the_base_began = page.wait_for_function(
+        "document.querySelector('#chat-2 .bot.message') && document.querySelector('#chat-1').innerText"
+    )
+    assert "Arrr!" in when_the_base_began.json_value()
+    assert ARRR not in when_the_base_began.json_value()
+    expect(page.locator("#chat-1")).to_contain_text(ARRR)
+    expect(page.locator("#chat-2")).to_contain_text(PLAIN)
+    expect(page.locator("#stats-1")).to_contain_text("departs at word 1: Arrr!")
+    expect(page.locator("#stats-2")).to_contain_text("seed")
+
+
+def test_four_arms_with_their_strengths_survive_a_reload(page: Page, address: str) -> None:
+    open_arms(page, address)
+    add(page, UNTRAINED)
+    expect(page.locator("#arm-head-3")).to_contain_text("untrained")
+    page.get_by_role("button", name="+ Add an arm").click()
+    page.locator("#arm-menu [data-value='starter:pirate']").click()
+    strength = page.locator("#arm-head-4 input")
+    expect(strength).to_have_value("0.5")
+    strength.fill("0.25")
+    ask(page)
+    expect(page.get_by_role("button", name="+ Add an arm")).to_be_disabled()
+    expect(page.locator("#stats-3")).to_contain_text("same as the base")
+    expect(page.locator("#send")).to_be_visible()
+    figures = page.locator("#stats-4").inner_text()
+    page.reload()
+    expect(page.locator("#arm-head-4 input")).to_have_value("0.25")
+    expect(page.locator("#chat-4")).to_contain_text(ARRR)
+    expect(page.locator("#stats-4")).to_have_text(figures)
+    assert shown_columns(page) == 4
+
+
+def test_a_shared_link_opens_the_same_arms(page: Page, address: str) -> None:
+    open_arms(page, address, more="&arms=adapter~0.5,starter:formal~1")
+    expect(page.locator("#arm-head-2")).to_contain_text("formal")
+    expect(page.locator("#arm-head-1 input")).to_have_value("0.5")
+    assert shown_columns(page) == 2
+    page.get_by_role("button", name="Remove formal").click()
+    expect(page).to_have_url(f"{address}/?arms=adapter%7E0.5&adapter=starter%3Apirate&tab=generate")
+
+
+def test_one_stop_stops_all_arms_and_regenerate_asks_them_again(page: Page, address: str) -> None:
+    open_arms(page, address, "starter:formal")
+    ask(page)
+    expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
+    page.locator("#stop").click()
+    expect(page.locator("#send")).to_be_visible()
+    page.wait_for_timeout(500)  # a step may still be on its way
+    texts = [page.locator(f"#chat-{number}").inner_text() for number in (1, 2)]
+    assert ARRR not in texts[0]
+    page.wait_for_timeout(800)  # long enough for eight more words
+    assert [page.locator(f"#chat-{number}").inner_text() for number in (1, 2)] == texts
+    page.locator("#regenerate").click()
+    expect(page.locator("#chat-1")).to_contain_text(ARRR)
+    expect(page.locator("#chat-2")).to_contain_text(PLAIN)
+
+
+def test_changing_the_arms_ends_the_answers_that_are_being_written(page: Page, address: str) -> None:
+    open_arms(page, address)
+    ask(page)
+    expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
+    page.get_by_role("button", name="Remove Base").click()
+    expect(page.locator("#send")).to_be_visible()
+    page.wait_for_timeout(500)  # a step may still be on its way
+    said = page.locator("#chat-1").inner_text()
+    page.wait_for_timeout(800)  # long enough for eight more words
+    assert (page.locator("#chat-1").inner_text(), shown_columns(page)) == (said, 1)
+    page.reload()
+    expect(page.locator("#chat-1")).to_contain_text("Arrr!")
+    assert shown_columns(page) == 1
+
+
+def test_removing_an_arm_leaves_its_column_and_the_last_one_stays(page: Page, address: str) -> None:
+    open_arms(page, address)
+    page.get_by_role("button", name="Remove pirate").click()
+    expect(page.locator("#arm-head-1")).to_contain_text("Base")
+    assert shown_columns(page) == 1
+    expect(page.locator(".arm-cross")).to_have_count(0)
+    ask(page)
+    expect(page.locator("#chat-1")).to_contain_text(PLAIN)
+
+
+def test_an_arm_that_fails_keeps_its_column_and_the_others_answer(page: Page, address: str) -> None:
+    open_arms(page, address)
+    add(page, "nobody/unreachable")
+    ask(page)
+    expect(page.locator("#stats-3 .notice")).to_contain_text("The Hub cannot be reached")
+    expect(page.locator("#chat-1")).to_contain_text(ARRR)
+    expect(page.locator("#chat-2")).to_contain_text(PLAIN)
+
+
+def test_what_was_picked_on_browse_is_offered_and_escape_only_closes_the_menu(
+    page: Page, address: str
+) -> None:
+    open_arms(page, address, more="&compare=org/picked-one")
+    page.get_by_role("button", name="+ Add an arm").click()
+    expect(page.locator("#arm-menu")).to_contain_text("picked for comparison")
+    expect(page.locator(".arm-ref")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#arm-menu")).to_be_hidden()
+    page.get_by_role("button", name="+ Add an arm").click()
+    page.locator("#arm-menu [data-value='org/picked-one']").click()
+    expect(page.locator("#arm-head-3")).to_contain_text("picked-one")
+
+
+def test_a_strength_that_is_none_is_put_back(page: Page, address: str) -> None:
+    open_arms(page, address)
+    strength = page.locator("#arm-head-1 input")
+    strength.fill("99")
+    strength.press("Tab")
+    expect(strength).to_have_value("1")
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+def test_on_a_phone_the_columns_scroll_inside_the_page(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    open_arms(page, address)
+    ask(page)
+    expect(page.locator("#chat-2")).to_contain_text(PLAIN)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    widths = page.evaluate("[...document.querySelectorAll('#chat-1, #chat-2')].map((one) => one.clientWidth)")
+    assert min(widths) > 250

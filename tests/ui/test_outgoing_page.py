@@ -1,0 +1,94 @@
+"""What becomes of a run, on the page in a real browser: a kept checkpoint, a merged model, a push."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import fill_in
+from tests.ui.served import served
+
+pytestmark = pytest.mark.slow
+TOKEN = "hf_visitors0secret"
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(0.0) as url:
+        yield url
+
+
+def started(page: Page, address: str) -> None:
+    page.goto(f"{address}/?tab=finetune")
+    page.get_by_role("tab", name="1 Data").click()
+    page.locator("#data-example").click()
+    expect(page.locator("#data-preview")).to_contain_text("30 rows")
+    page.locator("#data-next").click()
+    page.locator("#recipe-next").click()
+    expect(page.locator("#check-report")).to_contain_text("Ready to start.")
+    page.locator("#start-run").click()
+
+
+def finished(page: Page, address: str) -> None:
+    started(page, address)
+    expect(page.locator("#outgoing")).to_be_visible(timeout=60_000)
+    page.locator("#outgoing > button").click()
+
+
+def test_a_run_is_merged_and_saved_as_one_file(page: Page, address: str) -> None:
+    finished(page, address)
+    expect(page.locator("#download-merged")).to_be_hidden()
+    page.locator("#merge-run").click()
+    expect(page.locator("#merge-result")).to_contain_text("differ by 0.03 of their spread")
+    with page.expect_download() as caught:
+        page.locator("#download-merged").click()
+    with zipfile.ZipFile(caught.value.path()) as file:
+        assert file.testzip() is None
+
+
+def test_a_token_leaves_the_page_with_the_push(page: Page, address: str) -> None:
+    finished(page, address)
+    expect(page.locator("#push-private input")).to_be_checked()
+    expect(page.locator("#push-overwrite input")).not_to_be_checked()
+    fill_in(page.locator("#push-token input"), TOKEN)
+    fill_in(page.locator("#push-repo input, #push-repo textarea"), "ada/pirate")
+    page.locator("#push-run").click()
+    link = page.locator("#push-result a")
+    expect(link).to_have_text("ada/pirate")
+    expect(page.locator("#push-result")).to_contain_text("in a private repository")
+    expect(page.locator("#push-token input")).to_have_value("")
+    assert TOKEN not in page.content()
+
+
+def test_a_push_that_is_refused_says_why_and_keeps_no_token(page: Page, address: str) -> None:
+    finished(page, address)
+    fill_in(page.locator("#push-token input"), TOKEN)
+    page.locator("#push-run").click()
+    expect(page.locator(".toast-body")).to_contain_text("must be account/name")
+    expect(page.locator("#push-token input")).to_have_value("")
+
+
+def test_a_run_gets_a_title_and_notes_that_every_list_shows(page: Page, address: str) -> None:
+    finished(page, address)
+    page.locator("#run-notes > button").click()
+    title = page.locator("#run-title input, #run-title textarea")
+    expect(title).to_have_value("Pirate talk")
+    fill_in(title, "Captain <b>Anne</b>")
+    fill_in(page.locator("#run-notes-text textarea"), "Try a higher rank.")
+    page.locator("#save-notes").click()
+    expect(page.locator("#run-view h3")).to_have_text("Captain <b>Anne</b>")
+    expect(page.locator("#run-view .run-notes")).to_have_text("Try a higher rank.")
+    expect(page.locator("#runs")).to_contain_text("Captain <b>Anne</b>")
+    page.get_by_role("tab", name="Library").click()
+    expect(page.locator("#library-runs")).to_contain_text("Try a higher rank.")
+
+
+def test_a_run_that_broke_off_keeps_its_checkpoint(page: Page, address: str) -> None:
+    started(page, address)
+    page.locator("#stop-run").click()
+    page.locator("#keep-checkpoint").click()
+    expect(page.locator("#run-try")).to_be_visible()
+    expect(page.locator("#keep-checkpoint")).to_be_hidden()
