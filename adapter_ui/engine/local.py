@@ -24,14 +24,25 @@ HEARTBEAT_SECONDS = 0.5
 GRACE_SECONDS = 5.0
 
 
+class Retired:
+    """The worker ended by itself while it had nothing to do: what it had not read yet is asked again."""
+
+
 @dataclass(eq=False)
 class Reader:
-    """Somebody who reads the events of a few requests; `places` has those that have not ended."""
+    """Somebody who reads the events of a few requests from a line. `requests` has those that have not ended,
+    each with its place among them.
+    """
 
-    places: dict[int, int] = field(default_factory=dict)
-    events: queue.SimpleQueue[tuple[int, protocol.Event | AdapterUIError]] = field(
+    line: Line
+    requests: dict[int, tuple[int, protocol.Request]] = field(default_factory=dict)
+    events: queue.SimpleQueue[tuple[int, protocol.Event | AdapterUIError | Retired]] = field(
         default_factory=queue.SimpleQueue
     )
+
+    def ask(self, request_id: int, place: int, request: protocol.Request) -> None:
+        self.line.ask(request_id, request, self)
+        self.requests[request_id] = place, request
 
 
 class Line:
@@ -44,6 +55,7 @@ class Line:
         self.heard = time.monotonic()
         self.busy_seconds: float | None = None
         self.failure: AdapterUIError | None = None
+        self.last_word: AdapterUIError | Retired | None = None
         self.worker = WorkerProcess(log_file, self.deliver, self.lost)
 
     def deliver(self, request_id: int, event: protocol.Event) -> None:
@@ -59,15 +71,16 @@ class Line:
 
     def lost(self, worker: WorkerProcess) -> None:
         """Tell everyone that the process has ended, and why."""
-        reason = self.failure or WorkerStopped(
+        retired = worker.process.returncode == protocol.RETIRED and self.failure is None
+        self.failure = self.failure or WorkerStopped(
             f"The model worker {worker.last_words()}; it starts again with your next request, which loads "
             "what it needs."
         )
-        self.failure = reason
+        self.last_word = Retired() if retired else self.failure
         with self.lock:
             readers, self.readers = self.readers, {}
         for request_id, reader in readers.items():
-            reader.events.put((request_id, reason))
+            reader.events.put((request_id, self.last_word))
 
     def ask(self, request_id: int, request: protocol.Request, reader: Reader) -> None:
         line = protocol.encode(request_id, request)
@@ -75,7 +88,7 @@ class Line:
             if not self.readers:
                 self.heard = time.monotonic()
             self.readers[request_id] = reader
-            gone = self.failure
+            gone = self.last_word
         self.worker.send(line)
         if gone is not None:
             reader.events.put((request_id, gone))
@@ -112,39 +125,40 @@ class LocalEngine:
         self, requests: Sequence[protocol.Request], *, silence_seconds: float
     ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
         """The events of several requests at once; see engine.protocol.Engine."""
-        line = self.running_line()
-        reader = Reader()
+        reader = Reader(self.running_line())
         try:
             for place, request in enumerate(requests):
-                request_id = next(self.request_ids)
-                line.ask(request_id, request, reader)
-                reader.places[request_id] = place
-            yield from self.read(line, reader, silence_seconds)
+                reader.ask(next(self.request_ids), place, request)
+            yield from self.read(reader, silence_seconds)
         finally:
-            if reader.places:
-                self.cancel(line, reader)
+            if reader.requests:
+                self.cancel(reader)
 
     def read(
-        self, line: Line, reader: Reader, silence_seconds: float
+        self, reader: Reader, silence_seconds: float
     ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
         """Events until all requests have ended, with heartbeats."""
         stage = Progress("start", "Waiting for the model worker")
         quiet_since = time.monotonic()
-        while reader.places:
+        while reader.requests:
             try:
                 request_id, event = reader.events.get(timeout=HEARTBEAT_SECONDS)
             except queue.Empty:
-                self.kill_if_hung(line, silence_seconds)
+                self.kill_if_hung(reader.line, silence_seconds)
                 quiet = int(time.monotonic() - quiet_since)
-                yield (
-                    next(iter(reader.places.values())),
-                    Progress(stage.stage, stage.message, quiet, unit="seconds"),
-                )
+                place, _ = next(iter(reader.requests.values()))
+                yield place, Progress(stage.stage, stage.message, quiet, unit="seconds")
+                continue
+            if request_id not in reader.requests:  # told twice that the worker is gone
                 continue
             quiet_since = time.monotonic()
-            place = reader.places[request_id]
+            place, request = reader.requests[request_id]
+            if isinstance(event, Retired):
+                reader.line = self.running_line()
+                reader.ask(request_id, place, request)
+                continue
             if isinstance(event, (protocol.Done, protocol.Failure, AdapterUIError)):
-                del reader.places[request_id]
+                del reader.requests[request_id]
             if isinstance(event, protocol.Failure):
                 event = protocol.error_of(event)
             if not isinstance(event, protocol.Done):
@@ -161,25 +175,26 @@ class LocalEngine:
                 )
             )
 
-    def cancel(self, line: Line, reader: Reader) -> None:
+    def cancel(self, reader: Reader) -> None:
         """Stop the requests of a reader who is gone: politely, and after a grace period with force, unless
         others use the worker too.
         """
-        for request_id in reader.places:
+        line = reader.line
+        for request_id in reader.requests:
             line.worker.send(protocol.encode(request_id, protocol.Cancel()))
         deadline = time.monotonic() + GRACE_SECONDS
-        while reader.places and (left := deadline - time.monotonic()) > 0:
+        while reader.requests and (left := deadline - time.monotonic()) > 0:
             try:
                 request_id, event = reader.events.get(timeout=left)
             except queue.Empty:
                 break
-            if isinstance(event, (protocol.Done, protocol.Failure, AdapterUIError)):
-                del reader.places[request_id]
+            if isinstance(event, (protocol.Done, protocol.Failure, AdapterUIError, Retired)):
+                reader.requests.pop(request_id, None)
         with line.lock:
             alone = all(other is reader for other in line.readers.values())
-            for request_id in reader.places:
+            for request_id in reader.requests:
                 line.readers.pop(request_id, None)
-        if reader.places and alone:
+        if reader.requests and alone:
             line.kill()
 
     def warm(self) -> None:

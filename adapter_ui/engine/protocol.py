@@ -27,6 +27,8 @@ from adapter_ui.domain import (
 )
 from adapter_ui.errors import AdapterUIError, InvalidInput, ModelFailure, without_local_names
 
+RETIRED = 75
+"""The exit code of a worker that ended by itself while it had nothing to do; EX_TEMPFAIL of sysexits.h."""
 HALF_CHARACTER = "The text holds half of a character (a lone surrogate); delete it and try again."
 
 

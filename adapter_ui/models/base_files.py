@@ -6,6 +6,7 @@ Knows files and what a sound one looks like; nothing of models in memory.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from adapter_ui.errors import BaseUnavailable
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 INDEX_BYTES = 20_000_000
+TOKENIZER_BYTES = 128 * 1024 * 1024
+MOST_GROWTH = 256
 # The tokenizer's own library opens this file by name, in any folder.
 NAMES_FILES = "fast_tokenizer_files"
 # As few as a weight has; bases in 8 bits and less are refused as quantised ones.
@@ -81,6 +84,36 @@ def check_tokenizer(folder: Path) -> None:
         raise BaseUnavailable(
             f"The base's {file.name} names files of its own choice ({NAMES_FILES}); choose another revision."
         )
+
+
+def check_tokenizer_program(folder: Path) -> None:
+    """The tokenizer's program cannot blow a text up: steps that put in more than they take out multiply."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return
+    program = read_object(file, TOKENIZER_BYTES)
+    steps = [program.get(part) for part in ("normalizer", "pre_tokenizer", "decoder")]
+    if growth(steps) > MOST_GROWTH:
+        raise BaseUnavailable(
+            "The base's tokenizer makes a text many times longer, which no real one does; choose another "
+            "base."
+        )
+
+
+def growth(step: object) -> float:
+    """How many times longer a step of a tokenizer's program can make a text."""
+    if isinstance(step, dict):
+        inner = [value for key, value in step.items() if isinstance(value, (dict, list)) and key != "pattern"]
+        return growth(inner) * (replacement_growth(step) if step.get("type") == "Replace" else 1)
+    return math.prod(growth(one) for one in step) if isinstance(step, list) else 1
+
+
+def replacement_growth(step: dict[str, Any]) -> float:
+    """A pattern can match nothing at all, and so put its content before every character."""
+    content, pattern = step.get("content"), step.get("pattern")
+    plain = pattern.get("String") if isinstance(pattern, dict) else None
+    put_in = len(content) if isinstance(content, str) else 0
+    return max(1.0, put_in / len(plain)) if isinstance(plain, str) and plain else 1.0 + put_in
 
 
 def read_object(file: Path, most_bytes: int) -> dict[str, Any]:

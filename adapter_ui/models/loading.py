@@ -28,7 +28,12 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from adapter_ui.domain import Precision
 from adapter_ui.errors import BaseUnavailable, InvalidInput
-from adapter_ui.models.base_files import check_tokenizer, check_weights, read_base_config
+from adapter_ui.models.base_files import (
+    check_tokenizer,
+    check_tokenizer_program,
+    check_weights,
+    read_base_config,
+)
 from adapter_ui.models.checkpoint import read_model
 from adapter_ui.models.system_memory import little_memory
 
@@ -203,6 +208,7 @@ def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padding on the left with a pad token that exists."""
     check_tokenizer(folder)
+    check_tokenizer_program(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, config=read_config(folder), trust_remote_code=False, local_files_only=True

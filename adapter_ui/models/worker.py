@@ -31,6 +31,7 @@ from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, context_length, en
 from adapter_ui.models.decoding.sampler import Sampler
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
+from adapter_ui.models.strangers import stuck
 from adapter_ui.models.tasks import predict
 from adapter_ui.models.waiting import Waiting
 
@@ -56,6 +57,9 @@ class Worker:
         threading.Thread(target=self.read, name="requests", daemon=True).start()
         while not self.ended:
             idle = not self.waiting and not self.pool.writing
+            if idle and stuck():
+                # at once: the threads of a process that ends in order would wait for the stuck one
+                os._exit(protocol.RETIRED)
             if idle:
                 self.pool.settle()
             self.take_in(wait=idle)
@@ -83,9 +87,12 @@ class Worker:
                 return
             self.waiting.add(*item)
 
-    def write(self, without: Resident | None = None) -> None:
-        """One step of every batch. What a model raises ends the rows of its batch, and no others."""
-        for resident in self.pool.writing:
+    def write(self, without: Resident | None = None) -> bool:
+        """One step of every batch; whether there was one. What a model raises ends the rows of its batch, and
+        no others.
+        """
+        writing = self.pool.writing
+        for resident in writing:
             for batch in resident.decoder.turns() if resident is not without else ():
                 try:
                     batch.step()
@@ -94,6 +101,7 @@ class Worker:
                 except Exception as error:  # whatever a model raises becomes a sentence
                     log.exception("a batch failed")
                     batch.fail(in_words(error))
+        return bool(writing)
 
     def send(self, request_id: int, event: protocol.Event) -> None:
         self.events.write(protocol.encode(request_id, event))
@@ -161,7 +169,7 @@ class Worker:
     def join(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
         self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         options = request.options
-        prompt = prompt_tokens(resident.loaded, request.messages, raw=options.raw)
+        prompt = prompt_tokens(resident.loaded, request.messages, raw=options.raw, meanwhile=self.write)
         voice, attachment = resident.voice(request.spec.adapter, request.strength)
         seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
         emit = partial(self.send, request_id)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from transformers import PreTrainedTokenizerBase
 
 from adapter_ui.domain import Generation
+from adapter_ui.errors import ModelFailure
+from adapter_ui.models.strangers import Crashed, panics_told
 
 EMIT_SECONDS = 0.04
 
@@ -59,7 +61,13 @@ class GrowingAnswer:
 
     def read_text(self) -> None:
         """Decode all tokens so far: pieces of one character may be spread over several tokens."""
-        text = self.tokenizer.decode(self.tokens, skip_special_tokens=True).rstrip("\ufffd")
+        try:
+            with panics_told():
+                text = self.tokenizer.decode(self.tokens, skip_special_tokens=True).rstrip("\ufffd")
+        except Crashed as error:
+            raise ModelFailure(
+                f"The base's tokenizer cannot turn its tokens into text ({error}); use another base."
+            ) from error
         cuts = [position for stop in self.stop if (position := text.find(stop)) >= 0]
         if cuts:
             text = text[: min(cuts)]
@@ -67,7 +75,6 @@ class GrowingAnswer:
         self.text = text
 
     def cancel(self) -> None:
-        self.read_text()
         self.reason = "cancelled"
 
     def finished(self) -> Generation:

@@ -6,35 +6,53 @@ of adapters or of answers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from adapter_ui.domain import ChatMessage
-from adapter_ui.errors import InvalidInput, ModelFailure
-from adapter_ui.models.deadline import DeadlineExceeded, deadline
+from adapter_ui.errors import BaseUnavailable, InvalidInput
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.strangers import Crashed, TookTooLong, memory_bound, within
 
 TEMPLATE_BOUND = 64_000
-PROMPT_SECONDS = 10.0
+TEMPLATE_SECONDS = 2.0
+MOST_CHARACTERS = 2_000_000
+TEMPLATE_BYTES = 512 * 1024 * 1024
+TOKENIZER_SECONDS = 10.0
+PROMPT_SECONDS = TEMPLATE_SECONDS + TOKENIZER_SECONDS
 
 
-def prompt_tokens(loaded: LoadedModel, messages: Sequence[ChatMessage], *, raw: bool) -> list[int]:
+def prompt_tokens(
+    loaded: LoadedModel,
+    messages: Sequence[ChatMessage],
+    *,
+    raw: bool,
+    meanwhile: Callable[[], bool] | None = None,
+) -> list[int]:
     """Token ids of the conversation through the base's chat template, or of the plain text where there is
-    none.
+    none. `meanwhile` does a piece of other work while the tokenizer runs, and says whether there was some.
 
-    Raises InvalidInput when there is nothing to read, or more than the base can; ModelFailure when the
-    template or the tokenizer takes too long.
+    Raises InvalidInput when there is nothing to read, or more than the base can; BaseUnavailable when the
+    template or the tokenizer takes too long or fails.
     """
+    text, has_special_tokens = prompt_text(loaded.tokenizer, messages, raw=raw)
     try:
-        with deadline(PROMPT_SECONDS):
-            tokens = encoded(loaded.tokenizer, messages, raw=raw)
-    except DeadlineExceeded:
-        raise ModelFailure(
-            f"The base's chat template or tokenizer took more than {PROMPT_SECONDS:.0f} s; use plain "
-            "completion or less text."
+        tokens = within(
+            TOKENIZER_SECONDS,
+            lambda: loaded.tokenizer(text, add_special_tokens=not has_special_tokens)["input_ids"],
+            meanwhile,
+        )
+    except TookTooLong:
+        raise BaseUnavailable(
+            f"The base's tokenizer was not done after {TOKENIZER_SECONDS:.0f} s; use less text, or another "
+            "base."
         ) from None
+    except Crashed as error:
+        raise BaseUnavailable(
+            f"The base's tokenizer fails on this text ({error}); use another base."
+        ) from error
     if not tokens:
         raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
     if len(tokens) >= context_length(loaded):
@@ -46,18 +64,40 @@ def prompt_tokens(loaded: LoadedModel, messages: Sequence[ChatMessage], *, raw: 
     return tokens
 
 
-def encoded(tokenizer: PreTrainedTokenizerBase, messages: Sequence[ChatMessage], *, raw: bool) -> list[int]:
+def prompt_text(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[ChatMessage], *, raw: bool
+) -> tuple[str, bool]:
+    """What the base reads, and whether a template has put its special tokens in."""
     if raw or not has_chat_template(tokenizer):
-        return tokenizer("\n\n".join(message.content for message in messages))["input_ids"]
+        return "\n\n".join(message.content for message in messages), False
     turns = [{"role": message.role, "content": message.content} for message in messages]
+
+    def render() -> str:
+        return tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+
     try:
-        return tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
-    except (TemplateError, TypeError, MemoryError, OverflowError) as error:
+        with memory_bound(TEMPLATE_BYTES):
+            text = within(TEMPLATE_SECONDS, render)
+    except TookTooLong:
+        raise BaseUnavailable(
+            f"The base's chat template was not done after {TEMPLATE_SECONDS:.0f} s; use plain completion."
+        ) from None
+    except MemoryError as error:
+        raise BaseUnavailable(
+            "The base's chat template takes too much memory; use plain completion."
+        ) from error
+    except (TemplateError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         raise InvalidInput(
             f"The base's chat template refuses this conversation ({error}); leave the system prompt empty or "
             "use plain completion.",
             field="system",
         ) from error
+    if len(text) > MOST_CHARACTERS:
+        raise BaseUnavailable(
+            f"The base's chat template makes {len(text):,} characters of this conversation; use plain "
+            "completion."
+        )
+    return text, True
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
