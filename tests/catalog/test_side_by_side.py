@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapter_ui.catalog.comparison.sharing import MIXED_BATCHES, one_base, one_batch
+from adapter_ui.catalog.comparison.sharing import one_base, one_batch
 from adapter_ui.catalog.comparison.side_by_side import compare_configs, compare_modules, side_by_side
 from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.domain import (
@@ -79,7 +79,6 @@ def test_a_real_dora_shares_the_base_and_not_the_batch(compared):
 def test_real_adapters_of_two_methods_share_nothing(compared):
     found = compared(LORA_ID, IA3_ID, CLASSIFIER_ID)
     assert found.one_base.possible is False
-    assert any("IA3 and LORA" in reason for reason in found.one_base.reasons)
     assert any("different bases" in reason for reason in found.one_base.reasons)
     assert any("AutoModelForSequenceClassification" in reason for reason in found.one_base.reasons)
     assert found.one_batch.possible is False
@@ -169,7 +168,6 @@ def test_layers_of_another_rank_stand_apart():
     ("fields", "reason"),
     [
         ({"base": BaseFacts("acme/elsewhere")}, "different bases: acme/base and acme/elsewhere"),
-        ({"method": "IA3"}, "IA3 and LORA"),
         ({"task_type": "SEQ_CLS"}, "different model classes"),
         ({"config": {"bias": "all"}}, "acme/other trains biases"),
         ({"config": {"trainable_token_indices": [5]}}, "acme/other trains single tokens"),
@@ -181,6 +179,13 @@ def test_what_keeps_adapters_off_one_base(fields, reason):
     assert verdict.possible is False
     assert any(reason in said for said in verdict.reasons)
     assert one_batch(pair(**fields), verdict).possible is False
+
+
+def test_two_methods_in_the_layers_share_no_base():
+    both = [profile(method="IA3"), profile(OTHER, method="LOHA")]
+    assert one_base(both, []).reasons == (
+        "PEFT puts adapters of one method into a base; these are IA3 and LOHA.",
+    )
 
 
 def test_heads_with_other_numbers_of_labels_share_no_base():
@@ -222,37 +227,11 @@ def test_prompts_share_a_base_and_no_batch():
     assert (verdict.possible, one_batch(both, verdict).possible) == (True, False)
 
 
-MIXING = {"LORA": {}, "GLORA": {}, "ROAD": {"group_size": 8}, "HIRA": {}, "IA3": {"feedforward_modules": []}}
-
-
-@pytest.mark.parametrize("method", MIXING)
-def test_peft_mixes_the_methods_of_the_table_and_no_others(method, tiny_models):
-    """What is not in the table is answered by the active adapter alone, without an error."""
-    import torch
-    from peft import PEFT_TYPE_TO_CONFIG_MAPPING, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    def config():
-        options = {"task_type": "CAUSAL_LM", "target_modules": ["q_proj", "v_proj"], **MIXING[method]}
-        return PEFT_TYPE_TO_CONFIG_MAPPING[method](**options)
-
-    torch.manual_seed(0)
-    base = AutoModelForCausalLM.from_pretrained(tiny_models / "llama")
-    model = get_peft_model(base, config(), adapter_name="first")
-    model.add_adapter("second", config())
-    model.eval()
-    for name, parameter in model.named_parameters():
-        if "first" in name or "second" in name:
-            parameter.data = torch.randn_like(parameter) * 0.2
-    tokens = torch.arange(6).repeat(2, 1)
-    with torch.no_grad():
-        mixed = model(input_ids=tokens, adapter_names=["first", "second"]).logits
-        alone = []
-        for name in ("first", "second"):
-            model.set_adapter(name)
-            alone.append(model(input_ids=tokens[:1]).logits[0])
-        assert not torch.allclose(*alone, atol=1e-4)
-    assert torch.allclose(mixed, torch.stack(alone), atol=1e-4) is (method in MIXED_BATCHES)
+def test_a_plain_lora_shares_its_base_with_any_method():
+    both = pair(method="IA3")
+    verdict = one_base(both, [])
+    assert (verdict.possible, one_batch(both, verdict).possible) == (True, False)
+    assert "an IA3 adapter" in one_batch(both, verdict).reasons[0]
 
 
 def test_one_that_fails_keeps_its_place_and_the_others(compared):

@@ -1,18 +1,21 @@
 """Whether adapters can share one base in memory, and one batch (pure).
 
-What PEFT 0.21 allows. `PeftModel.add_adapter` takes adapters of one method only. `forward(adapter_names=…)`
-answers each row of a batch with its own adapter for a few methods; most others ignore the argument and answer
-all rows with the active adapter, so what is not in MIXED_BATCHES must never be asked for.
+A plain LoRA is added row by row beside the base, so it shares both with everything on that base. Any other
+adapter is put into the base's layers by PEFT, which takes adapters of one method only, and answers for a
+whole batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from adapter_ui.catalog.methods.fields import default_fields
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, AdapterRef, Verdict
+from adapter_ui.domain.plain_lora import beyond_plain_lora
 
-MIXED_BATCHES = frozenset({"LORA", "GLORA", "ROAD"})
+LORA = "LORA"
 NO_BIAS = ("none", None, False)
+WRITES_ROWS = ("CAUSAL_LM", None)
 
 
 def one_base(profiles: Sequence[AdapterProfile], failed: Sequence[AdapterRef]) -> Verdict:
@@ -25,43 +28,53 @@ def one_base(profiles: Sequence[AdapterProfile], failed: Sequence[AdapterRef]) -
     unknown += [f"The method of {one.ref} is not known." for one in profiles if one.method is None]
     if unknown:
         return Verdict(None, tuple(unknown))
-    return Verdict(True, (f"All of them are {profiles[0].method} adapters on {base_of(profiles[0])}.",))
+    methods = listed({one.method for one in profiles if one.method})
+    return Verdict(True, (f"All of them sit on {base_of(profiles[0])}, as {methods}.",))
 
 
 def one_batch(profiles: Sequence[AdapterProfile], base: Verdict) -> Verdict:
     """Whether one forward pass can answer with all of them, given whether they can share a base."""
     if base.possible is False:
         return Verdict(False, ("They cannot share one base in memory.",))
-    obstacles = []
-    unmixed = {one.method for one in profiles if one.method and one.method not in MIXED_BATCHES}
-    if unmixed:
-        obstacles.append(f"PEFT answers one adapter after the other with {listed(unmixed)}.")
-    obstacles += [
-        f"{one.ref} is a DoRA, which PEFT does not mix." for one in profiles if one.config.get("use_dora")
-    ]
-    obstacles += [
-        f"{one.ref} changes single parameters (target_parameters), which PEFT does not mix."
+    obstacles = [
+        f"{one.ref} is {in_words(one)}, which is part of the base's layers while it answers: it takes turns."
         for one in profiles
-        if one.config.get("target_parameters")
+        if one.method and not is_row_by_row(one)
     ]
     if obstacles:
         return Verdict(False, tuple(obstacles))
     if base.possible is None:
         return Verdict(None, base.reasons)
-    return Verdict(True, (f"PEFT mixes {profiles[0].method} adapters in one batch.",))
+    return Verdict(True, ("Their products are added row by row beside the base.",))
+
+
+def is_row_by_row(profile: AdapterProfile) -> bool:
+    """Whether the adapter is a plain LoRA on a base that writes text, as far as its config tells."""
+    plain = profile.method == LORA and not beyond_plain_lora(profile.config, default_fields(LORA))
+    return plain and profile.task_type in WRITES_ROWS
+
+
+def in_words(profile: AdapterProfile) -> str:
+    """What kind of adapter keeps it out of a batch: the method, or what a LoRA has beyond a product."""
+    if profile.method != LORA:
+        return f"{'an' if profile.method[0] in 'AEIO' else 'a'} {profile.method} adapter"
+    if profile.config.get("use_dora"):
+        return "a DoRA"
+    beyond = beyond_plain_lora(profile.config, default_fields(LORA))
+    return f"a LoRA with {', '.join(beyond)}" if beyond else f"a LoRA for {profile.task_type}"
 
 
 def differences(profiles: Sequence[AdapterProfile]) -> list[str]:
     """What keeps adapters apart that are different in it."""
     bases = {base for one in profiles if (base := base_of(one))}
-    methods = {one.method for one in profiles if one.method}
+    methods = {one.method for one in profiles if one.method and not is_row_by_row(one)}
     classes = {MODEL_CLASS_OF_TASK[one.task_type] for one in profiles if one.task_type in MODEL_CLASS_OF_TASK}
     labels = {str(one.label_count) for one in profiles if one.label_count}
     apart = []
     if len(bases) > 1:
         apart.append(f"They sit on different bases: {listed(bases)}.")
     if len(methods) > 1:
-        apart.append(f"PEFT puts adapters of one method on a base; these are {listed(methods)}.")
+        apart.append(f"PEFT puts adapters of one method into a base; these are {listed(methods)}.")
     if len(classes) > 1:
         apart.append(f"Their tasks need different model classes: {listed(classes)}.")
     if len(labels) > 1:

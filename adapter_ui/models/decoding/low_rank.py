@@ -11,6 +11,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import bitsandbytes
 import torch
@@ -19,14 +20,9 @@ from peft.tuners.tuners_utils import check_target_module_exists
 from peft.utils.other import get_pattern_key
 from transformers.pytorch_utils import Conv1D
 
+from adapter_ui.domain.plain_lora import beyond_plain_lora
+
 PREFIX = "base_model.model."
-# Fields that say how large the factors are and where they sit, and those that only matter in training.
-UNDERSTOOD = {
-    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "exclude_modules", "fan_in_fan_out",
-    "inference_mode", "init_lora_weights", "layers_pattern", "layers_to_transform", "lora_alpha",
-    "lora_dropout", "peft_type", "peft_version", "r", "rank_pattern", "revision", "runtime_config",
-    "target_modules", "task_type", "use_rslora",
-}  # fmt: skip
 LINEAR = (torch.nn.Linear, Conv1D, bitsandbytes.nn.Linear8bitLt, bitsandbytes.nn.Linear4bit)
 
 
@@ -82,14 +78,13 @@ def low_rank(
 
 
 def is_plain(config: PeftConfig) -> bool:
-    """Whether every field beyond the understood ones is at its default. A config of a newer PEFT, with a
-    field that is not known here, is not plain.
-    """
     if type(config) is not LoraConfig or not config.target_modules or config.target_modules == "all-linear":
         return False
-    plain = LoraConfig(task_type=config.task_type)
-    names = {field.name for field in dataclasses.fields(config)} - UNDERSTOOD
-    return all((getattr(config, name) or None) == (getattr(plain, name) or None) for name in names)
+    return not beyond_plain_lora(shallow(config), shallow(LoraConfig(task_type=config.task_type)))
+
+
+def shallow(config: LoraConfig) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
 
 
 def factors_of(
