@@ -15,6 +15,7 @@ from adapter_ui.answers import Answers
 from adapter_ui.domain import (
     ArmAnswer,
     Asked,
+    ChatMessage,
     Generation,
     GenerationOptions,
     LoadReport,
@@ -22,9 +23,28 @@ from adapter_ui.domain import (
     Progress,
 )
 from adapter_ui.engine import protocol
-from adapter_ui.errors import AdapterUIError
+from adapter_ui.errors import AdapterUIError, InvalidInput
 
+MOST_ARMS = 8
 SoFar = list[ArmAnswer]
+
+
+def check_asked(asked: Sequence[Asked]) -> None:
+    """Raise InvalidInput unless there are one to eight arms, each with something to answer."""
+    if not 1 <= len(asked) <= MOST_ARMS:
+        raise InvalidInput(f"Name 1 to {MOST_ARMS} arms to ask.", field="arms")
+    for one in asked:
+        check_question(one.messages)
+
+
+def check_question(messages: Sequence[ChatMessage]) -> None:
+    if not any(message.role == "user" and message.content.strip() for message in messages):
+        raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
+
+
+def all_waiting(asked: Sequence[Asked], place: Progress) -> tuple[ArmAnswer, ...]:
+    """The arms while none of them has begun."""
+    return tuple(ArmAnswer(one.arm, progress=place) for one in asked)
 
 
 def compare(

@@ -23,6 +23,7 @@
     - WorkerStopped           it crashed, was killed, or ran out of memory; it is restarted
     - WorkerHung              it missed its deadline; it is restarted
     - ModelFailure            the model raised while it loaded or ran
+  + TooManyRequests           the visitor has as many requests running and waiting as one may have
   + Cancelled                 the user stopped it
   + UnknownRun                no such fine-tuning run
 
@@ -147,6 +148,10 @@ class WorkerHung(EngineError):
 
 class ModelFailure(EngineError):
     code = "model_failure"
+
+
+class TooManyRequests(AdapterUIError):
+    code = "too_many_requests"
 
 
 class Cancelled(AdapterUIError):

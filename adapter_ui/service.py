@@ -12,8 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from adapter_ui.admission import Admission
 from adapter_ui.answers import Answers, free_memory, unload
-from adapter_ui.arms import compare
+from adapter_ui.arms import all_waiting, check_asked, check_question, compare
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.fit import fit_devices
@@ -65,12 +66,12 @@ from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.runs import Runs
 
-MOST_ARMS = 8
-
 
 class AdapterService:
-    """Finds, inspects, loads, tries and tunes adapters, with one catalog, one engine and one table of
-    runs.
+    """Finds, inspects, loads, tries and tunes adapters, with one catalog, one engine and one table of runs.
+
+    What uses a model takes the `visitor` who asks, and raises TooManyRequests when one asks for too much at
+    once; "" is not limited.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, engine: protocol.Engine) -> None:
@@ -79,6 +80,7 @@ class AdapterService:
         self.engine = engine
         self.provision = Provision(settings, catalog, partial(free_memory, engine))
         self.answers = Answers(self.provision, engine)
+        self.admission = Admission()
         self.mixer = Mixer(settings, self.answers)
         self.run_table = Runs(settings.runs, self.provision.training)
         self.outgoing = Outgoing(settings, self.provision)
@@ -147,14 +149,20 @@ class AdapterService:
         return next(choice.precision for choice in self.precisions() if choice.default)
 
     def load(
-        self, adapter: str, precision: Precision, *, base_model: str = "", model_class: str = ""
+        self,
+        adapter: str,
+        precision: Precision,
+        *,
+        base_model: str = "",
+        model_class: str = "",
+        visitor: str = "",
     ) -> Iterator[Progress | LoadReport]:
         """Download what is missing and load it, with progress; the last item is the report.
 
-        Raises DoesNotFit before anything starts when memory is too small, naming the largest precision that
-        fits.
+        Raises DoesNotFit first when memory is too small, naming the largest precision that fits.
         """
-        return self.answers.load(adapter, precision, base_model, model_class)
+        events = self.answers.load(adapter, precision, base_model, model_class)
+        return self.admission.admitted(visitor, events)
 
     def warm(self) -> None:
         """Start the model worker ahead of a load that is likely to come; returns at once."""
@@ -183,15 +191,15 @@ class AdapterService:
         *,
         strength: float = 1.0,
         base_model: str = "",
+        visitor: str = "",
     ) -> Iterator[Progress | Generation]:
         """Stream an answer, loading first what is not loaded. `adapter` "" is the base alone, named by
-        `base_model`.
-
-        Strength 0 is the base, 1 the adapter as it was trained.
+        `base_model`. Strength 0 is the base, 1 the adapter as it was trained.
         """
         check_number("strength", strength, 0, STRONGEST)
         check_question(messages)
-        return self.answers.generate(adapter, messages, options, precision, strength, base_model)
+        events = self.answers.generate(adapter, messages, options, precision, strength, base_model)
+        return self.admission.admitted(visitor, events)
 
     def compare(
         self,
@@ -200,27 +208,24 @@ class AdapterService:
         precision: Precision,
         *,
         base_model: str = "",
+        visitor: str = "",
     ) -> Iterator[tuple[ArmAnswer, ...]]:
         """Ask up to eight arms at once; gives all answers so far, in their order, each time whole.
 
         An arm without an adapter is the base of the first arm that has one, or `base_model`. An arm that
         cannot answer keeps its place, with its error.
         """
-        if not 1 <= len(asked) <= MOST_ARMS:
-            raise InvalidInput(f"Name 1 to {MOST_ARMS} arms to ask.", field="arms")
-        for one in asked:
-            check_question(one.messages)
-        return compare(self.answers, asked, options, precision, base_model)
+        check_asked(asked)
+        answers = compare(self.answers, asked, options, precision, base_model)
+        return self.admission.admitted(visitor, answers, partial(all_waiting, asked))
 
     def predict(
-        self, adapter: str, text: str, text_pair: str, precision: Precision
+        self, adapter: str, text: str, text_pair: str, precision: Precision, *, visitor: str = ""
     ) -> Iterator[Progress | Prediction]:
-        """Run an adapter on a text by its task, loading first what is not loaded; the last item is the
-        Prediction.
-        """
+        """Run an adapter on a text by its task, loaded first if need be; the last item is the Prediction."""
         if not text.strip():
             raise InvalidInput("There is no text to read; write some.", field="text")
-        return self.answers.predict(adapter, text, text_pair, precision)
+        return self.admission.admitted(visitor, self.answers.predict(adapter, text, text_pair, precision))
 
     def mix(self, recipe: MixRecipe) -> Iterator[Progress | AdapterRef]:
         """Combine LoRAs of one base into a new adapter, with progress; the last item is its ref."""
@@ -265,6 +270,9 @@ class AdapterService:
     def stop_run(self, run_id: str) -> RunStatus:
         return self.run_table.stop(run_id)
 
+    def pause_run(self, run_id: str) -> RunStatus:
+        return self.run_table.pause(run_id)
+
     def resume_run(self, run_id: str) -> RunStatus:
         """Go on with a run that ended before it was done, from its newest whole checkpoint."""
         return self.run_table.resume(run_id)
@@ -278,10 +286,7 @@ class AdapterService:
         return self.run_table.rename(run_id, title, notes)
 
     def export_run(self, run_id: str, format: str) -> Path:
-        """A zip of the run: its `adapter` as a plain PEFT folder, or a `script` that trains it again.
-
-        Raises UnknownRun, and InvalidInput when the run has nothing of the kind.
-        """
+        """A zip of the run: its `adapter` as a plain PEFT folder, or a `script` that trains it again."""
         self.run_table.status(run_id)
         return self.outgoing.export_run(run_id, format)
 
@@ -293,8 +298,3 @@ class AdapterService:
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         parsed = Recipe.parse(recipe)
         return parsed, to_examples(read_table(data), parsed.columns, parsed.task_type)
-
-
-def check_question(messages: Sequence[ChatMessage]) -> None:
-    if not any(message.role == "user" and message.content.strip() for message in messages):
-        raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")

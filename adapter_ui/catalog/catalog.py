@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapter_ui.catalog.adapters import AdapterReader
+from adapter_ui.catalog.bases.modules import linear_modules
 from adapter_ui.catalog.bases.reader import BaseReader
 from adapter_ui.catalog.hub.client import Hub
 from adapter_ui.catalog.search.details import DetailReader
@@ -26,6 +27,7 @@ from adapter_ui.domain import (
     SearchQuery,
     Source,
 )
+from adapter_ui.domain.modules import LinearModules
 from adapter_ui.errors import InvalidInput
 from adapter_ui.settings import Settings
 
@@ -86,6 +88,11 @@ class Catalog:
         nothing.
         """
         return self._bases.exact_facts(base_id)
+
+    def base_modules(self, base_id: str) -> tuple[LinearModules, ...]:
+        """The base's linear modules by name, from the tables of its weights; none without such tables."""
+        shapes = self._bases.tensors(base_id)
+        return linear_modules(self._bases.facts(base_id), shapes) if shapes else ()
 
     def folder(self, ref: AdapterRef) -> Path:
         """The folder of an adapter on this machine.

@@ -72,6 +72,8 @@ from adapter_ui.domain.tuning import (
     Preflight,
     RunState,
     RunStatus,
+    Sample,
+    SampleAnswer,
     Table,
 )
 
@@ -129,6 +131,8 @@ __all__ = [
     "Revision",
     "RunState",
     "RunStatus",
+    "Sample",
+    "SampleAnswer",
     "SearchPage",
     "SearchQuery",
     "SideBySide",

@@ -144,7 +144,8 @@ class Prediction:
     """The answer of a model that is not a plain text generator; which fields are set depends on the task.
 
     SEQ_CLS: labels. TOKEN_CLS: entities. QUESTION_ANS: answer, start, end, score. FEATURE_EXTRACTION:
-    embedding, pooling. CAUSAL_LM and SEQ_2_SEQ_LM: text.
+    embedding, pooling, and for a second text its `pair_embedding` and the cosine of both as `similarity`.
+    CAUSAL_LM and SEQ_2_SEQ_LM: text.
     """
 
     task_type: str
@@ -156,5 +157,7 @@ class Prediction:
     score: float | None = None
     embedding: tuple[float, ...] = ()
     pooling: str | None = None
+    pair_embedding: tuple[float, ...] = ()
+    similarity: float | None = None
     text: str | None = None
     seconds: float = 0.0

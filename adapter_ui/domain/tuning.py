@@ -61,10 +61,33 @@ class RunState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
+    PAUSED = "paused"
 
     @property
     def ended(self) -> bool:
+        """Whether no process has it in hand or will take it by itself; a paused run waits for a person."""
         return self not in (RunState.QUEUED, RunState.RUNNING, RunState.SAVING)
+
+
+@dataclass(frozen=True)
+class SampleAnswer:
+    """What the model wrote when it had learned for so many steps."""
+
+    step: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A fixed prompt of the data, the answer that stands there, and the model's own: `before` the training,
+    `after` it ("" until then), and at each step where it was asked.
+    """
+
+    prompt: str
+    expected: str = ""
+    before: str = ""
+    after: str = ""
+    answers: tuple[SampleAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +95,7 @@ class RunStatus:
     """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate,
     … `checkpoint_step` is where it would go on if it were resumed. `metrics_before` and `metrics_after` are
     those on the validation rows around the whole training, by the names in `adapter_ui.training.metrics`.
-    `notes` are a person's own.
+    `notes` are a person's own. `place` counts from 1 while it waits for its turn.
     """
 
     run_id: str
@@ -83,7 +106,7 @@ class RunStatus:
     step: int = 0
     total_steps: int | None = None
     history: tuple[Mapping[str, float], ...] = ()
-    samples: tuple[Mapping[str, str], ...] = ()
+    samples: tuple[Sample, ...] = ()
     eta_seconds: float | None = None
     seconds: float | None = None
     created: str | None = None
@@ -92,6 +115,7 @@ class RunStatus:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_step: int | None = None
     notes: str = ""
+    place: int | None = None
     metrics_before: Mapping[str, float] = field(default_factory=dict)
     metrics_after: Mapping[str, float] = field(default_factory=dict)
 

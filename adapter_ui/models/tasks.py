@@ -6,7 +6,9 @@ active.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -14,9 +16,9 @@ from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
 from adapter_ui.models.decoding.prompt import context_length
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.windows import Window, likeliest_span, read_windows
 
 EMBEDDING_POOLING = "mean"
-LONGEST_ANSWER = 64
 
 
 def predict(loaded: LoadedModel, task_type: str, text: str, text_pair: str) -> Prediction:
@@ -31,12 +33,17 @@ def predict(loaded: LoadedModel, task_type: str, text: str, text_pair: str) -> P
         return TASKS[task_type](loaded, text, text_pair)
 
 
+def most_tokens(loaded: LoadedModel) -> int:
+    """How many tokens the model reads at once; some bases have positions that their tokenizer leaves free."""
+    return min(context_length(loaded), loaded.tokenizer.model_max_length)
+
+
 def encode(loaded: LoadedModel, text: str, text_pair: str = "", **options: object) -> dict[str, torch.Tensor]:
     encoded = loaded.tokenizer(
         text,
         text_pair or None,
         truncation=True,
-        max_length=context_length(loaded),
+        max_length=most_tokens(loaded),
         return_tensors="pt",
         **options,
     )
@@ -113,32 +120,49 @@ def spans_of(text: str, words: Sequence[Entity]) -> list[Entity]:
 
 
 def answer(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
-    """QUESTION_ANS: the likeliest span of the context (`text_pair`) for the question (`text`)."""
-    if not text_pair:
+    """QUESTION_ANS: the likeliest span of the context (`text_pair`) for the question (`text`).
+
+    A context that the model cannot read at once is read in windows.
+    """
+    if not text_pair.strip():
         raise InvalidInput(
             "A question needs a context to find the answer in; fill in the second text.", field="text_pair"
         )
-    encoded = encode(loaded, text, text_pair, return_offsets_mapping=True)
-    offsets = encoded.pop("offset_mapping")[0].tolist()
-    in_context = torch.tensor([sequence == 1 for sequence in encoded.sequence_ids(0)], device=loaded.device)
-    output = loaded.model(**encoded)
-    starts = output.start_logits[0].float().masked_fill(~in_context, float("-inf")).softmax(-1)
-    ends = output.end_logits[0].float().masked_fill(~in_context, float("-inf")).softmax(-1)
-    spans = torch.triu(starts[:, None] * ends[None, :]).tril(LONGEST_ANSWER)
-    first, last = divmod(int(spans.argmax()), spans.shape[1])
-    start, end = offsets[first][0], offsets[last][1]
-    return Prediction(
-        "QUESTION_ANS", answer=text_pair[start:end], start=start, end=end, score=float(spans[first, last])
-    )
+    windows = read_windows(text, text_pair, loaded.tokenizer, most_tokens(loaded))
+    if not any(place for window in windows for place in window.places):
+        raise InvalidInput("The question leaves no room for its context; shorten it.", field="text")
+    _, score, start, end = max(span_in(loaded, window) for window in windows)
+    return Prediction("QUESTION_ANS", answer=text_pair[start:end], start=start, end=end, score=score)
+
+
+def span_in(loaded: LoadedModel, window: Window) -> tuple[float, float, int, int]:
+    """The likeliest span of one window: the sum of its logits, by which windows compare, its probability
+    within the window, and its characters in the whole context.
+    """
+    inputs = {name: torch.tensor([ids], device=loaded.device) for name, ids in window.inputs.items()}
+    output = loaded.model(**inputs)
+    logits = torch.stack((output.start_logits[0], output.end_logits[0]), dim=-1).float()
+    best, start, end = likeliest_span(logits.cpu().numpy(), window.places)
+    inside = torch.tensor([place is not None for place in window.places], device=loaded.device)
+    return best, math.exp(best - float(logits[inside].logsumexp(0).sum())), start, end
 
 
 def embed(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
-    """FEATURE_EXTRACTION: the mean of the last hidden states over the text's tokens, scaled to length 1."""
+    """FEATURE_EXTRACTION: the embedding of the text; of a second text too, and how alike both are."""
+    one = embedding_of(loaded, text)
+    found = Prediction("FEATURE_EXTRACTION", embedding=tuple(one.tolist()), pooling=EMBEDDING_POOLING)
+    if not text_pair.strip():
+        return found
+    other = embedding_of(loaded, text_pair)
+    return replace(found, pair_embedding=tuple(other.tolist()), similarity=float(one @ other))
+
+
+def embedding_of(loaded: LoadedModel, text: str) -> torch.Tensor:
+    """The mean of the last hidden states over the text's tokens, scaled to length 1."""
     encoded = encode(loaded, text)
     hidden = loaded.model(**encoded).last_hidden_state[0].float()
     mask = encoded["attention_mask"][0].unsqueeze(-1).float()
-    embedding = torch.nn.functional.normalize((hidden * mask).sum(0) / mask.sum(), dim=-1)
-    return Prediction("FEATURE_EXTRACTION", embedding=tuple(embedding.tolist()), pooling=EMBEDDING_POOLING)
+    return torch.nn.functional.normalize((hidden * mask).sum(0) / mask.sum(), dim=-1)
 
 
 TASKS: dict[str, Callable[[LoadedModel, str, str], Prediction]] = {

@@ -21,6 +21,7 @@ from transformers import (
     DataCollatorWithPadding,
     PrinterCallback,
     Trainer,
+    TrainerCallback,
     TrainingArguments,
 )
 from transformers.utils import logging
@@ -28,11 +29,15 @@ from transformers.utils import logging
 from adapter_ui.domain import Precision, RunState
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.system_memory import MMAP_THRESHOLD, give_memory_back, set_allocator
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.metrics import baseline, measure, measures_for
 from adapter_ui.models.tuning.model import class_names, load_trainable
-from adapter_ui.models.tuning.samples import sample_prompts, write_samples
+from adapter_ui.models.tuning.order import OrderOfSeed
+from adapter_ui.models.tuning.plain_lora import PlainCheckpoints, first_factors
+from adapter_ui.models.tuning.ranks import RankBudget
+from adapter_ui.models.tuning.samples import SamplesAtEvaluations, sample_prompts, write_samples
 from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
 from adapter_ui.training.checkpoints import newest, remove_torn
 from adapter_ui.training.methods import METHODS
@@ -44,6 +49,9 @@ NICENESS = 10
 CHECKPOINT_SHARE = 0.1
 # The one before the newest stays until the newest is sealed.
 KEPT_CHECKPOINTS = 2
+# Larger ones go back to the system when they are freed. Batches differ in length, so in a heap few of them
+# fit the holes of those before: 80 MB on a 135M base. Mapping them anew costs no time that could be measured.
+LARGE_TENSOR_BYTES = 8 * 1024**2
 
 
 def train(run: RunFolder) -> None:
@@ -52,6 +60,7 @@ def train(run: RunFolder) -> None:
     tell(run, RunState.RUNNING, "Loading the base model.")
     labels = class_names(recipe, base, examples.labels)
     loaded = load_trainable(recipe, base, labels)
+    first = first_factors(loaded.model)
     tell(run, RunState.RUNNING, "Reading the data.")
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
     prompts = sample_prompts(examples)
@@ -59,30 +68,38 @@ def train(run: RunFolder) -> None:
     checkpoint = newest(run.checkpoints)
     if prompts and checkpoint is None:
         tell(run, RunState.RUNNING, "Answering two prompts before training.")
-        write_samples(run, loaded, prompts, "before")
+        write_samples(run, loaded, prompts, "before", 0)
     callback = RunCallback(run)
     trainer = trainer_for(run, recipe, loaded, data, callback)
+    trainer.add_callback(SamplesAtEvaluations(run, loaded, prompts))
     if checkpoint is None:
         write_metrics_before(run, trainer, recipe, data)
     tell(run, RunState.RUNNING, "Training." if checkpoint is None else f"Resuming from {checkpoint.name}.")
     if not run.stop_asked:
+        keep_little_memory()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if callback.diverged_at is not None:
         fail(run, diverged(callback.diverged_at, recipe))
         return
     step, total_steps = trainer.state.global_step, trainer.state.max_steps
-    if step == 0:
-        tell(run, RunState.CANCELLED, "Stopped before the first step.")
+    if step == 0 or (callback.stopped and run.pause_asked):
+        tell_rest(run, step, total_steps)
         return
     tell(run, RunState.SAVING, "Saving the adapter.")
     facts = facts_of(run, trainer, data, callback)
-    save_adapter(run, loaded.model, labels, facts)
+    save_adapter(run, loaded.model, labels, facts, first)
     if callback.stopped:
         tell(run, RunState.CANCELLED, f"Stopped at step {step} of {total_steps}; the adapter so far is kept.")
         return
-    write_samples(run, loaded, prompts, "after")
+    write_samples(run, loaded, prompts, "after", step)
     shutil.rmtree(run.checkpoints, ignore_errors=True)
     tell(run, RunState.DONE, f"Trained for {step} steps.")
+
+
+def keep_little_memory() -> None:
+    """Training needs memory in other sizes than the load and the answers before it."""
+    set_allocator(MMAP_THRESHOLD, LARGE_TENSOR_BYTES)
+    give_memory_back()
 
 
 def write_metrics_before(run: RunFolder, trainer: Trainer, recipe: Recipe, data: EncodedData) -> None:
@@ -117,6 +134,7 @@ def trainer_for(
 ) -> Trainer:
     """A plain Trainer that reports to `callback` alone, and measures as the task is measured."""
     measures = measures_for(recipe.task_type, loaded, data)
+    grouped = recipe.train_sampling_strategy == "group_by_length"
     trainer = Trainer(
         model=loaded.model,
         args=training_arguments(run, recipe, has_validation=bool(data.validation)),
@@ -126,10 +144,18 @@ def trainer_for(
         data_collator=COLLATORS[recipe.task_type](loaded.tokenizer),
         compute_metrics=measures.compute,
         preprocess_logits_for_metrics=measures.reduce,
-        callbacks=[callback],
+        callbacks=[*method_callbacks(run, recipe, loaded), *([OrderOfSeed()] if grouped else []), callback],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def method_callbacks(run: RunFolder, recipe: Recipe, loaded: LoadedModel) -> list[TrainerCallback]:
+    """What a method wants to be done while it trains; before the checkpoints are sealed."""
+    if recipe.method == "ADALORA":
+        return [RankBudget()]
+    first = first_factors(loaded.model)
+    return [PlainCheckpoints(run.checkpoints, first)] if first else []
 
 
 def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) -> TrainingArguments:
@@ -146,6 +172,7 @@ def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) 
         lr_scheduler_type=recipe.lr_scheduler_type,
         weight_decay=recipe.weight_decay,
         seed=recipe.seed,
+        train_sampling_strategy=recipe.train_sampling_strategy,
         eval_strategy="epoch" if has_validation else "no",
         save_strategy="steps" if METHODS[recipe.method].resumable else "no",
         save_steps=CHECKPOINT_SHARE,
@@ -175,6 +202,16 @@ LABELS = {"QUESTION_ANS": ["start_positions", "end_positions"]}
 
 def tell(run: RunFolder, state: RunState, message: str) -> None:
     run.append("state", state=state, message=message)
+
+
+def tell_rest(run: RunFolder, step: int, total_steps: int) -> None:
+    """A run that was paused, or stopped before it learned anything, saves no adapter."""
+    if not run.pause_asked:
+        tell(run, RunState.CANCELLED, "Stopped before the first step.")
+    elif step == 0:
+        tell(run, RunState.PAUSED, "Paused before its next step.")
+    else:
+        tell(run, RunState.PAUSED, f"Paused at step {step} of {total_steps}; its memory is free.")
 
 
 def fail(run: RunFolder, message: str) -> None:

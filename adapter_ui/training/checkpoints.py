@@ -16,6 +16,8 @@ from pathlib import Path
 from adapter_ui.training.run_folder import read_json, write_json
 
 SEAL = "complete.json"
+PLAIN = "plain_"
+"""Before the names of an adapter's files: as it is kept, where training resumes from other numbers."""
 CHECKPOINT = re.compile(r"checkpoint-(\d{1,9})")
 
 

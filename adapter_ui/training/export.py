@@ -14,9 +14,10 @@ from pathlib import Path
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.errors import InvalidInput
+from adapter_ui.training.keeping import labels_for
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.run_status import read_status
-from adapter_ui.training.script import training_script
+from adapter_ui.training.scripts.script import STARTING_ADAPTER, training_script
 
 FORMATS = ("adapter", "script")
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "README.md", "label_names.json")
@@ -70,8 +71,25 @@ def script_members(run: RunFolder) -> dict[str, Path | str]:
             "once it trains.",
             field="run_id",
         )
-    script = training_script(run.read_recipe(), run.read_base(), run.read_examples().labels)
-    return {"train.py": script, "data.jsonl": run.path / "data.jsonl"}
+    base = run.read_base()
+    script = training_script(run.read_recipe(), base, labels_for(run))
+    return {
+        "train.py": script,
+        "data.jsonl": run.path / "data.jsonl",
+        **(starting_members(base.adapter) if base.adapter else {}),
+    }
+
+
+def starting_members(adapter: Path) -> dict[str, Path]:
+    """The files of the adapter that the run trains further, as far as a script needs them."""
+    if not adapter.is_dir():
+        raise InvalidInput(
+            "The adapter that this run trains further is no longer on this machine; download the trained "
+            "adapter instead.",
+            field="format",
+        )
+    names = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+    return {f"{STARTING_ADAPTER}/{name}": adapter / name for name in names}
 
 
 def write_zip(target: Path, members: Mapping[str, Path | str]) -> None:

@@ -39,6 +39,8 @@ Share = Annotated[Number, Ge(0), Le(0.9)]
 ModuleName = Annotated[str, StringConstraints(pattern=f"^{MODULE_NAME}$")]
 ColumnName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 ModuleNames = Annotated[list[ModuleName], Field(max_length=64), BeforeValidator(module_names)]
+TokenName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+TokenNames = Annotated[list[TokenName], Field(max_length=256), BeforeValidator(module_names)]
 Targets = Annotated[
     Literal["all-linear"] | Annotated[list[ModuleName], Field(max_length=64)], BeforeValidator(module_names)
 ]

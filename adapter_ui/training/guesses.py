@@ -22,6 +22,7 @@ def trainable_guess(recipe: Recipe, base: BaseFacts) -> int:
     prompt = virtual_tokens(recipe) * hidden
     guesses = {
         "LORA": lora,
+        "ADALORA": lora_parameters(base, recipe.init_r),
         "LOHA": 2 * lora,
         "LOKR": lora,
         "IA3": SIDE * hidden * layers,

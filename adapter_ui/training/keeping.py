@@ -16,7 +16,7 @@ from pathlib import Path
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.errors import InvalidInput
 from adapter_ui.training.card import TrainingFacts, adapter_card
-from adapter_ui.training.checkpoints import flush_to_disk, is_whole, step_of, steps
+from adapter_ui.training.checkpoints import PLAIN, flush_to_disk, is_whole, step_of, steps
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.run_status import read_status
 
@@ -33,7 +33,8 @@ def keep_checkpoint(run: RunFolder) -> None:
         )
     partial = new_partial(run)
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
-        shutil.copyfile(checkpoint / name, partial / name)
+        plain = checkpoint / f"{PLAIN}{name}"
+        shutil.copyfile(plain if plain.is_file() else checkpoint / name, partial / name)
     labels = labels_for(run)
     if labels:
         write_labels(partial, labels)

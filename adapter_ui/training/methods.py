@@ -11,6 +11,7 @@ from typing import Any, Literal
 MethodName = Literal[
     "LORA",
     "IA3",
+    "ADALORA",
     "LOHA",
     "LOKR",
     "OFT",
@@ -21,17 +22,22 @@ MethodName = Literal[
     "P_TUNING",
     "LN_TUNING",
 ]
+STARTS_FROM_THE_BASE = frozenset({"pissa", "pissa_niter_16", "olora"})
+"""Starts of a LoRA that take its first product out of the base's weights."""
 ALL_TASKS = frozenset({"CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "QUESTION_ANS"})
 
 
 @dataclass(frozen=True)
 class Method:
-    """`defaults` are the method's own fields under PEFT's names, `usual_rates` the learning rates that suit
-    it because of `rate_reason`. `title` is how people write it. `resumable` is whether PEFT's checkpoint
-    holds all that is trained, `fits_four_bits` whether PEFT puts the method on a base in nf4 or fp4.
+    """`defaults` are the method's own fields under PEFT's names (but for `trainable_tokens`, which are named
+    as the tokenizer has them), `usual_rates` the learning rates that suit
+    it because of `rate_reason`. `title` is how people write it, `config_class` the name of its config in
+    PEFT. `resumable` is whether PEFT's checkpoint holds all that is trained, `fits_four_bits` whether PEFT
+    puts the method on a base in nf4 or fp4.
     """
 
     title: str
+    config_class: str
     summary: str
     defaults: Mapping[str, Any]
     learning_rate: float
@@ -45,6 +51,7 @@ class Method:
 METHODS: Mapping[str, Method] = {
     "LORA": Method(
         title="LoRA",
+        config_class="LoraConfig",
         summary="Low-rank updates beside the linear modules: the first choice.",
         defaults={
             "r": 8,
@@ -55,6 +62,7 @@ METHODS: Mapping[str, Method] = {
             "use_rslora": False,
             "use_dora": False,
             "init_lora_weights": True,
+            "trainable_tokens": [],
         },
         learning_rate=2e-4,
         usual_rates=(1e-4, 5e-4),
@@ -62,14 +70,33 @@ METHODS: Mapping[str, Method] = {
     ),
     "IA3": Method(
         title="IA3",
+        config_class="IA3Config",
         summary="One learned factor for each output of a few modules: the smallest adapters.",
         defaults={"target_modules": [], "feedforward_modules": []},
         learning_rate=3e-3,
         usual_rates=(1e-3, 1e-2),
         rate_reason="its few factors start at 1 and have to move far",
     ),
+    "ADALORA": Method(
+        title="AdaLoRA",
+        config_class="AdaLoraConfig",
+        summary="A LoRA that moves rank to the modules which need it while it trains.",
+        defaults={
+            "init_r": 12,
+            "target_r": 8,
+            "lora_alpha": 16.0,
+            "lora_dropout": 0.0,
+            "orth_reg_weight": 0.5,
+            "target_modules": [],
+        },
+        learning_rate=1e-3,
+        usual_rates=(2e-4, 5e-3),
+        rate_reason="its scale is divided among three factors, one of which starts at zero",
+        resumable=False,
+    ),
     "LOHA": Method(
         title="LoHa",
+        config_class="LoHaConfig",
         summary="Two low-rank updates multiplied entry by entry: a higher rank for the same size.",
         defaults={"r": 8, "alpha": 8, "rank_dropout": 0.0, "module_dropout": 0.0, "target_modules": []},
         learning_rate=1e-3,
@@ -79,6 +106,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "LOKR": Method(
         title="LoKr",
+        config_class="LoKrConfig",
         summary="A Kronecker product of small matrices: small files, updates of high rank.",
         defaults={
             "r": 8,
@@ -96,6 +124,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "OFT": Method(
         title="OFT",
+        config_class="OFTConfig",
         summary="Rotates the inputs of the modules and keeps their lengths.",
         defaults={"oft_block_size": 32, "module_dropout": 0.0, "target_modules": []},
         learning_rate=1e-3,
@@ -104,6 +133,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "VERA": Method(
         title="VeRA",
+        config_class="VeraConfig",
         summary="Fixed random matrices shared by all layers; only two short vectors are learned in each.",
         defaults={"r": 256, "vera_dropout": 0.0, "d_initial": 0.1, "target_modules": []},
         learning_rate=4e-3,
@@ -112,6 +142,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "MISS": Method(
         title="MiSS",
+        config_class="MissConfig",
         summary="One small matrix, repeated over the module's inputs: fast and frugal.",
         defaults={"r": 64, "miss_dropout": 0.0, "target_modules": []},
         learning_rate=2e-4,
@@ -120,6 +151,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "PROMPT_TUNING": Method(
         title="Prompt tuning",
+        config_class="PromptTuningConfig",
         summary="Learned tokens in front of the text; the base's weights are not touched.",
         defaults={"num_virtual_tokens": 20},
         learning_rate=3e-2,
@@ -129,6 +161,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "PREFIX_TUNING": Method(
         title="Prefix tuning",
+        config_class="PrefixTuningConfig",
         summary="Learned keys and values in front of the text, in every layer.",
         defaults={"num_virtual_tokens": 20},
         learning_rate=1e-2,
@@ -138,6 +171,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "P_TUNING": Method(
         title="P-tuning",
+        config_class="PromptEncoderConfig",
         summary="Learned tokens in front of the text, made by a small network while training.",
         defaults={
             "num_virtual_tokens": 20,
@@ -152,6 +186,7 @@ METHODS: Mapping[str, Method] = {
     ),
     "LN_TUNING": Method(
         title="LayerNorm tuning",
+        config_class="LNTuningConfig",
         summary="Trains the base's own normalisation layers and nothing else.",
         defaults={"target_modules": []},
         learning_rate=1e-3,

@@ -12,6 +12,7 @@ from adapter_ui.domain import BaseFacts, MemoryEstimate, Preflight
 from adapter_ui.domain.memory import training_memory
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.figures import Figures
+from adapter_ui.training.fitting import in_words, what_fits
 from adapter_ui.training.guesses import features_guess, trainable_guess
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe, total_steps, validation_size, virtual_tokens
@@ -52,7 +53,7 @@ def check(
         memory=memory,
         available_bytes=available_bytes,
         warnings=tuple(warnings(recipe, examples, usable - held_back, steps, figures)),
-        refusal=refusal(base, memory, available_bytes),
+        refusal=refusal(recipe, examples, base, available_bytes, figures),
         lengths=figures.lengths if figures else None,
         preview=figures.preview if figures else (),
     )
@@ -63,8 +64,7 @@ def memory_of_run(
 ) -> MemoryEstimate | None:
     """Memory of the training process in bytes, term by term; None when the base's size is not known."""
     trainable = figures.trainable_parameters if figures else trainable_guess(recipe, base)
-    longest = figures.longest if figures else longest_guess(examples)
-    row = min(longest, recipe.max_length) + virtual_tokens(recipe)
+    row = min(longest_row(examples, figures), recipe.max_length) + virtual_tokens(recipe)
     return training_memory(
         base,
         recipe.precision,
@@ -75,20 +75,36 @@ def memory_of_run(
     )
 
 
-def longest_guess(examples: Examples) -> int:
-    """Tokens of the longest row at most, told from its characters."""
+def longest_row(examples: Examples, figures: Figures | None) -> int:
+    """Tokens of the longest row before cutting; without figures at most, told from its characters."""
+    if figures:
+        return figures.longest
     return max(len(str(row)) for row in examples.rows) // SHORTEST_CHARACTERS_PER_TOKEN
 
 
-def refusal(base: BaseFacts, memory: MemoryEstimate | None, available_bytes: int) -> str | None:
+def refusal(
+    recipe: Recipe, examples: Examples, base: BaseFacts, available_bytes: int, figures: Figures | None
+) -> str | None:
+    """Why it cannot start, with what would fit."""
     if not base.available:
         return base.problem or f"The base {base.id} cannot be had; choose another base."
-    if memory is not None and memory.total > available_bytes:
-        return (
-            f"Training needs about {memory.total / 1e9:.1f} GB and {available_bytes / 1e9:.1f} GB are free; "
-            "lower max_length or per_device_train_batch_size, or choose a smaller precision or base."
-        )
-    return None
+
+    def needed(one: Recipe) -> int:
+        memory = memory_of_run(one, examples, base, figures)
+        return memory.total if memory else 0
+
+    if needed(recipe) <= available_bytes:
+        return None
+    fitting = what_fits(recipe, longest_row(examples, figures), needed, available_bytes)
+    advice = (
+        f"{in_words(recipe, fitting)} would fit, with about {needed(fitting) / 1e9:.1f} GB."
+        if fitting
+        else "nothing smaller fits; choose a smaller base, or end what holds the memory."
+    )
+    return (
+        f"Training needs about {needed(recipe) / 1e9:.1f} GB and {available_bytes / 1e9:.1f} GB are free; "
+        + advice
+    )
 
 
 def warnings(

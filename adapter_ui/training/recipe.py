@@ -15,7 +15,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from adapter_ui.domain import AdapterRef, Precision, is_hub_id
 from adapter_ui.errors import InvalidRecipe, InvalidRef
-from adapter_ui.training.fields import ColumnName, ModuleNames, Number, Share, Targets, Whole, yes_as_word
+from adapter_ui.training.combinations import refuse_bad_combinations
+from adapter_ui.training.fields import (
+    ColumnName,
+    ModuleNames,
+    Number,
+    Share,
+    Targets,
+    TokenNames,
+    Whole,
+    yes_as_word,
+)
 from adapter_ui.training.methods import METHODS, MethodName, methods_with, strange_fields
 from adapter_ui.training.refusals import SHOWN, kind_of, refusal
 
@@ -72,8 +82,25 @@ class Recipe(BaseModel):
     use_dora: bool = Field(
         False, description="Learn each weight's length apart from its direction (DoRA): slower, often better."
     )
-    init_lora_weights: Annotated[Literal[True, "gaussian", "orthogonal"], BeforeValidator(yes_as_word)] = (
-        Field(True, description="How the matrices start; in each case the adapter changes nothing at first.")
+    init_lora_weights: Annotated[
+        Literal[True, "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora"],
+        BeforeValidator(yes_as_word),
+    ] = Field(
+        True,
+        description="From what the matrices start: noise, or (pissa, olora) the base's own weights, which "
+        "doubles the saved rank.",
+    )
+    trainable_tokens: TokenNames = Field(
+        [], description="Tokens whose embeddings are trained as well, such as <|user|>."
+    )
+    init_r: Annotated[Whole, Ge(2), Le(512)] = Field(
+        12, description="The rank of every module at first; some of it is taken away while training."
+    )
+    target_r: Annotated[Whole, Ge(1), Le(511)] = Field(
+        8, description="The rank that a module keeps on average: important ones keep more."
+    )
+    orth_reg_weight: Annotated[Number, Ge(0), Le(10)] = Field(
+        0.5, description="How strongly the directions are kept at right angles; part of the loss shown."
     )
     alpha: Annotated[Whole, Ge(1), Le(4096)] = Field(8, description="The update is scaled by alpha/r.")
     rank_dropout: Share = Field(0.0, description="The share of ranks dropped at random while training.")
@@ -116,6 +143,11 @@ class Recipe(BaseModel):
     )
     gradient_accumulation_steps: Annotated[Whole, Ge(1), Le(512)] = Field(
         1, description="Forward passes that are summed into one optimizer step."
+    )
+    train_sampling_strategy: Literal["random", "group_by_length"] = Field(
+        "random",
+        description="How rows come into batches: at random, or with others of about their length, which pads "
+        "less and is faster on rows of very different lengths.",
     )
     warmup_ratio: Annotated[Number, Ge(0), Le(0.9)] = Field(
         0.03, description="The share of all steps in which the learning rate rises from zero."
@@ -235,33 +267,3 @@ def refuse_strange_fields(method: str, given: Mapping[str, Any]) -> None:
                 f"leave it out. {method} has {own}.",
                 field=field,
             )
-
-
-def refuse_bad_combinations(recipe: Recipe) -> None:
-    """Fields that are right alone and wrong together."""
-    if recipe.adapter and recipe.method != "LORA":
-        raise InvalidRecipe(
-            f"Only a LORA can be trained further, and method is {recipe.method}; set it to LORA, or leave "
-            "adapter out.",
-            field="method",
-        )
-    if recipe.precision in (Precision.NF4, Precision.FP4) and not METHODS[recipe.method].fits_four_bits:
-        raise InvalidRecipe(
-            f"{recipe.method} cannot be trained on a base in {recipe.precision}; use int8 or bf16.",
-            field="precision",
-        )
-    tasks = METHODS[recipe.method].tasks
-    if recipe.task_type not in tasks:
-        raise InvalidRecipe(
-            f"{recipe.method} cannot be trained for {recipe.task_type} here, only for "
-            f"{' and '.join(sorted(tasks))}; choose another method.",
-            field="method",
-        )
-    if recipe.init_lora_weights == "orthogonal" and recipe.r % 2:
-        raise InvalidRecipe(f"The orthogonal start needs an even rank, and r is {recipe.r}.", field="r")
-    unscaled = set(recipe.feedforward_modules) - set(recipe.target_modules)
-    if recipe.target_modules != "all-linear" and unscaled:
-        raise InvalidRecipe(
-            f"feedforward_modules names {min(unscaled)}, which target_modules does not; name it in both.",
-            field="feedforward_modules",
-        )

@@ -55,10 +55,11 @@ WORDED = {
     "columns": 'an object such as {"prompt": "question", "completion": "answer"}',
     "target_modules": "a list of at most 64 module names such as q_proj, or all-linear, or empty",
     "feedforward_modules": "a list of at most 64 module names such as down_proj, or empty",
+    "trainable_tokens": "a list of at most 256 tokens such as <|user|>, or empty",
     "use_rslora": "true or false",
     "use_dora": "true or false",
     "decompose_both": "true or false",
-    "init_lora_weights": "true, gaussian or orthogonal",
+    "init_lora_weights": "true, gaussian, orthogonal, pissa, pissa_niter_16 or olora",
 }
 
 

@@ -67,6 +67,11 @@ class RunFolder:
     def stop_file(self) -> Path:
         return self.path / "stop"
 
+    @property
+    def pause_file(self) -> Path:
+        """Beside a stop file it says that the run shall rest, not end."""
+        return self.path / "pause"
+
     def created(self) -> float:
         """When the run was queued, in seconds since 1970."""
         with self.events.open("rb") as file:
@@ -75,6 +80,10 @@ class RunFolder:
     @property
     def stop_asked(self) -> bool:
         return self.stop_file.exists()
+
+    @property
+    def pause_asked(self) -> bool:
+        return self.stop_asked and self.pause_file.exists()
 
     def write(self, recipe: Recipe, examples: Examples) -> None:
         """Write down what is to be trained, in a folder that exists."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from adapter_ui.domain import RunState, RunStatus
+from adapter_ui.domain import RunState, RunStatus, Sample, SampleAnswer
 from adapter_ui.training.checkpoints import newest_step
 from adapter_ui.training.notes import read_notes
 from adapter_ui.training.run_folder import RunFolder
@@ -76,15 +76,23 @@ def metrics(events: list[Event], kind: str) -> Mapping[str, float]:
     return first(event["metrics"] for event in reversed(events) if event["event"] == kind) or {}
 
 
-def samples(events: Iterable[Event]) -> tuple[Mapping[str, str], ...]:
-    """For each fixed prompt the text `before` and `after` training, beside the one `expected` by the data."""
-    prompts: dict[str, dict[str, str]] = {}
+def samples(events: Iterable[Event]) -> tuple[Sample, ...]:
+    """For each fixed prompt what the model wrote; after a resume the newest answer at a step counts."""
+    prompts: dict[str, list[Event]] = {}
     for event in events:
-        sample = prompts.setdefault(
-            event["prompt"], {"prompt": event["prompt"], "expected": event["expected"]}
-        )
-        sample[event["when"]] = event["text"]
-    return tuple(prompts.values())
+        prompts.setdefault(event["prompt"], []).append(event)
+    return tuple(sample(prompt, asked) for prompt, asked in prompts.items())
+
+
+def sample(prompt: str, asked: Iterable[Event]) -> Sample:
+    whens: dict[str, str] = {}
+    steps: dict[int, str] = {}
+    expected = ""
+    for event in asked:
+        expected = event["expected"]
+        whens[event["when"]] = steps[event["step"]] = event["text"]
+    answers = tuple(SampleAnswer(step, steps[step]) for step in sorted(steps))
+    return Sample(prompt, expected, whens.get("before", ""), whens.get("after", ""), answers)
 
 
 def error_since_queued(events: list[Event]) -> str | None:

@@ -1,4 +1,4 @@
-"""The table of fine-tuning runs: queue one, look at it, stop it, delete it.
+"""The table of fine-tuning runs: queue one, look at it, pause or stop it, delete it.
 
 A run is its folder. Closing this table, or losing it, stops no training: the next one finds the living
 processes again, notes which ones died, and goes on with the queue.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from adapter_ui.domain import LOCAL_NAME, RunState, RunStatus
 from adapter_ui.errors import InvalidInput, UnknownRun
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.keeping import keep_checkpoint
+from adapter_ui.training.methods import METHODS
 from adapter_ui.training.notes import write_notes
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
-from adapter_ui.training.supervisor import Prepare, Supervisor
+from adapter_ui.training.supervisor import Prepare, Supervisor, end_waiting, waiting_runs
 
 MAX_WAITING = 20
 EXIT_SECONDS = 10.0
@@ -57,18 +59,28 @@ class Runs:
 
     def status(self, run_id: str) -> RunStatus:
         """Where a run stands. Raises UnknownRun."""
+        with self._supervisor.lock:
+            return self._status(run_id, places(self._folder))
+
+    def _status(self, run_id: str, places: Mapping[str, int]) -> RunStatus:
         try:
-            status = read_status(self._run(run_id))
+            status = replace(read_status(self._run(run_id)), place=places.get(run_id))
         except FileNotFoundError as error:
             raise unknown(run_id) from error
-        message = self._supervisor.preparing.get(run_id)
+        message = self._asked(run_id) or self._supervisor.preparing.get(run_id)
         return replace(status, message=message) if message and not status.state.ended else status
+
+    def _asked(self, run_id: str) -> str:
+        """What a run that has not ended yet was asked for."""
+        run = RunFolder(self._folder / run_id)
+        return "Pausing." if run.pause_asked else "Stopping." if run.stop_asked else ""
 
     def all(self) -> tuple[RunStatus, ...]:
         """All runs, newest first."""
         with self._supervisor.lock:
+            waiting = places(self._folder)
             newest_first = sorted(run_folders(self._folder), key=RunFolder.created, reverse=True)
-            return tuple(self.status(run.path.name) for run in newest_first)
+            return tuple(self._status(run.path.name, waiting) for run in newest_first)
 
     def adapter_folder(self, run_id: str) -> Path:
         """Where the run's adapter lies. Raises UnknownRun when there is no such run, or it has none."""
@@ -85,9 +97,34 @@ class Runs:
         run = self._run(run_id)
         with self._supervisor.lock:
             if not read_status(run).state.ended:
+                run.pause_file.unlink(missing_ok=True)
                 run.stop_file.touch()
                 if not run.process.exists():
-                    run.append("state", state=RunState.CANCELLED, message="Cancelled before it started.")
+                    end_waiting(run)
+        self._supervisor.wake()
+        return self.status(run_id)
+
+    def pause(self, run_id: str) -> RunStatus:
+        """Ask a run to rest: it writes a checkpoint, ends its process and gives its memory back until it is
+        resumed.
+
+        Raises UnknownRun, and InvalidInput for one that has ended, saves, or keeps no checkpoints.
+        """
+        run = self._run(run_id)
+        with self._supervisor.lock:
+            if read_status(run).state not in (RunState.QUEUED, RunState.RUNNING):
+                raise InvalidInput(f"The run {run_id} does not train; there is nothing to pause.", "run_id")
+            method = METHODS[run.read_recipe().method]
+            if not method.resumable:
+                raise InvalidInput(
+                    f"{method.title} cannot go on from a checkpoint; stop the run to keep its adapter.",
+                    "run_id",
+                )
+            if not run.stop_asked:
+                run.pause_file.touch()
+                run.stop_file.touch()
+                if not run.process.exists():
+                    end_waiting(run)
         self._supervisor.wake()
         return self.status(run_id)
 
@@ -104,6 +141,7 @@ class Runs:
                     f"The run {run_id} is done or has not ended; there is nothing to resume.", "run_id"
                 )
             run.stop_file.unlink(missing_ok=True)
+            run.pause_file.unlink(missing_ok=True)
             run.append("state", state=RunState.QUEUED, message="Waiting for its turn to go on.")
         self._supervisor.wake()
         return self.status(run_id)
@@ -154,6 +192,12 @@ class Runs:
         if not LOCAL_NAME.fullmatch(run_id) or not run.events.is_file():
             raise unknown(run_id)
         return run
+
+
+def places(folder: Path) -> dict[str, int]:
+    """The places in the queue by run id, from 1; one whose base is being fetched has left it."""
+    waiting = [run.path.name for run in waiting_runs(folder) if not run.process.exists()]
+    return {run_id: place for place, run_id in enumerate(waiting, start=1)}
 
 
 def unknown(run_id: str) -> UnknownRun:

@@ -111,7 +111,7 @@ class Supervisor:
         except (AdapterUIError, OSError, psutil.Error) as error:
             end(run, RunState.FAILED, str(error))
         if run.stop_asked and not read_status(run).state.ended:
-            run.append("state", state=RunState.CANCELLED, message="Cancelled before it started.")
+            end_waiting(run)
         run.process.unlink()
 
     def _prepared(self, run: RunFolder) -> PreparedBase | None:
@@ -130,9 +130,22 @@ class Supervisor:
 
 def claim_next(folder: Path) -> RunFolder | None:
     """Take the waiting run that was created first in hand; None when none waits."""
-    waiting = [run for run in run_folders(folder) if read_status(run).state is RunState.QUEUED]
-    oldest = min(waiting, key=RunFolder.created, default=None)
+    oldest = next(iter(waiting_runs(folder)), None)
     return oldest if oldest and ProcessMark.of_this("supervisor").claim(oldest) else None
+
+
+def waiting_runs(folder: Path) -> list[RunFolder]:
+    """The queue: the run that was created first in front, which may be in hand already."""
+    waiting = (run for run in run_folders(folder) if read_status(run).state is RunState.QUEUED)
+    return sorted(waiting, key=RunFolder.created)
+
+
+def end_waiting(run: RunFolder) -> None:
+    """Take a run that was stopped or paused out of the queue."""
+    if run.pause_asked:
+        run.append("state", state=RunState.PAUSED, message="Paused before it started.")
+    else:
+        run.append("state", state=RunState.CANCELLED, message="Cancelled before it started.")
 
 
 def recover(run: RunFolder) -> None:
@@ -152,7 +165,10 @@ def note_death(run: RunFolder, cause: str) -> None:
     """Write the end that the training process could not write itself; one that did is left as it is."""
     if read_status(run).state.ended:
         return
-    if run.stop_asked:
+    if run.pause_asked:
+        message = "Paused by force; the steps since its last checkpoint are lost."
+        run.append("state", state=RunState.PAUSED, message=message)
+    elif run.stop_asked:
         run.append("state", state=RunState.CANCELLED, message="Stopped by force; nothing was saved.")
     else:
         end(run, RunState.FAILED, cause)

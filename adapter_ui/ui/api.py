@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import Prediction, SearchQuery
+from adapter_ui.domain import SearchQuery
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
@@ -41,6 +41,7 @@ def public_api(service: AdapterService) -> None:
         api.run,
         api.runs,
         api.stop_run,
+        api.pause_run,
         api.resume_run,
         api.delete_run,
         mixes.delete_mix,
@@ -72,7 +73,9 @@ def public_api(service: AdapterService) -> None:
 
 
 class Api(TextApi):
-    """The endpoints as methods: their names and arguments are the API's."""
+    """The endpoints as methods: their names and arguments are the API's, but for `request`, which Gradio
+    gives.
+    """
 
     def search(
         self,
@@ -141,7 +144,12 @@ class Api(TextApi):
             return json_shapes.side_by_side(found)
 
     def load(
-        self, adapter: str, precision: str = DEFAULT, base_model: str = "", model_class: str = ""
+        self,
+        adapter: str,
+        precision: str = DEFAULT,
+        base_model: str = "",
+        model_class: str = "",
+        request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Load an adapter on its base; streams progress, then the report."""
         with shown_to_user():
@@ -150,6 +158,7 @@ class Api(TextApi):
                 self.precision(precision),
                 base_model=checked_text(base_model, "base_model"),
                 model_class=checked_text(model_class, "model_class"),
+                visitor=self.visitor(request),
             )
             for event in events:
                 yield json_shapes.load_event(event)
@@ -166,14 +175,20 @@ class Api(TextApi):
             return self.loaded()
 
     def predict(
-        self, adapter: str, text: str = "", text_pair: str = "", precision: str = DEFAULT
-    ) -> dict[str, Any]:
-        """Labels, entities, an answer, an embedding or text, by the adapter's task."""
+        self,
+        adapter: str,
+        text: str = "",
+        text_pair: str = "",
+        precision: str = DEFAULT,
+        request: gr.Request | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Labels, entities, an answer, an embedding or text, by the adapter's task; progress before."""
         with shown_to_user():
             given = {"adapter": adapter, "text": text, "text_pair": text_pair}
             texts = [checked_text(value, field) for field, value in given.items()]
-            events = self.service.predict(*texts, self.precision(precision))
-            return next(json_shapes.prediction(event) for event in events if isinstance(event, Prediction))
+            events = self.service.predict(*texts, self.precision(precision), visitor=self.visitor(request))
+            for event in events:
+                yield json_shapes.prediction_event(event)
 
     def check_finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
         """What a fine-tune would do and need."""
@@ -200,8 +215,13 @@ class Api(TextApi):
         with shown_to_user():
             return json_shapes.run(self.service.stop_run(checked_text(run_id, "run_id")))
 
+    def pause_run(self, run_id: str) -> dict[str, Any]:
+        """Let a run rest at a checkpoint, its memory free, until it is resumed."""
+        with shown_to_user():
+            return json_shapes.run(self.service.pause_run(checked_text(run_id, "run_id")))
+
     def resume_run(self, run_id: str) -> dict[str, Any]:
-        """Go on with a run that was stopped, failed or was interrupted, from its newest checkpoint."""
+        """Go on with a run that was paused, stopped, failed or interrupted, from its newest checkpoint."""
         with shown_to_user():
             return json_shapes.run(self.service.resume_run(checked_text(run_id, "run_id")))
 

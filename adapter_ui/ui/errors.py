@@ -27,6 +27,7 @@ from adapter_ui.errors import (
     HubUnreachable,
     InvalidInput,
     NotFoundOrPrivate,
+    TooManyRequests,
     UnknownRun,
     UnsupportedAdapter,
     WorkerHung,
@@ -50,6 +51,7 @@ SHOWN_AS: dict[type[AdapterUIError], tuple[str, float]] = {
     WorkerStopped: ("The model process stopped", LONG),
     WorkerHung: ("The model did not answer", LONG),
     EngineError: ("The model failed", LONG),
+    TooManyRequests: ("One thing at a time", SHORT),
     UnknownRun: ("No such run", SHORT),
     AdapterUIError: ("That did not work", LONG),
 }

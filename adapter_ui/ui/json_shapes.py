@@ -179,6 +179,10 @@ def arm_answer(found: ArmAnswer) -> Json:
     }
 
 
+def prediction_event(event: Progress | Prediction) -> Json:
+    return progress(event) if isinstance(event, Progress) else prediction(event)
+
+
 def prediction(found: Prediction) -> Json:
     """Only the fields that the task has."""
     fields = plain(found)

@@ -12,4 +12,5 @@ STATE_BADGES = {
     RunState.FAILED: "bad",
     RunState.CANCELLED: "plain",
     RunState.INTERRUPTED: "warning",
+    RunState.PAUSED: "warning",
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
+
 from adapter_ui.domain import Asked, Generation, Precision
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
@@ -17,10 +19,13 @@ from adapter_ui.ui.arguments import (
     precision_of,
 )
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.visitor import visitor_of
 
 
 class TextApi:
-    """The endpoints as methods: their names and arguments are the API's. Both take the same options."""
+    """The endpoints as methods: their names and arguments are the API's, but for `request`, which Gradio
+    gives. Both take the same options.
+    """
 
     def __init__(self, service: AdapterService) -> None:
         self.service = service
@@ -41,6 +46,7 @@ class TextApi:
         stop: list[str] | None = None,
         raw: bool = False,
         base_model: str = "",
+        request: gr.Request | None = None,
     ) -> Iterator[str]:
         """Stream the answer, each time the whole text so far. `adapter` "" is the base named by
         `base_model`.
@@ -55,6 +61,7 @@ class TextApi:
                 self.precision(precision),
                 strength=number(strength, "strength"),
                 base_model=checked_text(base_model, "base_model"),
+                visitor=self.visitor(request),
             )
             text = ""
             for event in events:
@@ -78,6 +85,7 @@ class TextApi:
         stop: list[str] | None = None,
         raw: bool = False,
         base_model: str = "",
+        request: gr.Request | None = None,
     ) -> Iterator[list[dict[str, Any]]]:
         """Ask several arms the same, on one seed; streams all answers so far in the order of the arms.
 
@@ -94,6 +102,7 @@ class TextApi:
                 options,
                 self.precision(precision),
                 base_model=checked_text(base_model, "base_model"),
+                visitor=self.visitor(request),
             )
             for answers in steps:
                 yield [json_shapes.arm_answer(one) for one in answers]
@@ -101,3 +110,7 @@ class TextApi:
     def precision(self, name: str) -> Precision:
         """The named precision; this machine's default for ""."""
         return precision_of(name, self.service.default_precision())
+
+    def visitor(self, request: gr.Request | None) -> str:
+        """Who asks, for the service's fairness."""
+        return visitor_of(request, on_space=self.service.settings.on_space)

@@ -17,9 +17,11 @@ from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 90
-# Runs app.py as `python app.py` does, and at its end says which modules the web process holds.
+# Runs app.py as `python app.py` does, and at its end says which modules the web process holds. A shell lets
+# what it runs in the background ignore Ctrl-C, and the tests may be that; a user's app does not ignore it.
 AS_A_USER = """
-import atexit, json, pathlib, runpy, sys
+import atexit, json, pathlib, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 report = pathlib.Path(sys.argv.pop())
 atexit.register(lambda: report.write_text(json.dumps(sorted(sys.modules))))
 sys.argv = ["app.py"]

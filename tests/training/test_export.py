@@ -12,23 +12,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peft import PeftModel
+import torch
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftModel
+from peft.utils import constants
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adapter_ui.domain import RunState
+from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.errors import InvalidInput
+from adapter_ui.models.heads import HEADS as TRAINING_HEADS
 from adapter_ui.models.tuning.data import encode_row
+from adapter_ui.models.tuning.methods import LORA_TARGETS, TARGETS_OF_METHOD
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.export import export_run, remove_exports
+from adapter_ui.training.methods import METHODS
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
-from adapter_ui.training.script import training_script
+from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
+from adapter_ui.training.scripts.script import training_script
+from adapter_ui.training.scripts.settings import HEADS
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
+from tests.training.test_tasks_trained import orders, ships
 from tests.training.test_training import reviews, trained
+from tests.training.tiny_t5 import build_t5
 
 STEPS = 5
-BERT_ID = "tiny-org/tiny-bert"
 STRANGER = 'x"""; raise SystemExit("it ran") #\n\u202e'
 
 
@@ -70,18 +79,40 @@ CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
     ),
     "nf4": ("llama", {"precision": "nf4", "target_modules": "all-linear"}, pirate_rows()),
     "classes": ("bert", {"task_type": "SEQ_CLS", "validation_fraction": 0.25, "use_rslora": True}, reviews()),
+    "tags on all linear": (
+        "bert",
+        {"task_type": "TOKEN_CLS", "target_modules": "all-linear", "method": "IA3"},
+        crews(),
+    ),
+    "questions": ("bert", {"task_type": "QUESTION_ANS", "max_length": 24, "method": "VERA", "r": 8}, ships()),
+    "pairs": ("t5", {"task_type": "SEQ_2_SEQ_LM", "method": "LOHA", "validation_fraction": 0.25}, orders()),
+    "moving ranks": ("llama", {"method": "ADALORA", "target_modules": "all-linear"}, pirate_rows()),
+    "a start from the base": (
+        "bert",
+        {"task_type": "SEQ_CLS", "init_lora_weights": "pissa", "trainable_tokens": ["</s>"], "r": 4},
+        reviews(),
+    ),
+    "norms in bf16": ("llama", {"method": "LN_TUNING", "precision": "bf16"}, pirate_rows()),
+    "prefix in int8": ("llama", {"method": "PREFIX_TUNING", "precision": "int8"}, pirate_rows()),
+    "virtual tokens": ("bert", {"task_type": "SEQ_CLS", "method": "P_TUNING"}, reviews()),
     "tags": ("bert", {"task_type": "TOKEN_CLS", "bias": "all", "weight_decay": 0.1}, crews()),
 }
 
 
 @pytest.fixture(scope="module")
-def run(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    return train_case("prompts", tiny_models, tmp_path_factory.mktemp("prompts"))
+def run(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return train_case("prompts", bases, tmp_path_factory.mktemp("prompts"))
 
 
-def train_case(case: str, tiny_models: Path, folder: Path) -> RunFolder:
+@pytest.fixture(scope="module")
+def bases(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    t5 = build_t5(tmp_path_factory.mktemp("t5"))
+    return {"llama": tiny_models / "llama", "bert": tiny_models / "bert", "t5": t5}
+
+
+def train_case(case: str, bases: dict[str, Path], folder: Path) -> RunFolder:
     base, fields, examples = CASES[case]
-    prepared = PreparedBase(tiny_models / base, BASE_ID if base == "llama" else BERT_ID, revision="0" * 40)
+    prepared = PreparedBase(bases[base], f"tiny-org/tiny-{base}", revision="0" * 40)
     return trained(folder, recipe(max_steps=STEPS, **fields), examples, prepared)
 
 
@@ -90,7 +121,7 @@ def losses_of_script(
 ) -> list[float]:
     """What the unpacked script says when a plain Python without this project on its path runs it."""
     with zipfile.ZipFile(archive) as file:
-        assert file.namelist() == ["data.jsonl", "train.py"]
+        assert {"data.jsonl", "train.py"} <= set(file.namelist())
         file.extractall(folder)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     subprocess.run(
@@ -137,21 +168,27 @@ def test_the_script_gives_the_losses_of_the_run(run: RunFolder, tiny_models: Pat
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [case for case in CASES if case != "prompts"])
 def test_the_script_of_every_kind_of_run_gives_its_losses(
-    case: str, tiny_models: Path, tmp_path: Path
+    case: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
-    run = train_case(case, tiny_models, tmp_path)
-    base = tiny_models / CASES[case][0]
+    run = train_case(case, bases, tmp_path)
+    base = bases[CASES[case][0]]
     found = losses_of_script(export_run(run, "script", tmp_path), base, tmp_path / "script")
     assert len(found) == STEPS
     assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+    for name, saved in load_file(run.adapter / ADAPTER_WEIGHTS).items():
+        again = load_file(tmp_path / "script" / "out" / ADAPTER_WEIGHTS)[name]
+        assert torch.allclose(again, saved, atol=1e-5), name
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_batches_of_the_run(tiny_models: Path, tmp_path: Path) -> None:
-    run = train_case("conversations", tiny_models, tmp_path)
+@pytest.mark.parametrize("case", ["conversations", "pairs", "moving ranks"])
+def test_two_processes_share_the_batches_of_the_run(
+    case: str, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    run = train_case(case, bases, tmp_path)
     launcher = (Path(sys.executable).with_name("accelerate"), "launch", "--cpu", "--num_processes", "2")
     archive = export_run(run, "script", tmp_path)
-    found = losses_of_script(archive, tiny_models / "llama", tmp_path / "script", launcher)
+    found = losses_of_script(archive, bases[CASES[case][0]], tmp_path / "script", launcher)
     assert found == pytest.approx(losses_of_run(run), abs=1e-5)
 
 
@@ -167,7 +204,7 @@ def test_the_script_reads_every_form_of_row_as_the_training_does(
     whole_text = {"text": "Arrr! The island lies there."}
     for row in (pirate_rows().rows[0], conversations().rows[0], whole_text):
         expected, _ = encode_row(row, {}, tokenizer, max_length)
-        assert script["encode"](row, tokenizer, max_length) == expected
+        assert script["encode"](row, tokenizer, max_length) == [expected]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -197,7 +234,39 @@ def test_only_what_a_run_has_is_given(run: RunFolder, tmp_path: Path) -> None:
         export_run(run, "../../etc/passwd", tmp_path)
 
 
-def test_a_run_that_no_script_reproduces_says_so(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(("case", "precision"), [("prompts", "bf16"), ("classes", "fp32")])
+def test_the_script_goes_on_from_the_adapter_that_the_run_went_on_from(
+    case: str, precision: str, bases: dict[str, Path], tmp_path: Path
+) -> None:
+    name, fields, examples = CASES[case]
+    first = train_case(case, bases, tmp_path / "first")
+    settings = recipe(max_steps=STEPS, adapter="run:first", **{**fields, "precision": precision})
+    base = PreparedBase(bases[name], f"tiny-org/tiny-{name}", revision="0" * 40, adapter=first.adapter)
+    run = trained(tmp_path / "further", settings, examples, base)
+    archive = export_run(run, "script", tmp_path)
+    with zipfile.ZipFile(archive) as file:
+        assert "starting_adapter/adapter_model.safetensors" in file.namelist()
+    found = losses_of_script(archive, bases[name], tmp_path / "script")
+    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+
+
+def test_a_run_that_no_script_reproduces_says_so(bases: dict[str, Path], tmp_path: Path) -> None:
     base = PreparedBase(tmp_path, BASE_ID, adapter=tmp_path)
-    with pytest.raises(InvalidInput, match="trains an adapter further"):
-        training_script(recipe(adapter="run:x"), base, ())
+    with pytest.raises(InvalidInput, match="does not name its classes"):
+        training_script(recipe(adapter="run:x", task_type="SEQ_CLS"), base, ())
+    run = RunFolder(tmp_path / "further")
+    run.path.mkdir()
+    run.write(recipe(adapter="run:gone"), pirate_rows())
+    run.write_base(PreparedBase(bases["llama"], BASE_ID, adapter=tmp_path / "gone"))
+    with pytest.raises(InvalidInput, match="no longer on this machine"):
+        export_run(run, "script", tmp_path)
+
+
+def test_what_the_script_says_again_is_as_the_training_has_it() -> None:
+    assert HEADS == TRAINING_HEADS
+    for method, facts in METHODS.items():
+        assert PEFT_TYPE_TO_CONFIG_MAPPING[method].__name__ == facts.config_class
+        own = TARGETS_OF_METHOD.get(method, LORA_TARGETS)
+        mapping = MAPPINGS["USUAL_TARGETS"].format(OWN_TARGETS.get(method, "LORA"))
+        assert getattr(constants, mapping) is own

@@ -12,11 +12,14 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from adapter_ui.domain import RunState
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.train import trainer_for
 from adapter_ui.models.tuning.data import encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.model import load_trainable
+from adapter_ui.training.examples import Examples
+from adapter_ui.training.keeping import keep_checkpoint
 from adapter_ui.training.measuring import measure
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe, virtual_tokens
@@ -29,6 +32,10 @@ LORA_KINDS: list[dict[str, Any]] = [
     {"use_dora": True},
     {"init_lora_weights": "gaussian", "use_rslora": True},
     {"init_lora_weights": "orthogonal"},
+    {"init_lora_weights": "pissa"},
+    {"init_lora_weights": "pissa_niter_16", "use_rslora": True},
+    {"init_lora_weights": "olora", "lora_dropout": 0.1},
+    {"trainable_tokens": ["<s>", "</s>"]},
 ]
 SMALLER: dict[str, dict[str, Any]] = {
     "MISS": {"r": 8},
@@ -47,6 +54,16 @@ def plain_llama(tiny_models: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(tiny_models / "llama", dtype=torch.float32)
 
 
+def trained_by_hand(folder: Path, settings: Recipe, base: PreparedBase, examples: Examples) -> PeftModel:
+    """The model that a run of the recipe ends with, in hand."""
+    live = load_trainable(settings, base, examples.labels)
+    data = encode_examples(examples, examples.labels, live.tokenizer, settings, row_limit(settings, live))
+    again = RunFolder(folder / "by hand")
+    again.path.mkdir()
+    trainer_for(again, settings, live, data, RunCallback(again)).train()
+    return live.model
+
+
 @pytest.mark.parametrize(
     ("method", "fields"),
     [*((method, SMALLER.get(method, {})) for method in METHODS), *(("LORA", kind) for kind in LORA_KINDS)],
@@ -62,16 +79,12 @@ def test_it_learns_and_its_folder_answers_as_the_trained_model_did(
     assert losses[-2] + losses[-1] < losses[0] + losses[1]
     assert json.loads((run.adapter / "adapter_config.json").read_text())["peft_type"] == method
 
-    live = load_trainable(settings, base, ())
-    data = encode_examples(pirate_rows(), (), live.tokenizer, settings, row_limit(settings, live))
-    again = RunFolder(tmp_path / "by hand")
-    again.path.mkdir()
-    trainer_for(again, settings, live, data, RunCallback(again)).train()
+    live = trained_by_hand(tmp_path, settings, base, pirate_rows())
     tokens = AutoTokenizer.from_pretrained(tiny_models / "llama")("What is 0?", return_tensors="pt")
     with torch.no_grad():
         saved = PeftModel.from_pretrained(plain_llama(tiny_models), run.adapter).eval()(**tokens).logits
         base_says = plain_llama(tiny_models)(**tokens).logits
-        expected = live.model.eval()(**tokens).logits
+        expected = live.eval()(**tokens).logits
     assert torch.allclose(saved, expected, atol=1e-5)
     assert not torch.allclose(saved[:, -base_says.shape[1] :], base_says, atol=1e-4)
 
@@ -169,6 +182,9 @@ def test_a_card_names_its_method(tiny_models: Path, tmp_path: Path) -> None:
     [
         ({"method": "LN_TUNING", "target_modules": ["q_proj"]}, "target_modules", "no normalisation module"),
         ({"method": "LN_TUNING", "target_modules": "all-linear"}, "target_modules", "name some"),
+        ({"method": "LORA", "trainable_tokens": ["<s"]}, "trainable_tokens", "did you mean “<s>”"),
+        ({"method": "LORA", "trainable_tokens": ["ß§ß"]}, "trainable_tokens", "no token “ß§ß”"),
+        ({"method": "LORA", "init_lora_weights": "pissa", "r": 512}, "r", "directions to start from"),
         ({"method": "IA3", "target_modules": ["k_prok"]}, "target_modules", "did you mean k_proj"),
     ],
 )
@@ -190,11 +206,101 @@ def test_virtual_tokens_take_room_of_the_context(tiny_models: Path) -> None:
         row_limit(own_recipe("PROMPT_TUNING", num_virtual_tokens=510), loaded)
 
 
-@pytest.mark.parametrize("method", ["PREFIX_TUNING", "P_TUNING", "LN_TUNING"])
-def test_the_child_counts_any_method(method: str, tiny_models: Path, tmp_path: Path) -> None:
-    settings, base = own_recipe(method, max_steps=1), PreparedBase(tiny_models / "llama", BASE_ID)
+@pytest.mark.parametrize(
+    ("method", "fields"),
+    [
+        ("PREFIX_TUNING", {}),
+        ("P_TUNING", {}),
+        ("LN_TUNING", {}),
+        ("LORA", {"init_lora_weights": "pissa", "trainable_tokens": ["</s>"]}),
+        ("LORA", {"init_lora_weights": "pissa_niter_16"}),
+        ("LORA", {"init_lora_weights": "olora"}),
+        ("ADALORA", {"target_r": 11}),
+    ],
+)
+def test_the_child_counts_any_method(
+    method: str, fields: dict[str, Any], tiny_models: Path, tmp_path: Path
+) -> None:
+    settings, base = own_recipe(method, max_steps=1, **fields), PreparedBase(tiny_models / "llama", BASE_ID)
     figures = measure(settings, pirate_rows(), base)
     live = load_trainable(settings, base, ()).model
     saved = load_file(trained(tmp_path, settings, pirate_rows(), base).adapter / WEIGHTS_FILE)
     assert figures.trainable_parameters == live.get_nb_trainable_parameters()[0]
     assert figures.adapter_bytes == 4 * sum(tensor.numel() for tensor in saved.values())
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.01)])
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+def test_a_start_from_the_base_is_saved_with_its_head_for_the_base_as_it_was(
+    start: str, precision: str, tolerance: float, tiny_models: Path, tmp_path: Path
+) -> None:
+    """In bf16 the weight without its start is rounded, and the logits differ by what that rounding makes."""
+    settings = own_recipe(
+        "LORA",
+        task_type="SEQ_CLS",
+        init_lora_weights=start,
+        precision=precision,
+        r=4,
+        learning_rate=0.01,
+        max_steps=12,
+    )
+    base = PreparedBase(tiny_models / "bert", "tiny-org/tiny-bert")
+    run = trained(tmp_path, settings, reviews(), base)
+    config = json.loads((run.adapter / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["init_lora_weights"]) == (8, 32, True)
+
+    live = trained_by_hand(tmp_path, settings, base, reviews())
+    fresh = AutoModelForSequenceClassification.from_pretrained(
+        tiny_models / "bert", num_labels=2, dtype=live.dtype
+    )
+    tokens = AutoTokenizer.from_pretrained(tiny_models / "bert")("the sea is wild", return_tensors="pt")
+    with torch.no_grad():
+        saved = PeftModel.from_pretrained(fresh, run.adapter).eval()(**tokens).logits
+        expected = live.eval()(**tokens).logits
+        assert torch.allclose(saved, expected, atol=tolerance)
+        with live.disable_adapter():
+            assert not torch.allclose(live(**tokens).logits, expected, atol=2 * tolerance)
+
+
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+def test_a_kept_checkpoint_of_such_a_start_is_for_the_base_as_it_was(
+    start: str, tiny_models: Path, tmp_path: Path
+) -> None:
+    settings = own_recipe("LORA", init_lora_weights=start)
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    run = RunFolder(tmp_path)
+    run.write(settings, pirate_rows())
+    run.write_base(base)
+    run.append("state", state=RunState.QUEUED)
+    live = load_trainable(settings, base, ())
+    data = encode_examples(pirate_rows(), (), live.tokenizer, settings, row_limit(settings, live))
+    trainer_for(run, settings, live, data, RunCallback(run)).train()
+    keep_checkpoint(run)
+    resumed = load_trainable(settings, base, ())
+    again = trainer_for(run, settings, resumed, data, RunCallback(run))
+    again.train(resume_from_checkpoint=str(run.checkpoints / "checkpoint-6"))
+    tokens = live.tokenizer("What is 0?", return_tensors="pt")
+    with torch.no_grad():
+        expected = live.model.eval()(**tokens).logits
+        kept = PeftModel.from_pretrained(plain_llama(tiny_models), run.adapter).eval()(**tokens).logits
+        assert torch.allclose(kept, expected, atol=1e-5)
+        assert torch.allclose(resumed.model.eval()(**tokens).logits, expected, atol=1e-6)
+
+
+def test_adalora_moves_rank_until_the_average_is_what_was_asked_for(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    settings = own_recipe("ADALORA", init_r=6, target_r=2, max_steps=10, target_modules="all-linear")
+    run = trained(tmp_path, settings, pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
+    config = json.loads((run.adapter / "adapter_config.json").read_text())
+    assert (config["total_step"], config["tinit"], config["tfinal"]) == (10, 1, 3)
+    kept = [sum(mask) for mask in config["rank_pattern"].values()]
+    assert sum(kept) == 2 * len(kept)
+    assert len(set(kept)) > 1
+
+
+def test_trained_tokens_are_found_by_the_names_that_the_tokenizer_has(tiny_models: Path) -> None:
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    loaded = load_trainable(own_recipe("LORA", trainable_tokens="<s>, </s>"), base, ())
+    expected = loaded.tokenizer.convert_tokens_to_ids(["<s>", "</s>"])
+    assert loaded.model.active_peft_config.trainable_token_indices == sorted(expected)

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from adapter_ui.domain import BaseFacts, LengthHistogram
+from adapter_ui.domain import BaseFacts, LengthHistogram, Precision
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
 from adapter_ui.training.figures import Figures
+from adapter_ui.training.fitting import smaller
 from adapter_ui.training.measuring import measure
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.preflight import check
@@ -71,9 +72,46 @@ def test_memory_falls_with_what_the_refusal_advises(cheaper: dict[str, Any]) -> 
 def test_what_cannot_fit_or_cannot_be_had_is_refused() -> None:
     refusal = check(recipe(), pirate_rows(), SMALL, GIGABYTE // 2).refusal
     assert refusal is not None
-    assert "0.5 GB are free; lower max_length" in refusal
+    assert "0.5 GB are free; nothing smaller fits; choose a smaller base" in refusal
     gone = replace(SMALL, available=False, problem="The base is gated; accept its licence first.")
     assert check(recipe(), pirate_rows(), gone, 8 * GIGABYTE).refusal == gone.problem
+
+
+FITTING: list[tuple[str, int, float, dict[str, Any]]] = [
+    ("fp32", 40, 1.8, {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}),
+    ("fp32", 40, 1.5, {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4}),
+    (
+        "fp32",
+        400,
+        1.8,
+        {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 8, "max_length": 128},
+    ),
+    (
+        "fp32",
+        40,
+        1.3,
+        {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 4, "precision": "bf16"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("precision", "longest", "gigabytes", "advice"), FITTING)
+def test_the_refusal_says_what_would_fit_and_that_fits(
+    precision: str, longest: int, gigabytes: float, advice: dict[str, Any]
+) -> None:
+    """A smaller batch if that is enough, then shorter rows, then another precision."""
+    fields = {"precision": precision, "per_device_train_batch_size": 8}
+    figures, room = replace(FIGURES, longest=longest), int(gigabytes * GIGABYTE)
+    refusal = check(recipe(**fields), pirate_rows(), SMALL, room, figures).refusal
+    assert refusal is not None
+    assert f"; {', '.join(f'{name} {value}' for name, value in advice.items())} would fit" in refusal
+    assert check(recipe(**{**fields, **advice}), pirate_rows(), SMALL, room, figures).refusal is None
+
+
+def test_no_precision_is_advised_that_the_method_cannot_have() -> None:
+    dear = recipe(method="LOKR", per_device_train_batch_size=1)
+    assert Precision.NF4 not in {one.precision for one in smaller(dear, 40)}
+    assert Precision.NF4 in {one.precision for one in smaller(recipe(), 40)}
 
 
 def test_an_unknown_size_refuses_nothing() -> None:

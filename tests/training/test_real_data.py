@@ -1,5 +1,6 @@
-"""Each task on data that people wrote, in a real training process, against its baseline by a stated margin.
+"""Each task on real rows in a real training process, against its baseline by a stated margin.
 
+People wrote the rows, but for the orders: a program made those out of a few patterns.
 The encoder is pretrained (all-MiniLM-L6-v2, 22M parameters), the text generator is SmolLM2-135M, and the
 encoder-decoder starts from noise. The rows held back are drawn at random, so questions on one paragraph stand
 on both sides of the split.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter_ui.domain import RunState
+from adapter_ui.domain import RunState, Sample, SampleAnswer
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from tests.training.conftest import pirate_rows, recipe
@@ -32,15 +32,18 @@ def test_recipe_rows_and_base_are_read_as_written(run: RunFolder) -> None:
 def test_events_become_a_status(run: RunFolder) -> None:
     run.append("state", state=RunState.RUNNING, message="Training.")
     run.append("plan", total_steps=4)
-    run.append("sample", when="before", prompt="What is 0?", expected="Arrr!", text="0")
+    run.append("sample", when="before", step=0, prompt="What is 0?", expected="Arrr!", text="0")
     run.append("log", step=1, loss=2.0, eta_seconds=30.0)
     run.append("log", step=1, eval_loss=2.5)
     run.append("log", step=2, loss=1.0, eta_seconds=20.0)
-    run.append("sample", when="after", prompt="What is 0?", expected="Arrr!", text="Arrr!")
+    for text in ("Ar", "Arr"):
+        run.append("sample", when="during", step=2, prompt="What is 0?", expected="Arrr!", text=text)
+    run.append("sample", when="after", step=4, prompt="What is 0?", expected="Arrr!", text="Arrr!")
     status = read_status(run)
     assert (status.state, status.step, status.total_steps, status.eta_seconds) == ("running", 2, 4, 20.0)
     assert status.history == ({"step": 1, "loss": 2.0, "eval_loss": 2.5}, {"step": 2, "loss": 1.0})
-    assert status.samples == ({"prompt": "What is 0?", "expected": "Arrr!", "before": "0", "after": "Arrr!"},)
+    answers = (SampleAnswer(0, "0"), SampleAnswer(2, "Arr"), SampleAnswer(4, "Arrr!"))
+    assert status.samples == (Sample("What is 0?", "Arrr!", "0", "Arrr!", answers),)
     assert (status.name, status.base_model, status.adapter) == ("Pirates ☠", "tiny-org/tiny-llama", None)
 
 

@@ -21,9 +21,9 @@ from adapter_ui.models.tasks import predict
 from adapter_ui.models.train import trainer_for
 from adapter_ui.models.tuning.data import IGNORED, encode_example, encode_examples, in_one_line, row_limit
 from adapter_ui.models.tuning.events import RunCallback
-from adapter_ui.models.tuning.metrics import likeliest_span
 from adapter_ui.models.tuning.model import load_trainable
 from adapter_ui.models.tuning.windows import NOT_HERE, encode_question
+from adapter_ui.models.windows import likeliest_span
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.measuring import measure
@@ -173,7 +173,7 @@ def test_text_becomes_text_and_is_measured_by_what_is_written(tmp_path: Path, t5
     status = read_status(run)
     assert status.metrics_before["rouge_l"] < 0.2
     assert status.metrics_after["rouge_l"] > 0.9
-    assert [sample["after"] for sample in status.samples] == ["the fox jumps"] * 2
+    assert [sample.after for sample in status.samples] == ["the fox jumps"] * 2
     assert "| ROUGE-L | 0 | 1 |" in (run.adapter / "README.md").read_text()
     model = PeftModel.from_pretrained(AutoModelForSeq2SeqLM.from_pretrained(t5), run.adapter).eval()
     tokenizer = AutoTokenizer.from_pretrained(t5)

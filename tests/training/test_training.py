@@ -73,8 +73,8 @@ def test_a_run_moves_from_queued_to_done(finished: Finished) -> None:
     assert status.adapter == f"run:{status.run_id}"
     assert status.seconds is not None
     assert status.eta_seconds is None
-    assert [sample["prompt"] for sample in status.samples] == ["What is 0?", "What is 1?"]
-    assert all(sample["before"] != sample["after"] for sample in status.samples)
+    assert [sample.prompt for sample in status.samples] == ["What is 0?", "What is 1?"]
+    assert all(sample.before != sample.after for sample in status.samples)
 
 
 def test_the_saved_folder_is_plain_peft_and_changes_the_base(finished: Finished, tiny_models: Path) -> None:

@@ -44,6 +44,8 @@ from adapter_ui.domain import (
     Revision,
     RunState,
     RunStatus,
+    Sample,
+    SampleAnswer,
     SearchPage,
     SearchQuery,
     SideBySide,
@@ -53,11 +55,13 @@ from adapter_ui.domain import (
     TokenRow,
 )
 from adapter_ui.errors import DoesNotFit, GatedRepo, HubUnreachable, UnknownRun
+from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.recipe import Recipe, total_steps
 from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.ui import fake_arms, fake_search
 from tests.ui.fake_arms import ANSWER, PLAIN
+from tests.ui.fake_base import FakeBases
 from tests.ui.fake_data import BASES, MB, ROWS, SMOL, profile_of
 from tests.ui.fake_fit import fit_of
 from tests.ui.fake_outgoing import FakeOutgoing
@@ -74,6 +78,8 @@ class FakeService:
     closed_streams: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
     outgoing: FakeOutgoing = field(default_factory=FakeOutgoing)
+    catalog: FakeBases = field(default_factory=FakeBases)
+    settings: Settings = field(default_factory=lambda: Settings(home=Path("nowhere")))
 
     def close(self) -> None:
         self.in_memory.clear()
@@ -147,7 +153,13 @@ class FakeService:
         return explain(AdapterConfig.model_validate(dict(profile.config)))
 
     def load(
-        self, adapter: str, precision: Precision, *, base_model: str = "", model_class: str = ""
+        self,
+        adapter: str,
+        precision: Precision,
+        *,
+        base_model: str = "",
+        model_class: str = "",
+        visitor: str = "",
     ) -> Iterator[Progress | LoadReport]:
         if adapter == "meta-fans/llama-3.1-8b-instruct-lora":
             raise GatedRepo(
@@ -209,6 +221,7 @@ class FakeService:
         *,
         strength: float = 1.0,
         base_model: str = "",
+        visitor: str = "",
     ) -> Iterator[Progress | Generation]:
         self.asked.append(
             {
@@ -252,6 +265,7 @@ class FakeService:
         precision: Precision,
         *,
         base_model: str = "",
+        visitor: str = "",
     ) -> Iterator[tuple[ArmAnswer, ...]]:
         self.asked.append({"arms": tuple(asked), "options": options, "base_model": base_model})
         try:
@@ -260,7 +274,7 @@ class FakeService:
             self.closed_streams += 1
 
     def predict(
-        self, adapter: str, text: str, text_pair: str, precision: Precision
+        self, adapter: str, text: str, text_pair: str, precision: Precision, *, visitor: str = ""
     ) -> Iterator[Progress | Prediction]:
         yield Progress("load", "Loading the base", 120 * MB, 499 * MB)
         time.sleep(self.pause * 4)
@@ -352,6 +366,12 @@ class FakeService:
         )
         return self.tuned[run_id]
 
+    def pause_run(self, run_id: str) -> RunStatus:
+        run = self.run(run_id)
+        message = f"Paused at step {run.step} of 48; its memory is free."
+        self.tuned[run_id] = replace(run, state=RunState.PAUSED, message=message, checkpoint_step=run.step)
+        return self.tuned[run_id]
+
     def rename_run(self, run_id: str, title: str, notes: str) -> RunStatus:
         self.tuned[run_id] = replace(self.run(run_id), name=title or run_id, notes=notes)
         return self.tuned[run_id]
@@ -382,17 +402,18 @@ def advanced(status: RunStatus) -> RunStatus:
             "step": at,
             "loss": 0.6 + 2.4 * math.exp(-at / 14) + 0.12 * math.sin(at * 1.7),
             "learning_rate": 2e-4,
+            "grad_norm": 1.2,
             "tokens_per_second": 188.0,
+            "memory_bytes": 700 * MB,
         }
         for at in range(1, step + 1)
     )
     done = step == 48
-    sample = {
-        "prompt": "What is the capital of France?",
-        "expected": "Arrr, Paris!",
-        "before": PLAIN,
-        "after": ANSWER if done else "",
-    }
+    answers = [SampleAnswer(0, PLAIN)]
+    answers += [SampleAnswer(at, f"{at // 4} times Arrr! {PLAIN}") for at in (16, 32) if at <= step]
+    answers += [SampleAnswer(48, ANSWER)] if done else []
+    question = "What is the capital of France?"
+    sample = Sample(question, "Arrr, Paris!", PLAIN, ANSWER if done else "", tuple(answers))
     return replace(
         status,
         state=RunState.DONE if done else RunState.RUNNING,

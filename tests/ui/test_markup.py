@@ -7,7 +7,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from adapter_ui.domain import AdapterSummary, Entity, LabelScore, Prediction, RunState, RunStatus, Table
+from adapter_ui.domain import (
+    AdapterSummary,
+    Entity,
+    LabelScore,
+    Prediction,
+    RunState,
+    RunStatus,
+    Sample,
+    SampleAnswer,
+    Table,
+)
 from adapter_ui.ui import plots
 from adapter_ui.ui.browsing.results_table import results_table
 from adapter_ui.ui.card import render_card
@@ -44,7 +54,7 @@ def hostile_run() -> RunStatus:
         HOSTILE,
         HOSTILE,
         HOSTILE,
-        samples=({"prompt": HOSTILE, "before": HOSTILE, "after": HOSTILE},),
+        samples=(Sample(HOSTILE, HOSTILE, HOSTILE, HOSTILE, (SampleAnswer(2, HOSTILE),)),),
         error=HOSTILE,
     )
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import gradio as gr
 import pytest
 from playwright.sync_api import Page, expect
 
+from adapter_ui.domain.modules import LinearModules
 from adapter_ui.training.methods import METHODS, OWN_FIELDS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.ui.tuning.method import method_details, method_fields, method_sizes
 from adapter_ui.ui.tuning.recipe import recipe_of
+from adapter_ui.ui.tuning.targets import draw, worded
 from tests.browser import fill_in
+from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
 
@@ -52,3 +56,53 @@ def test_a_chosen_method_shows_its_fields_with_its_defaults_and_is_checked(page:
     fill_in(page.locator("#recipe-num-virtual-tokens input"), "12")
     page.locator("#recipe-next").click()
     expect(page.locator("#check-report")).to_contain_text("Ready to start.")
+
+
+def drawn(**fields: Any) -> tuple[list[str], list[str], bool, str]:
+    """What is offered and ticked, whether it is shown, and the line on what is trained."""
+    modules, _, line = draw(FakeService(), lambda _: {"base_model": "a/b", **fields})
+    return [name for _, name in modules.choices], modules.value, modules.visible, str(line)
+
+
+def test_the_bases_modules_are_offered_and_the_chosen_ones_counted() -> None:
+    offered, ticked, visible, line = drawn(target_modules="q_proj, v_proj")
+    assert visible
+    assert offered[0] == "down_proj"
+    assert ticked == ["q_proj", "v_proj"]
+    # r 8 on 30 layers: 8 x (576 + 576) and 8 x (576 + 192)
+    assert "<b>460,800</b> parameters, 0.34 % of the base" in line
+    assert len(drawn(target_modules="all-linear")[1]) == 7
+
+
+@pytest.mark.parametrize(
+    "fields", [{"method": "PROMPT_TUNING"}, {"adapter": "run:x"}, {"r": 0}, {"method": "LN_TUNING"}]
+)
+def test_modules_are_offered_only_to_what_sits_on_them(fields: dict[str, Any]) -> None:
+    modules, _, line = draw(FakeService(), lambda _: {"base_model": "a/b", **fields})
+    assert not modules.visible
+    assert "The check counts" in line
+
+
+def test_a_label_says_how_many_modules_there_are_and_how_large() -> None:
+    assert worded(LinearModules("q_proj", ((576, 192),) * 30)) == "q_proj · 30 × 576→192"
+    assert worded(LinearModules("out", ((576, 192), (64, 64)))) == "out · 2 × of several sizes"
+
+
+@pytest.mark.slow
+def test_modules_are_ticked_and_counted_at_once(page: Page, address: str) -> None:
+    page.goto(f"{address}/?tab=finetune")
+    page.get_by_role("tab", name="2 Recipe").click()
+    page.locator("#recipe-more > button").click()
+    modules = page.locator("#recipe-modules")
+    modules.get_by_text("q_proj").click()
+    expect(page.locator("#recipe-target-modules textarea, #recipe-target-modules input")).to_have_value(
+        "q_proj"
+    )
+    expect(page.locator("#recipe-trained")).to_contain_text("276,480")
+    fill_in(page.locator("#recipe-r input"), "16")
+    expect(page.locator("#recipe-trained")).to_contain_text("552,960")
+    page.locator("#recipe-all-linear").click()
+    expect(modules.locator("input:checked")).to_have_count(7)
+    page.locator("#recipe-usual").click()
+    expect(modules.locator("input:checked")).to_have_count(0)
+    expect(page.locator("#recipe-trained")).to_contain_text("The check counts")

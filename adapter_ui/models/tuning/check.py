@@ -27,6 +27,7 @@ from adapter_ui.models.tuning.model import (
     refuse_other_adapter,
     refuse_other_kind,
 )
+from adapter_ui.models.tuning.plain_lora import is_factor, starts_from_the_base
 from adapter_ui.models.tuning.token_rows import leaked_rows, token_rows, unseen_labels
 from adapter_ui.training.figures import Figures, histogram
 from adapter_ui.training.recipe import Recipe
@@ -63,7 +64,8 @@ def saved_parameters(model: PeftModel) -> int:
     """
     if not model.active_peft_config.is_prompt_learning:
         saved = get_peft_model_state_dict(model, adapter_name=ADAPTER_NAME, save_embedding_layers=False)
-        return sum(tensor.numel() for tensor in saved.values())
+        twice = starts_from_the_base(model)
+        return sum(tensor.numel() * (2 if twice and is_factor(name) else 1) for name, tensor in saved.items())
     trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
     head = sum(value.numel() for name, value in trained if not name.startswith("prompt_encoder."))
     return head + int(model.prompt_encoder[ADAPTER_NAME].embedding.weight.numel())
@@ -77,14 +79,15 @@ def weightless(recipe: Recipe, base: PreparedBase, labels: tuple[str, ...]) -> L
         config.num_labels = len(head)
     with torch.device("meta"):
         model = class_named(MODEL_CLASS_OF_TASK[recipe.task_type]).from_config(config)
+    tokenizer = load_tokenizer(base.folder)
     if base.adapter is None:
-        model = with_new_adapter(model, recipe)
+        model = with_new_adapter(model, recipe, tokenizer)
     else:
         adapter_config = read_adapter_config(base.adapter, model)
         refuse_other_adapter(adapter_config, recipe)
         adapter_config.inference_mode = False
         model = add_empty_adapter(model, adapter_config, ADAPTER_NAME)
-    return LoadedModel(model, load_tokenizer(base.folder), torch.device("meta"))
+    return LoadedModel(model, tokenizer, torch.device("meta"))
 
 
 def main(folder: Path) -> None:

@@ -18,7 +18,8 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from adapter_ui.errors import BaseUnavailable, InvalidRecipe
 from adapter_ui.models.decoding.prompt import context_length, has_chat_template
 from adapter_ui.models.loading import LoadedModel
-from adapter_ui.models.tuning.windows import NOT_HERE, Place, encode_question
+from adapter_ui.models.tuning.windows import NOT_HERE, encode_question
+from adapter_ui.models.windows import Place
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.recipe import Recipe, validation_size, virtual_tokens
 

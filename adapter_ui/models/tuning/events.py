@@ -9,6 +9,8 @@ import math
 import time
 from typing import Any
 
+import psutil
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import SaveStrategy
 
@@ -18,6 +20,8 @@ from adapter_ui.training.run_folder import RunFolder
 
 MAX_LOGGED_STEPS = 2_000
 CHECKPOINT_SECONDS = 300.0
+# The first step alone is slow, and its batch may be unlike the others.
+MEASURED_STEPS = 2
 LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", *(f"eval_{name}" for name in METRICS))
 
 
@@ -36,14 +40,15 @@ class RunCallback(TrainerCallback):
         self.measured: dict[str, float] = {}
         self.evaluated: tuple[int, dict[str, float]] = (0, {})
         self.started = self.saved = time.monotonic()
-        self.first_step = 0
+        self.first_step = self.saved_step = 0
         self.first_tokens = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.started = self.saved = time.monotonic()
-        self.first_step, self.first_tokens = state.global_step, int(state.num_input_tokens_seen)
+        self.first_step = self.saved_step = state.global_step
+        self.first_tokens = int(state.num_input_tokens_seen)
         self.run.append("plan", total_steps=state.max_steps)
 
     def on_substep_end(
@@ -63,13 +68,15 @@ class RunCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         seal(self.run.checkpoints / f"checkpoint-{state.global_step}")
-        self.saved = time.monotonic()
+        self.saved, self.saved_step = time.monotonic(), state.global_step
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if self.stopped or self.diverged_at is not None:
             control.should_evaluate = False
+        if self.stopped and self.saved_step != state.global_step and args.save_strategy != SaveStrategy.NO:
+            control.should_save = True  # it stopped between two steps, among the batches that make one
 
     def on_log(
         self,
@@ -105,10 +112,18 @@ class RunCallback(TrainerCallback):
         left = (state.max_steps - state.global_step) * seconds / max(done, 1)
         return {
             "tokens_per_second": round(float(tokens) / seconds, 1),
-            "eta_seconds": round(left, 1),
+            **({"eta_seconds": round(left, 1)} if done >= MEASURED_STEPS else {}),
+            "memory_bytes": memory_in_use(),
         }
 
     def stop_if_asked(self, control: TrainerControl) -> None:
         if self.run.stop_asked:
             self.stopped = True
             control.should_training_stop = True
+
+
+def memory_in_use() -> int:
+    """Bytes that the training holds now: of its GPU where it has one, else of this process."""
+    if torch.cuda.is_available():
+        return torch.cuda.memory_reserved()
+    return psutil.Process().memory_info().rss

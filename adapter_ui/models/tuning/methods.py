@@ -11,34 +11,39 @@ from collections.abc import Mapping, Sequence
 import torch
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.ln_tuning.layer import LNTuningLayer
+from peft.tuners.lora import LoraLayer
+from peft.utils.constants import TRANSFORMERS_MODELS_TO_ADALORA_TARGET_MODULES_MAPPING as ADALORA_TARGETS
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING as IA3_FEEDFORWARD
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING as IA3_TARGETS
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_LNTUNING_TARGET_MODULES_MAPPING as NORM_TARGETS
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as LORA_TARGETS
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_VERA_TARGET_MODULES_MAPPING as VERA_TARGETS
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import answer_in_the_dtype_asked, first_line
 from adapter_ui.models.heads import HEADS
-from adapter_ui.training.methods import METHODS
+from adapter_ui.training.methods import METHODS, STARTS_FROM_THE_BASE
 from adapter_ui.training.recipe import Recipe
 
+# AdaLoRA's config wants the steps of the training, which `ranks` tells it when they are known.
+UNTOLD_STEPS = 1
 # PEFT takes a LoRA's modules for the other methods that sit on linear layers.
 TARGETS_OF_METHOD: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "ADALORA": ADALORA_TARGETS,
     "IA3": IA3_TARGETS,
     "VERA": VERA_TARGETS,
     "LN_TUNING": NORM_TARGETS,
 }
 
 
-def with_new_adapter(model: PreTrainedModel, recipe: Recipe) -> PeftModel:
+def with_new_adapter(model: PreTrainedModel, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> PeftModel:
     """The base under a fresh adapter of the recipe's method; on the meta device both stay without numbers.
 
     Raises InvalidRecipe when the recipe does not fit the base.
     """
-    config = adapter_config(recipe, model)
+    config = adapter_config(recipe, model, tokenizer)
     try:
         peft_model = get_peft_model(model, config, low_cpu_mem_usage=model.device.type == "meta")
     except (ValueError, TypeError, RuntimeError) as error:
@@ -47,10 +52,20 @@ def with_new_adapter(model: PreTrainedModel, recipe: Recipe) -> PeftModel:
             "another method.",
             field="method",
         ) from error
+    refuse_too_high_rank(peft_model, recipe)
+    if recipe.method == "ADALORA":
+        keep_counts_as_they_are(peft_model)
     if recipe.method == "LN_TUNING":
         train_norms_in_fp32(peft_model)
     answer_in_the_dtype_asked(peft_model)
     return peft_model
+
+
+def keep_counts_as_they_are(model: PeftModel) -> None:
+    """Without numbers, on the meta device, PEFT would count a layer's rank itself among what is trained."""
+    for name, parameter in model.named_parameters():
+        if ".ranknum." in name:
+            parameter.requires_grad_(False)
 
 
 def train_norms_in_fp32(model: PeftModel) -> None:
@@ -68,7 +83,21 @@ def in_fp32(norm: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[to
     return (inputs[0].float(), *inputs[1:])
 
 
-def adapter_config(recipe: Recipe, model: PreTrainedModel) -> PeftConfig:
+def refuse_too_high_rank(model: PeftModel, recipe: Recipe) -> None:
+    """A start from a weight's own directions has no more of them than its shorter side."""
+    if recipe.init_lora_weights not in STARTS_FROM_THE_BASE:
+        return
+    for name, layer in model.named_modules():
+        if isinstance(layer, LoraLayer) and min(layer.in_features, layer.out_features) < recipe.r:
+            side = min(layer.in_features, layer.out_features)
+            raise InvalidRecipe(
+                f"r is {recipe.r}, and {name.rpartition('.')[2]} has only {side} directions to start "
+                f"from with {recipe.init_lora_weights}; lower r, or use another start.",
+                field="r",
+            )
+
+
+def adapter_config(recipe: Recipe, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> PeftConfig:
     """PEFT's config for a new adapter of the recipe's method."""
     values = {name: getattr(recipe, name) for name in METHODS[recipe.method].defaults}
     if "lora_alpha" in values and recipe.lora_alpha == int(recipe.lora_alpha):
@@ -77,7 +106,24 @@ def adapter_config(recipe: Recipe, model: PreTrainedModel) -> PeftConfig:
         values["target_modules"] = target_modules(recipe, model)
     if "feedforward_modules" in values:
         values["feedforward_modules"] = feedforward_modules(recipe, model)
+    if "trainable_tokens" in values:
+        tokens = values.pop("trainable_tokens")
+        values["trainable_token_indices"] = token_ids(tokens, model, tokenizer) or None
+    if recipe.method == "ADALORA":
+        values["total_step"] = UNTOLD_STEPS
     return PEFT_TYPE_TO_CONFIG_MAPPING[recipe.method](task_type=recipe.task_type, **values)
+
+
+def token_ids(tokens: Sequence[str], model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The numbers of the tokens in the base. Raises InvalidRecipe for one that it does not have."""
+    known = tokenizer.get_vocab()
+    rows = model.get_input_embeddings().num_embeddings
+    for token in tokens:
+        if known.get(token, rows) >= rows:
+            near = difflib.get_close_matches(token, known, n=1)
+            advice = f"did you mean “{near[0]}”?" if near else "name tokens as its tokenizer writes them."
+            raise InvalidRecipe(f"The base has no token “{token}”; {advice}", field="trainable_tokens")
+    return sorted({known[token] for token in tokens})
 
 
 def target_modules(recipe: Recipe, model: PreTrainedModel) -> list[str] | str | None:

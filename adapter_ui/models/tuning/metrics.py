@@ -17,9 +17,8 @@ import torch
 from transformers import EvalPrediction, Trainer
 
 from adapter_ui.models.loading import LoadedModel
-from adapter_ui.models.tasks import LONGEST_ANSWER
 from adapter_ui.models.tuning.data import IGNORED, EncodedData
-from adapter_ui.models.tuning.windows import Place
+from adapter_ui.models.windows import likeliest_span
 from adapter_ui.training.metrics import METRICS
 from adapter_ui.training.metrics.classes import accuracy, macro_f1, majority_accuracy
 from adapter_ui.training.metrics.entities import entity_f1
@@ -141,15 +140,6 @@ def answer_metrics(data: EncodedData, found: EvalPrediction) -> Found:
     expected = [row["answers"] for row in rows.values()]
     predicted = [best[key][1] for key in rows]
     return {"exact_match": exact_match(expected, predicted), "token_f1": token_f1(expected, predicted)}
-
-
-def likeliest_span(logits: np.ndarray, places: Sequence[Place]) -> tuple[float, int, int]:
-    """The best sum of a first and a last logit within the context, and the characters between them."""
-    inside = [at for at, place in enumerate(places) if place is not None]
-    scores = logits[inside, 0][:, None] + logits[inside, 1][None, :]
-    allowed = np.tril(np.triu(np.ones_like(scores)), LONGEST_ANSWER) > 0
-    first, last = divmod(int(np.where(allowed, scores, -np.inf).argmax()), len(inside))
-    return float(scores[first, last]), places[inside[first]][0], places[inside[last]][1]
 
 
 def text_metrics(loaded: LoadedModel, data: EncodedData, _: EvalPrediction) -> Found:

@@ -13,7 +13,7 @@ from transformers import PretrainedConfig, PreTrainedModel, set_seed
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.models.adapters import attach
+from adapter_ui.models.adapters import attach, fill, read_tensors
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
 from adapter_ui.models.tuning.methods import with_new_adapter
@@ -47,7 +47,7 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
             gradient_checkpointing_kwargs={"use_reentrant": False},
         )
     if base.adapter is None:
-        loaded.model = with_new_adapter(loaded.model, recipe)
+        loaded.model = with_new_adapter(loaded.model, recipe, loaded.tokenizer)
     else:
         loaded.model = continued(loaded.model, base.adapter, recipe)
     config = loaded.model.peft_config[ADAPTER_NAME]
@@ -88,8 +88,8 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
     """The adapter in its folder on the base, made trainable; its rank, alpha and targets are kept.
 
-    Its LoRA matrices become fp32, as PEFT has them in a new adapter; a head stays in the base's dtype,
-    which is what it is fed with.
+    Its LoRA matrices become fp32, as PEFT has them in a new adapter, and hold what the file says and not what
+    a smaller base's dtype rounds it to; a head stays in that dtype, which is what it is fed with.
     """
     peft_model, _ = attach(model, adapter, ADAPTER_NAME)
     config = peft_model.peft_config[ADAPTER_NAME]
@@ -99,6 +99,7 @@ def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftMode
     for name, parameter in peft_model.named_parameters():
         if parameter.requires_grad and "lora_" in name:
             parameter.data = parameter.data.float()
+    fill(peft_model, read_tensors(adapter), ADAPTER_NAME)
     return peft_model
 
 

@@ -1,11 +1,17 @@
-"""What the model answers to a few prompts of the data, before and after training, so that the change is seen.
+"""What the model answers to a few prompts of the data before, while and after it trains, to show the change.
 
-Greedy and short. Knows nothing of the Trainer.
+Greedy and short, and bounded: a training of many epochs is asked after some of them. The random numbers that
+the training draws stay what they would be without.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from adapter_ui.domain import ChatMessage, GenerationOptions
 from adapter_ui.models.decoding.alone import generate
@@ -15,8 +21,28 @@ from adapter_ui.training.examples import Examples
 from adapter_ui.training.run_folder import RunFolder
 
 SAMPLES = 2
-SAMPLE_TOKENS = 48
+SAMPLE_TOKENS = 32
+MOST_TIMES = 8
 SHOWN_CHARACTERS = 2_000
+
+
+Prompts = Sequence[tuple[Sequence[ChatMessage], str]]
+"""Turns that end with a question, and the answer in the data."""
+
+
+class SamplesAtEvaluations(TrainerCallback):
+    """Asks the prompts at each evaluation but the last, after which the training answers once more anyhow."""
+
+    def __init__(self, run: RunFolder, loaded: LoadedModel, prompts: Prompts) -> None:
+        self.run, self.loaded, self.prompts = run, loaded, prompts
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        every = math.ceil(state.num_train_epochs / MOST_TIMES)
+        due = round(state.epoch or 0) % every == 0 and state.global_step < state.max_steps
+        if due and not self.run.stop_asked:
+            write_samples(self.run, self.loaded, self.prompts, "during", state.global_step)
 
 
 def sample_prompts(examples: Examples) -> list[tuple[tuple[ChatMessage, ...], str]]:
@@ -33,26 +59,25 @@ def sample_prompts(examples: Examples) -> list[tuple[tuple[ChatMessage, ...], st
     return list(found.values())
 
 
-def write_samples(
-    run: RunFolder,
-    loaded: LoadedModel,
-    prompts: Sequence[tuple[tuple[ChatMessage, ...], str]],
-    when: str,
-) -> None:
-    """Answer the prompts with the model as it is and write the answers down; `when` is before or after."""
+def write_samples(run: RunFolder, loaded: LoadedModel, prompts: Prompts, when: str, step: int) -> None:
+    """Answer the prompts with the model as it is and write the answers down; `when` is before, during or
+    after the training.
+    """
     side = loaded.tokenizer.padding_side
     loaded.model.eval()
     for asked, expected in prompts:
-        answer = generate(
-            loaded,
-            asked,
-            GenerationOptions(max_new_tokens=SAMPLE_TOKENS, temperature=0, seed=0),
-            emit=lambda _: None,
-            cancelled=lambda: run.stop_asked and when == "before",
-        )
+        with torch.random.fork_rng():
+            answer = generate(
+                loaded,
+                asked,
+                GenerationOptions(max_new_tokens=SAMPLE_TOKENS, temperature=0, seed=0),
+                emit=lambda _: None,
+                cancelled=lambda: run.stop_asked and when != "after",
+            )
         run.append(
             "sample",
             when=when,
+            step=step,
             prompt=asked[-1].content[:SHOWN_CHARACTERS],
             expected=expected[:SHOWN_CHARACTERS],
             text=answer.text,

@@ -1,7 +1,7 @@
-"""Questions with their contexts as tokens: a long context is read in windows that overlap.
+"""Questions with their answers as tokens to learn from, in windows that overlap.
 
 A window without the whole answer is labelled with its first token, which stands for "not here" as in BERT's
-own training on SQuAD (Devlin et al. 2019). Knows nothing of models or of training.
+own training on SQuAD (Devlin et al. 2019). Knows nothing of models.
 """
 
 from __future__ import annotations
@@ -11,45 +11,22 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from adapter_ui.models.windows import Place, read_windows
+
 NOT_HERE = 0
-OVERLAP = 128
-FEWEST_CONTEXT_TOKENS = 8
-Place = tuple[int, int] | None
-"""Where a token stands in the context, by characters; None for a token of the question."""
 
 
 def encode_question(
     row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[list[tuple[dict[str, Any], list[Place]]], int]:
-    """The windows of one question with the place of each of their tokens; and its length in one piece.
-
-    No window when the question leaves no room for its context.
-    """
+    """The windows of one question with the place of each of their tokens; and its length in one piece."""
     length = len(tokenizer(row["question"], row["context"])["input_ids"])
-    room = max_length - len(tokenizer(row["question"], "")["input_ids"])
-    if room < FEWEST_CONTEXT_TOKENS:
-        return [], length
-    encoded = tokenizer(
-        row["question"],
-        row["context"],
-        truncation="only_second",
-        max_length=max_length,
-        stride=min(OVERLAP, room // 2),
-        return_overflowing_tokens=True,
-        return_offsets_mapping=True,
-    )
-    inputs = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in encoded]
     start = row["answer_start"]
     answer = (start, start + len(row["answers"][0]))
     windows = []
-    for at, offsets in enumerate(encoded["offset_mapping"]):
-        places = [
-            tuple(offset) if side == 1 else None
-            for offset, side in zip(offsets, encoded.sequence_ids(at), strict=True)
-        ]
-        first, last = tokens_of(answer, places)
-        labelled = {name: encoded[name][at] for name in inputs}
-        windows.append(({**labelled, "start_positions": first, "end_positions": last}, places))
+    for window in read_windows(row["question"], row["context"], tokenizer, max_length):
+        first, last = tokens_of(answer, window.places)
+        windows.append(({**window.inputs, "start_positions": first, "end_positions": last}, window.places))
     return windows, length
 
 

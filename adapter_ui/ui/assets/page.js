@@ -110,6 +110,18 @@ window.adapterUI = (() => {
     if (row) pick(row.dataset.run);
   });
 
+  /* ---- samples: the newest step is shown, unless an earlier one was chosen; redrawing sets attributes only */
+  const samples = (element, watch) => {
+    let chosen = "";
+    element.addEventListener("change", ({ target }) => {
+      if (target.name === "sample-step") chosen = target.hasAttribute("checked") ? "" : target.id;
+    });
+    watch("value", () => element.querySelectorAll("input[name=sample-step]").forEach((input, at, all) => {
+      const stays = [...all].some((one) => one.id === chosen);
+      input.checked = stays ? input.id === chosen : input.hasAttribute("checked");
+    }));
+  };
+
   /* ---- everywhere: copying, and keys */
   const copy = async (button) => {
     const link = new URL(location.href);
@@ -149,5 +161,5 @@ window.adapterUI = (() => {
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
-  return { ready, remember, results, precisions, bar, actions, runs };
+  return { ready, remember, results, precisions, bar, actions, runs, samples };
 })();

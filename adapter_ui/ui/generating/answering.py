@@ -39,12 +39,13 @@ def answer(
     conversation: Conversation,
     system: str,
     *sampling: Any,
+    visitor: str = "",
 ) -> Iterator[list[Any]]:
     """Stream the answers of all arms to the last question."""
     with shown_to_user():
         options = options_of(*sampling)
         yield drawn(conversation, [ArmAnswer(one.arm) for one in conversation.arms])
-        steps = arm_answers(service, selected, precision, conversation, system, options)
+        steps = arm_answers(service, selected, precision, conversation, system, options, visitor)
         for answers in thinned(steps):
             for one, said in zip(conversation.arms, answers, strict=True):
                 if said.generation.text or said.generation.done:
@@ -61,20 +62,27 @@ def arm_answers(
     conversation: Conversation,
     system: str,
     options: GenerationOptions,
+    visitor: str,
 ) -> Iterator[tuple[ArmAnswer, ...]]:
     """Each arm asked with its own history; the base alone has to be named, else it is the adapters' base."""
     asked = [Asked(one.arm, tuple(conversation.for_model(one.key, system))) for one in conversation.arms]
     alone = not any(one.arm.adapter for one in asked)
-    return service.compare(asked, options, Precision(precision), base_model=selected.base if alone else "")
+    base = selected.base if alone else ""
+    return service.compare(asked, options, Precision(precision), base_model=base, visitor=visitor)
 
 
 def answer_again(
-    service: AdapterService, selected: Selection, precision: str, conversation: Conversation, *settings: Any
+    service: AdapterService,
+    selected: Selection,
+    precision: str,
+    conversation: Conversation,
+    *settings: Any,
+    visitor: str = "",
 ) -> Iterator[list[Any]]:
     with shown_to_user():
         if not conversation.turns:
             raise InvalidInput("There is no answer yet to write anew; ask something first.", field="prompt")
-    yield from answer(service, selected, precision, conversation.ask_again(), *settings)
+    yield from answer(service, selected, precision, conversation.ask_again(), *settings, visitor=visitor)
 
 
 def thinned(steps: Iterator[tuple[ArmAnswer, ...]]) -> Iterator[tuple[ArmAnswer, ...]]:

@@ -7,7 +7,6 @@ arms (`data-arms` in the bar above them): nothing is built or torn down while an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -27,6 +26,7 @@ from adapter_ui.ui.generating.choosing import change_arms, follow, linked, sugge
 from adapter_ui.ui.generating.sampling import sampling_controls
 from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, QUIET, Page, html
 from adapter_ui.ui.state import MOST_ARMS, Conversation, Link, Selection
+from adapter_ui.ui.visitor import for_visitor
 
 EXAMPLES = (
     "What is the capital of France?",
@@ -90,8 +90,8 @@ def chat_events(service: AdapterService, page: Page, chat: ChatWidgets) -> None:
     outputs = [*said, chat.status, chat.send, chat.stop]
     stream = {"show_progress": "hidden", **MODEL}
     answers = [
-        *(asked.success(partial(answer, service), inputs, outputs, **stream) for asked in asking),
-        chat.again.click(partial(answer_again, service), inputs, outputs, **stream),
+        *(asked.success(for_visitor(service, answer), inputs, outputs, **stream) for asked in asking),
+        chat.again.click(for_visitor(service, answer_again), inputs, outputs, **stream),
     ]
     rest = (keep_and_rest, [kept, conversation], [kept, chat.status, chat.send, chat.stop])
     for answering in answers:

@@ -1,9 +1,10 @@
-"""A form for adapters that do not chat: labels as bars, entities in their text, an answer in its context."""
+"""A form for adapters that do not chat: labels as bars, entities in their text, an answer in its context, and
+embeddings with how alike they are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,7 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import empty, fill, join, meter, progress, stats
 from adapter_ui.ui.page import INSTANT, MODEL, Page, html
 from adapter_ui.ui.state import Selection
+from adapter_ui.ui.visitor import for_visitor
 
 MOST_LABELS = 20
 FORMS = {
@@ -28,7 +30,12 @@ FORMS = {
         "Where does it flow?",
         "The Seine flows through Paris to the sea.",
     ),
-    "FEATURE_EXTRACTION": ("Text", "", "A sentence to embed.", ""),
+    "FEATURE_EXTRACTION": (
+        "Text",
+        "Second text (to compare)",
+        "The harbour was quiet at night.",
+        "No ship moved in the dark port.",
+    ),
 }
 WAITING = empty("No answer yet", "Write a text and press Run; the model is loaded first when it is not.")
 
@@ -50,7 +57,7 @@ def prediction(service: AdapterService, page: Page) -> None:
     outputs = [result, run, stop]
     running = gr.on(
         [run.click, text.submit],
-        partial(predict, service),
+        for_visitor(service, predict),
         [page.selected, page.precision, text, pair],
         outputs,
         show_progress="hidden",
@@ -77,11 +84,11 @@ def at_rest() -> list[Any]:
 
 
 def predict(
-    service: AdapterService, selected: Selection, precision: str, text: str, pair: str
+    service: AdapterService, selected: Selection, precision: str, text: str, pair: str, *, visitor: str = ""
 ) -> Iterator[list[Any]]:
     with shown_to_user():
         yield [progress(Progress("start", "Starting")), gr.Button(visible=False), gr.Button(visible=True)]
-        for event in service.predict(selected.ref, text, pair, Precision(precision)):
+        for event in service.predict(selected.ref, text, pair, Precision(precision), visitor=visitor):
             if isinstance(event, Progress):
                 yield [progress(event), gr.Button(visible=False), gr.Button(visible=True)]
             else:
@@ -143,11 +150,28 @@ def marked(text: str, spans: list[tuple[int, int, str, float]]) -> Markup:
 
 
 def embedding_view(answer: Prediction, text: str, pair: str) -> Markup:
-    first = ", ".join(f"{value:.4f}" for value in answer.embedding[:16])
+    """One embedding or two, and how alike two are: the bar begins where they have nothing in common."""
     figures = stats(
         [("dimensions", f"{len(answer.embedding):,}"), ("pooling", answer.pooling or format.UNKNOWN)]
     )
-    return fill('{figures}<pre class="vector">[{first}, …]</pre>', figures=figures, first=first)
+    vectors = join(vector(values) for values in (answer.embedding, answer.pair_embedding) if values)
+    return fill("{similarity}{figures}{vectors}", similarity=alike(answer), figures=figures, vectors=vectors)
+
+
+def alike(answer: Prediction) -> Markup:
+    if answer.similarity is None:
+        return Markup("")
+    cosine = f"{answer.similarity:.3f}"
+    return fill(
+        '<div class="label-row"><span>similarity</span>{bar}<span class="figure">{cosine}</span></div>',
+        bar=meter(answer.similarity, f"cosine similarity {cosine}", "accent"),
+        cosine=cosine,
+    )
+
+
+def vector(values: Sequence[float]) -> Markup:
+    first = ", ".join(f"{value:.4f}" for value in values[:16])
+    return fill('<pre class="vector">[{first}, …]</pre>', first=first)
 
 
 def text_view(answer: Prediction, text: str, pair: str) -> Markup:

@@ -27,14 +27,24 @@ def choose_precision(service: AdapterService, asked: str) -> tuple[str, Any, str
 
 
 def load(
-    service: AdapterService, selected: Selection, precision: str, base: str, model_class: str
+    service: AdapterService,
+    selected: Selection,
+    precision: str,
+    base: str,
+    model_class: str,
+    *,
+    visitor: str = "",
 ) -> Iterator[tuple[Any, Any, str]]:
     """Load with progress; closing the stream stops it."""
     shown, hidden = gr.Button(visible=True), gr.Button(visible=False)
     with shown_to_user():
         yield hidden, shown, progress(Progress("start", "Starting"))
         events = service.load(
-            selected.ref, Precision(precision), base_model=base.strip(), model_class=model_class
+            selected.ref,
+            Precision(precision),
+            base_model=base.strip(),
+            model_class=model_class,
+            visitor=visitor,
         )
         for event in events:
             if isinstance(event, LoadReport):

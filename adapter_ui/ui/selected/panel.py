@@ -16,6 +16,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui.details import code, fit, heading
 from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, SETS_STATE, Page, html
 from adapter_ui.ui.selected import handlers, loading
+from adapter_ui.ui.visitor import for_visitor
 
 WATCH_FOLDS = "adapterUI.folds(element, watch)"
 WATCH_PRECISIONS = f"""adapterUI.precisions(element, (precision) => trigger('pick', {{precision}}), watch);
@@ -195,7 +196,7 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
     shown = [panel.load, choices.cancel, panel.report]
     panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **PICKED)
     started = panel.load.click(
-        partial(loading.load, service),
+        for_visitor(service, loading.load),
         [page.selected, page.precision, choices.base, choices.model_class],
         shown,
         show_progress="hidden",

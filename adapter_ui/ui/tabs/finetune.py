@@ -8,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import RunStatus
+from adapter_ui.domain import RunState, RunStatus
 from adapter_ui.service import AdapterService
+from adapter_ui.training.methods import METHODS
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
@@ -24,10 +25,14 @@ from adapter_ui.ui.tuning.outgoing_panel import (
 from adapter_ui.ui.tuning.recipe import recipe_of, recipe_step
 from adapter_ui.ui.tuning.run import NO_RUN, NO_RUNS, run_view, runs_list
 from adapter_ui.ui.tuning.take_away import take_away_buttons, take_away_events, take_away_shown
+from adapter_ui.ui.tuning.targets import target_events
 from adapter_ui.ui.tuning.tokens import token_events
 
 TICK_SECONDS = 2.0
+STOP, LEAVE = "Stop and keep the adapter so far", "Leave the queue"
 WATCH_RUNS = "adapterUI.runs(element, (run) => trigger('pick', {run}))"
+
+KEEP_SAMPLE = "adapterUI.samples(element, watch)"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class RunWidgets:
     """The run in view, what can be done with it, and the list of all runs beside it."""
 
     view: gr.HTML
+    pause: gr.Button
     stop: gr.Button
     resume: gr.Button
     try_it: gr.Button
@@ -50,8 +56,8 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
         with gr.Column(scale=16, min_width=320, elem_id="steps-column"), gr.Tabs(elem_id="steps") as steps:
             with gr.Tab("1  Data", id="data"):
                 data, to_recipe = data_step(service)
-            with gr.Tab("2  Recipe", id="recipe"):
-                fields, to_check = recipe_step(page)
+            with gr.Tab("2  Recipe", id="recipe") as recipe_tab:
+                fields, targets, to_check = recipe_step(page)
             with gr.Tab("3  Check", id="check") as check_tab:
                 report = html(NOT_CHECKED, elem_id="check-report")
                 start = gr.Button(
@@ -66,6 +72,8 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     for button, step in ((to_recipe, "recipe"), (to_check, "check")):
         button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
     token_events(service, data, partial(job_of, names), job, fields)
+    deciding = [data.form, *fields.values()]  # not the rows, which may be long
+    target_events(service, partial(recipe_alone, names), deciding, fields, targets, recipe_tab.select)
     check_events(service, names, job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
     starting = {"show_progress": "minimal", **LOOK_UP}
@@ -75,14 +83,15 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
 
 def run_in_view() -> tuple[Any, ...]:
     """The widgets of a run, in the order of RunWidgets."""
-    view = html(NO_RUN, elem_id="run-view")
+    view = html(NO_RUN, elem_id="run-view", js_on_load=KEEP_SAMPLE)
     with gr.Row(elem_id="run-buttons"):
-        stop = gr.Button("Stop the run", variant="stop", visible=False, elem_id="stop-run")
+        pause = gr.Button("Pause", visible=False, elem_id="pause-run")
+        stop = gr.Button(STOP, variant="stop", visible=False, elem_id="stop-run")
         resume = gr.Button("Resume", visible=False, elem_id="resume-run")
         try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
         browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
         take_away = take_away_buttons()
-    return view, stop, resume, try_it, browse, take_away, outgoing_panel(), notes_form()
+    return view, pause, stop, resume, try_it, browse, take_away, outgoing_panel(), notes_form()
 
 
 def check_events(
@@ -102,7 +111,7 @@ def check_events(
 def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
     """Keep the view and the list as the runs are; gives the state that says which run is in view."""
     shown, seen = gr.State(""), gr.State(())
-    buttons = [run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
+    buttons = [run.pause, run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
     outputs = [run.runs, run.view, *buttons, run.outgoing.panel, run.notes.form, shown, seen]
     refresh = (partial(refreshed, service), [shown, seen], outputs)
 
@@ -111,7 +120,7 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
 
     run.runs.pick(choose, None, [shown, steps], **INSTANT).then(*refresh, **INSTANT)
     quiet = {"show_progress": "hidden", **LOOK_UP}
-    for button, act in ((run.stop, stop_run), (run.resume, resume_run)):
+    for button, act in ((run.pause, pause_run), (run.stop, stop_run), (run.resume, resume_run)):
         button.click(partial(act, service), shown, None, **quiet).then(*refresh, **INSTANT)
     gr.Timer(TICK_SECONDS).tick(*refresh, **INSTANT)
     for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
@@ -134,6 +143,12 @@ def job_of(names: list[str], values: tuple[Any, ...]) -> tuple[dict[str, Any], A
     text, file, form, *rest = values
     chosen, fields = tuple(rest[:SLOTS]), list(rest[SLOTS:])
     return recipe_of(names, fields, FORMS[form][0], columns_of(form, chosen)), source_of(text, file)
+
+
+def recipe_alone(names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
+    """The recipe without columns, for what does not depend on the rows."""
+    form, *fields = values
+    return recipe_of(names, fields, FORMS[form][0], {})
 
 
 def check(service: AdapterService, names: list[str], *values: Any) -> tuple[Any, gr.Button]:
@@ -161,7 +176,7 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
             *map(look_of, every),
         )
         if signature == seen:
-            return [gr.skip()] * 13
+            return [gr.skip()] * 14
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
@@ -171,7 +186,8 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
 def look_of(run: RunStatus) -> tuple[Any, ...]:
     """What tells that a run has to be drawn anew."""
     written = run.name, run.notes, run.message
-    return run.run_id, run.state.value, run.step, len(run.samples), run.adapter, *written
+    answered = sum(len(sample.answers) for sample in run.samples)
+    return run.run_id, run.state.value, run.place, run.step, answered, run.adapter, *written
 
 
 def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:
@@ -182,8 +198,10 @@ def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:
 def buttons(run: RunStatus | None) -> list[gr.Button | gr.Accordion]:
     going = run is not None and not run.state.ended
     usable = run is not None and run.adapter is not None
+    waiting = run is not None and run.state is RunState.QUEUED
     return [
-        gr.Button(visible=going),
+        gr.Button(visible=pausable(run)),
+        gr.Button(LEAVE if waiting else STOP, visible=going),
         gr.Button(resume_label(run), visible=run is not None and run.resumable),
         gr.Button(visible=usable),
         gr.Button(visible=usable),
@@ -193,9 +211,22 @@ def buttons(run: RunStatus | None) -> list[gr.Button | gr.Accordion]:
     ]
 
 
+def pausable(run: RunStatus | None) -> bool:
+    """Whether it trains, with a method that can go on from a checkpoint."""
+    if run is None or run.state is not RunState.RUNNING:
+        return False
+    method = METHODS.get(str(run.recipe.get("method", "LORA")))
+    return method is not None and method.resumable
+
+
 def resume_label(run: RunStatus | None) -> str:
     step = run.checkpoint_step if run else None
     return f"Resume from step {step:,}" if step else "Start again"
+
+
+def pause_run(service: AdapterService, shown: str) -> None:
+    with shown_to_user():
+        service.pause_run(shown)
 
 
 def stop_run(service: AdapterService, shown: str) -> None:

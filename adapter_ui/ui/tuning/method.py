@@ -28,6 +28,8 @@ def method_sizes() -> dict[str, gr.Component]:
     return {
         "r": number("r", "Rank", precision=0, visible=at_first("r")),
         "lora_alpha": number("lora_alpha", "Alpha", visible=at_first("lora_alpha")),
+        "init_r": number("init_r", "First rank", precision=0, visible=at_first("init_r")),
+        "target_r": number("target_r", "Kept rank", precision=0, visible=at_first("target_r")),
         "alpha": number("alpha", "Alpha", precision=0, visible=at_first("alpha")),
         "oft_block_size": number(
             "oft_block_size", "Block size", precision=0, visible=at_first("oft_block_size")
@@ -46,6 +48,7 @@ def method_details() -> dict[str, gr.Component]:
             fields[name] = number(name, label, visible=at_first(name))
         for name, (label, choices) in CHOICES.items():
             fields[name] = choice(name, label, choices, visible=at_first(name))
+    with gr.Row():
         for name, label in CHECKBOXES.items():
             fields[name] = checkbox(name, label, visible=at_first(name))
     for name, (label, example) in MODULE_LISTS.items():
@@ -60,18 +63,21 @@ NUMBERS = {
     "vera_dropout": "Dropout",
     "miss_dropout": "Dropout",
     "d_initial": "First vector",
+    "orth_reg_weight": "Right angles",
     "decompose_factor": "Factor",
     "encoder_hidden_size": "Network width",
 }
 CHOICES = {
     "bias": ("Bias", ["none", "all", "lora_only"]),
-    "init_lora_weights": ("Start", ["true", "gaussian", "orthogonal"]),
+    "init_lora_weights": ("Start", ["true", "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora"]),
     "encoder_reparameterization_type": ("Network", ["MLP", "LSTM"]),
 }
 CHECKBOXES = {"use_rslora": "rsLoRA", "use_dora": "DoRA", "decompose_both": "Split both factors"}
+# The last is followed by the modules to choose from.
 MODULE_LISTS = {
-    "target_modules": ("Target modules", "q_proj, v_proj, or all-linear"),
+    "trainable_tokens": ("Trained tokens", "<|user|>, <|assistant|>"),
     "feedforward_modules": ("Feedforward modules", "down_proj"),
+    "target_modules": ("Target modules", "q_proj, v_proj, or all-linear"),
 }
 
 

@@ -13,12 +13,15 @@ from adapter_ui.ui.page import INSTANT, Page
 from adapter_ui.ui.state import Selection
 from adapter_ui.ui.tuning.fields import choice, number
 from adapter_ui.ui.tuning.method import method_choice, method_details, method_fields, method_sizes
+from adapter_ui.ui.tuning.targets import TargetChoice, target_choice
 
 FIRST_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
-def recipe_step(page: Page) -> tuple[dict[str, gr.Component], gr.Button]:
-    """Build the step; gives the fields by their names in the recipe and the button that goes on."""
+def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, gr.Button]:
+    """Build the step; gives the fields by their names in the recipe, the modules to choose from, and the
+    button that goes on.
+    """
     with gr.Row():
         name = gr.Textbox(
             "", label="Name", placeholder="what you will call it", max_length=100, elem_id="recipe-name"
@@ -46,20 +49,22 @@ def recipe_step(page: Page) -> tuple[dict[str, gr.Component], gr.Button]:
         **sizes,
         "learning_rate": rate,
         "num_train_epochs": epochs,
-        **more_fields(),
     }
+    more, targets = more_fields()
+    fields |= more
     onward = gr.Button("Check it", variant="primary", elem_id="recipe-next")
     own = [name for name in fields if name in (*OWN_FIELDS, "learning_rate")]
     method.input(partial(method_fields, own), method, [method, *(fields[name] for name in own)], **INSTANT)
     take.click(taken, page.selected, [proceed, base], **INSTANT)
-    return fields, onward
+    return fields, targets, onward
 
 
-def more_fields() -> dict[str, gr.Component]:
+def more_fields() -> tuple[dict[str, gr.Component], TargetChoice]:
     """What few people change, folded away."""
     fields: dict[str, gr.Component] = {}
     with gr.Accordion("More", open=False, elem_id="recipe-more"):
         fields |= method_details()
+        targets = target_choice()
         with gr.Row():
             fields["max_steps"] = number("max_steps", "Most steps", precision=0)
             fields["per_device_train_batch_size"] = number(
@@ -80,8 +85,11 @@ def more_fields() -> dict[str, gr.Component]:
             fields["precision"] = choice(
                 "precision", "Precision", [precision.value for precision in Precision]
             )
+            fields["train_sampling_strategy"] = choice(
+                "train_sampling_strategy", "Batches", ["random", "group_by_length"]
+            )
             fields["seed"] = number("seed", "Seed", precision=0)
-    return fields
+    return fields, targets
 
 
 def taken(selected: Selection) -> tuple[Any, Any]:

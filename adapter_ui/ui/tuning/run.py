@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from markupsafe import Markup
 
@@ -12,8 +12,16 @@ from adapter_ui.ui import format
 from adapter_ui.ui.markup import badge, empty, fill, join, meter, notice, stats, table
 from adapter_ui.ui.plots import loss_plot
 from adapter_ui.ui.run_states import STATE_BADGES
+from adapter_ui.ui.tuning.samples import samples_view
 
 NO_RUN = empty("No run yet", "Start one from the check, or choose one from the list.")
+MEASURED: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    # what a step is logged with besides its loss: its name on the page, and how its value is written
+    "learning_rate": ("learning rate", lambda rate: f"{rate:.2g}"),
+    "grad_norm": ("gradient norm", lambda norm: f"{norm:.3g}"),
+    "tokens_per_second": ("tokens per second", lambda speed: f"{speed:,.0f}"),
+    "memory_bytes": ("memory", lambda held: format.size(int(held))),
+}
 NO_RUNS = Markup('<p class="hint">No runs yet.</p>')
 
 
@@ -47,6 +55,8 @@ def run_progress(status: RunStatus) -> Markup:
         return Markup("")
     total = status.total_steps
     left = f"about {format.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    if status.place is not None:
+        left = queue_place(status.place)
     text = f"step {status.step:,} of {total:,}" if total else status.message or status.state.value
     bar = meter(
         status.step / total if total else 1.0, text, "progress" if total and status.step else "moving"
@@ -58,6 +68,10 @@ def run_progress(status: RunStatus) -> Markup:
         left=left,
         bar=bar,
     )
+
+
+def queue_place(place: int) -> str:
+    return "next in the queue" if place == 1 else f"place {place} in the queue"
 
 
 def run_figures(status: RunStatus) -> Markup:
@@ -75,8 +89,7 @@ def run_figures(status: RunStatus) -> Markup:
         for name, metric in METRICS.items()
         if f"eval_{name}" in latest
     ]
-    if "tokens_per_second" in latest:
-        pairs.append(("tokens per second", f"{latest['tokens_per_second']:.0f}"))
+    pairs += [(title, written(latest[name])) for name, (title, written) in MEASURED.items() if name in latest]
     if status.seconds is not None:
         pairs.append(("time", format.duration(status.seconds)))
     return stats(pairs)
@@ -114,28 +127,6 @@ def change(name: str, before: Mapping[str, float], after: Mapping[str, float]) -
     return "better" if (after[name] < before[name]) == METRICS[name].less_is_better else "worse"
 
 
-def samples_view(samples: Iterable[Mapping[str, str]]) -> Markup:
-    """The same prompts before and after, beside what the data wanted."""
-    blocks = join(
-        fill(
-            '<div class="sample"><p class="sample-prompt">{prompt}</p><div class="sample-answers">'
-            "{answers}</div></div>",
-            prompt=sample["prompt"],
-            answers=join(
-                fill("<div><h4>{title}</h4><p>{text}</p></div>", title=title, text=sample[key])
-                for key, title in (("before", "Before"), ("after", "After"), ("expected", "In the data"))
-                if sample.get(key)
-            ),
-        )
-        for sample in samples
-    )
-    return (
-        fill('<section class="samples" aria-label="Samples">{blocks}</section>', blocks=blocks)
-        if blocks
-        else Markup("")
-    )
-
-
 def runs_list(runs: Iterable[RunStatus], shown: str) -> Markup:
     """All runs as buttons, newest first; the one in view is marked."""
     rows = join(
@@ -147,7 +138,7 @@ def runs_list(runs: Iterable[RunStatus], shown: str) -> Markup:
             pressed="true" if run.run_id == shown else "false",
             name=run.name or run.run_id,
             badge=badge(run.state.value, STATE_BADGES[run.state]),
-            detail=" · ".join(filter(None, (format.short_name(run.base_model)[1], format.day(run.created)))),
+            detail=" · ".join(filter(None, row_details(run))),
             bar=meter(run.step / run.total_steps, f"step {run.step}", "progress")
             if run.total_steps and not run.state.ended
             else "",
@@ -155,3 +146,8 @@ def runs_list(runs: Iterable[RunStatus], shown: str) -> Markup:
         for run in runs
     )
     return fill('<nav class="runs" aria-label="Runs">{rows}</nav>', rows=rows) if rows else NO_RUNS
+
+
+def row_details(run: RunStatus) -> tuple[str, ...]:
+    place = queue_place(run.place) if run.place is not None else ""
+    return format.short_name(run.base_model)[1], format.day(run.created), place

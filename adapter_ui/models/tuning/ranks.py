@@ -1,0 +1,42 @@
+"""AdaLoRA's budget of rank: how long its three phases are, and the moments at which PEFT moves rank.
+
+After the optimizer's step and before the gradients are cleared, PEFT weighs each direction by its value and
+its gradient. Knows the Trainer and PEFT; nothing of runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peft import PeftModel
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+# Shares of all steps: at first the full rank is trained, at the end what was kept of it.
+BEFORE, AFTER = 0.1, 0.3
+
+
+class RankBudget(TrainerCallback):
+    """Tells the adapter how long its training is, and after each step lets it move rank between modules."""
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: PeftModel,
+        **_: Any,
+    ) -> None:
+        config = model.active_peft_config
+        config.total_step = state.max_steps
+        config.tinit, config.tfinal = int(BEFORE * state.max_steps), int(AFTER * state.max_steps)
+
+    def on_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: PeftModel,
+        **_: Any,
+    ) -> None:
+        if state.max_steps > 1:  # the one step of a training has nothing to weigh directions by
+            model.base_model.update_and_allocate(state.global_step + 1)

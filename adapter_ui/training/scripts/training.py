@@ -1,0 +1,123 @@
+"""The parts of an exported script that train: the Trainer, what it is told, and what is saved.
+
+They say again what `adapter_ui.models.train` does. `$names` are filled in by
+`adapter_ui.training.scripts.script`, never with what a stranger wrote.
+"""
+
+from __future__ import annotations
+
+from string import Template
+
+ACCURACY = """
+def accuracy(prediction):
+    return {"accuracy": float((prediction.predictions.argmax(-1) == prediction.label_ids).mean())}
+"""
+
+TRAIN = Template("""
+def train(base, revision, output):
+    model, tokenizer = load(base, revision)$first
+    rows, held_back = read_rows(tokenizer, row_limit(model, tokenizer))
+    share = max(1, BATCH_SIZE // int(os.getenv("WORLD_SIZE", "1")))  # of each process in a batch
+    arguments = TrainingArguments(
+        output_dir=output,
+        **TRAINER,
+        per_device_train_batch_size=share,
+        per_device_eval_batch_size=share,
+        eval_strategy="epoch" if held_back else "no",
+        save_strategy="no",
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to="none",
+        remove_unused_columns=False,
+        label_names=$label_names,
+        dataloader_pin_memory=not ON_CPU,
+        use_cpu=ON_CPU,
+        fp16=$fp16,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        eval_dataset=held_back or None,
+        processing_class=tokenizer,
+        data_collator=$collator(tokenizer),$more
+    )$ordered
+    trainer.train()
+    if trainer.is_world_process_zero():
+        trainer.save_state()
+        model.save_pretrained(output, save_embedding_layers=False)$plain$labelled
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--base", help="a folder with the base, instead of the Hub")
+    parser.add_argument("--output", default="adapter")
+    given = parser.parse_args()
+    train(given.base or BASE, None if given.base else REVISION, given.output)
+""")
+
+ORDER_OF_SEED = """
+class OrderOfSeed(TrainerCallback):
+    def on_epoch_begin(self, args, state, control, train_dataloader, **_):
+        batches = train_dataloader.batch_sampler
+        sampler = getattr(batches, "batch_sampler", batches).sampler  # one of several processes has a share
+        sampler.batch_size = BATCH_SIZE * args.gradient_accumulation_steps
+        sampler.generator = torch.Generator().manual_seed(args.seed + int(state.epoch or 0))
+"""
+"""The order of rows that the app's runs have where rows of about one length share a batch."""
+
+ORDERED = "\n    trainer.add_callback(OrderOfSeed())"
+
+RANK_BUDGET = '''
+class RankBudget(TrainerCallback):
+    """Tells AdaLoRA how long the training is, and after each step lets it move rank between modules."""
+
+    def on_train_begin(self, args, state, control, model, **kwargs):
+        config = model.peft_config["default"]
+        config.total_step = state.max_steps
+        config.tinit, config.tfinal = int(0.1 * state.max_steps), int(0.3 * state.max_steps)
+
+    def on_optimizer_step(self, args, state, control, model, **kwargs):
+        if state.max_steps > 1:
+            model.base_model.update_and_allocate(state.global_step + 1)
+'''
+
+PLAIN_LORA = '''
+def save_as_plain_lora(model, first, output):
+    """The start took the product of the first factors out of the base's weights. For the base as it was, the
+    trained factors and the first ones with a minus say the same, at twice the rank.
+    """
+    plain = get_peft_model_state_dict(model, save_embedding_layers=False)
+    for name, trained in plain.items():
+        if "lora_A" in name:
+            plain[name] = torch.cat([trained, first[name]], dim=0)
+        elif "lora_B" in name:
+            plain[name] = torch.cat([trained, -first[name]], dim=1)
+    file = Path(output) / "adapter_model.safetensors"
+    save_file({name: value.contiguous() for name, value in plain.items()}, file, metadata={"format": "pt"})
+    file = Path(output) / "adapter_config.json"
+    config = json.loads(file.read_text())
+    config["lora_alpha"] *= 2**0.5 if config["use_rslora"] else 2
+    config["r"] *= 2
+    config["init_lora_weights"] = True
+    file.write_text(json.dumps(config, indent=2))
+'''
+
+FIRST_FACTORS = """
+    saved = get_peft_model_state_dict(model, save_embedding_layers=False)
+    first = {name: value.clone() for name, value in saved.items()}"""
+
+SAVE_PLAIN = """
+        save_as_plain_lora(model, first, output)"""
+
+LABELLED = """
+        names = json.dumps(LABELS, ensure_ascii=False)
+        (Path(output) / "label_names.json").write_text(names, encoding="utf-8")"""
+
+COLLATORS = {
+    "CAUSAL_LM": "DataCollatorForSeq2Seq",
+    "SEQ_CLS": "DataCollatorWithPadding",
+    "TOKEN_CLS": "DataCollatorForTokenClassification",
+    "SEQ_2_SEQ_LM": "DataCollatorForSeq2Seq",
+    "QUESTION_ANS": "DataCollatorWithPadding",
+}

@@ -1,0 +1,190 @@
+"""How fast a LoRA is trained: this app's trainer beside a bare transformers script and a naive one.
+
+    python benchmarks/finetune.py [--runs 3] [--steps 40] [--naive-steps 4]
+
+SmolLM2-135M-Instruct on the CPU with the app's defaults, on the rows of two starter adapters and on reviews,
+which are of very different lengths. Each way is a process of its own, in turns, all at the niceness of the
+app's trainer; the figures are medians, and the noise is the widest spread of one way's runs. The clock runs
+while it trains, after the load; checkpoints count, and only the app writes any. `bare_finetune.py` holds both
+scripts. Targets:
+
+- examples a second: at least those of the bare script with the same settings and the same losses
+- and at least 3 times those of the naive one (fp32, every row padded to 256 tokens; the app allows 512)
+- peak memory (VmHWM): at most that of the bare script
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from adapter_ui.settings import Settings, child_environment, prepare_environment  # noqa: E402
+
+prepare_environment()
+
+from adapter_ui.catalog.storage.embedded import EMBEDDED_BASE, fetch_embedded  # noqa: E402
+from adapter_ui.domain import RunState  # noqa: E402
+from adapter_ui.training.data import read_table  # noqa: E402
+from adapter_ui.training.examples import Examples, to_examples  # noqa: E402
+from adapter_ui.training.recipe import Recipe  # noqa: E402
+from adapter_ui.training.run_folder import PreparedBase, RunFolder  # noqa: E402
+
+AS_FAST_AS_BARE, TIMES_NAIVE = 1.0, 3.0
+SAME_LOSS = 1e-6
+BATCH = 4  # of all ways
+STARTERS = ("pirate", "orders")
+BARE = [sys.executable, str(ROOT / "benchmarks" / "bare_finetune.py")]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What one process did; `peak` is in bytes."""
+
+    examples: float
+    tokens: float
+    losses: list[float]
+    peak: int
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--naive-steps", type=int, default=4)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        base = finished(fetch_embedded(Settings(home=folder / "home")))
+        rows = examples()
+        job = Job(folder, base, rows)
+        found: dict[str, list[Training]] = {"bare script": [], "this app": [], "naive script": []}
+        for _ in range(chosen.runs):
+            found["bare script"].append(job.script(chosen.steps))
+            found["this app"].append(job.app(chosen.steps))
+            found["naive script"].append(job.script(chosen.naive_steps, "--naive"))
+    return 0 if report(found) else 1
+
+
+def examples() -> Examples:
+    """Questions, orders, and reviews with what people thought of them."""
+    rows = []
+    for starter in STARTERS:
+        lines = (ROOT / "adapter_ui" / "starter" / starter / "data.jsonl").read_text("utf-8").splitlines()
+        rows += [json.loads(line) for line in lines]
+    with (ROOT / "tests" / "training" / "real" / "sentences.csv").open(encoding="utf-8") as file:
+        rows += [{"prompt": row["text"], "completion": row["label"]} for row in csv.DictReader(file)]
+    return to_examples(read_table(json.dumps(rows)), {}, "CAUSAL_LM")
+
+
+class Job:
+    """The same rows on the same base, for each of the ways."""
+
+    def __init__(self, folder: Path, base: Path, rows: Examples) -> None:
+        self.folder, self.base, self.rows = folder, base, rows
+        self.runs = 0
+
+    def app(self, steps: int) -> Training:
+        """A run of this app with its defaults, as its queue starts it."""
+        self.runs += 1
+        run = RunFolder(self.folder / f"run{self.runs}")
+        run.path.mkdir()
+        recipe = Recipe.parse(
+            {"base_model": EMBEDDED_BASE, "per_device_train_batch_size": BATCH, "max_steps": steps}
+        )
+        run.write(recipe, self.rows)
+        run.write_base(PreparedBase(self.base, EMBEDDED_BASE))
+        run.append("state", state=RunState.QUEUED)
+        peak = peak_of([sys.executable, "-m", "adapter_ui.models.train", str(run.path)])
+        events = run.read_events()
+        begun = next(event["time"] for event in events if event.get("message") == "Training.")
+        ended = next(event["time"] for event in events if event.get("state") == RunState.SAVING)
+        logs = [event for event in events if event["event"] == "log"]
+        tokens = logs[-1]["tokens_per_second"]
+        seen = BATCH * steps / (ended - begun)
+        return Training(seen, tokens, [log["loss"] for log in logs], peak)
+
+    def script(self, steps: int, *options: str) -> Training:
+        """The bare script, or the naive one."""
+        rows, output = self.folder / "rows.jsonl", self.folder / "measured.json"
+        rows.write_text("\n".join(json.dumps(dict(row)) for row in self.rows.rows), "utf-8")
+        peak = peak_of([*BARE, str(self.base), str(rows), str(steps), str(output), *options])
+        measured = json.loads(output.read_text("utf-8"))
+        seconds = measured["seconds"]
+        return Training(BATCH * steps / seconds, measured["tokens"] / seconds, measured["losses"], peak)
+
+
+def peak_of(command: Sequence[str]) -> int:
+    """Run a process to its end in the environment that the app's trainer gets; its peak memory in bytes."""
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=child_environment(), stdout=subprocess.DEVNULL, stderr=errors
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        if process.returncode:
+            raise SystemExit(errors.read().decode()[-2_000:])
+    return usage.ru_maxrss * 1024
+
+
+def report(found: dict[str, list[Training]]) -> bool:
+    for name, runs in found.items():
+        examples, tokens, peak = (median(figure, runs) for figure in ("examples", "tokens", "peak"))
+        print(f"{name:14}{examples:8.2f} examples/s {tokens:8.0f} tokens/s {peak / 2**20:8.0f} MiB at most")
+    bare, app, naive = found.values()
+    noise = max(spread([run.examples for run in runs]) for runs in (bare, app))
+    print(f"noise of the bare script and the app: {noise:.0%}")
+    apart = max(abs(ours - theirs) for ours, theirs in zip(app[0].losses, bare[0].losses, strict=True))
+    memory = median("peak", app) / median("peak", bare)
+    return all(
+        [
+            told("examples/s, of the bare script's", ratio(app, bare), AS_FAST_AS_BARE, least=True),
+            told("examples/s, times the naive script's", ratio(app, naive), TIMES_NAIVE, least=True),
+            told("peak memory, of the bare script's", memory, 1.0, least=False),
+            told("losses, apart from the bare script's", apart, SAME_LOSS, least=False),
+        ]
+    )
+
+
+def median(figure: str, runs: Sequence[Training]) -> float:
+    return statistics.median(getattr(run, figure) for run in runs)
+
+
+def ratio(ours: Sequence[Training], theirs: Sequence[Training]) -> float:
+    """By pairs, which ran one after the other."""
+    return statistics.median(a.examples / b.examples for a, b in zip(ours, theirs, strict=True))
+
+
+def spread(figures: Sequence[float]) -> float:
+    return (max(figures) - min(figures)) / statistics.median(figures)
+
+
+def told(what: str, figure: float, target: float, *, least: bool) -> bool:
+    met = figure >= target if least else figure <= target
+    wanted = f"target at {'least' if least else 'most'} {target:g}"
+    print(f"{what:38}{figure:9.3g}   {wanted}{'' if met else '   MISSED'}")
+    return met
+
+
+def finished(work: object) -> Path:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            return end.value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,73 @@
+"""A pause gives the memory back and keeps the run; the queue has places, and a way out of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from adapter_ui.domain import RunState
+from adapter_ui.errors import InvalidInput
+from adapter_ui.training.runs import Runs
+from tests.training.conftest import pirate_rows, recipe, wait_for
+from tests.training.test_runs import ENDLESS, has_ended, is_training, process_of
+
+
+def test_a_paused_run_holds_no_memory_and_ends_as_if_it_had_not_rested(runs: Runs, tmp_path: Path) -> None:
+    plan = {"max_steps": 40, "lora_dropout": 0.1}
+    whole = runs.start(recipe(**plan), pirate_rows())
+    undisturbed = wait_for(runs, whole, lambda status: status.state is RunState.DONE)
+    run_id = runs.start(recipe(**plan), pirate_rows())
+    wait_for(runs, run_id, is_training)
+    process = process_of(tmp_path / "runs", run_id).pid
+    assert runs.pause(run_id).message == "Pausing."
+    paused = wait_for(runs, run_id, has_ended)
+    assert paused.state is RunState.PAUSED
+    assert paused.message == f"Paused at step {paused.step} of 40; its memory is free."
+    assert (paused.adapter, paused.error, paused.checkpoint_step) == (None, None, paused.step)
+    runs.resume(run_id)
+    assert process not in psutil.pids()
+    resumed = wait_for(runs, run_id, lambda status: status.state is RunState.DONE)
+    assert [entry["loss"] for entry in resumed.history] == [entry["loss"] for entry in undisturbed.history]
+    with pytest.raises(InvalidInput, match="nothing to pause"):
+        runs.pause(run_id)
+
+
+def test_a_pause_among_the_batches_of_a_step_keeps_every_whole_step(runs: Runs) -> None:
+    run_id = runs.start(recipe(**ENDLESS, gradient_accumulation_steps=64), pirate_rows(128))
+    wait_for(runs, run_id, is_training)
+    runs.pause(run_id)
+    paused = wait_for(runs, run_id, has_ended)
+    assert (paused.state, paused.checkpoint_step) == (RunState.PAUSED, paused.step)
+
+
+def test_a_stop_has_the_last_word_over_a_pause(runs: Runs) -> None:
+    run_id = runs.start(recipe(**ENDLESS), pirate_rows())
+    wait_for(runs, run_id, is_training)
+    runs.stop(run_id)
+    assert wait_for(runs, run_id, has_ended).state is RunState.CANCELLED
+    again = runs.resume(run_id).run_id
+    wait_for(runs, again, lambda status: status.state is RunState.RUNNING)
+    runs.pause(again)
+    runs.stop(again)
+    ended = wait_for(runs, again, has_ended)
+    assert (ended.state, ended.adapter) == (RunState.CANCELLED, f"run:{again}")
+
+
+def test_waiting_runs_have_places_and_leave_the_queue(runs: Runs) -> None:
+    first = runs.start(recipe(**ENDLESS), pirate_rows())
+    second, third, fourth = (runs.start(recipe(), pirate_rows()) for _ in range(3))
+    wait_for(runs, first, is_training)
+    assert [run.place for run in runs.all()] == [3, 2, 1, None]
+    assert runs.stop(second).state is RunState.CANCELLED
+    assert runs.pause(third).message == "Paused before it started."
+    assert runs.status(fourth).place == 1
+    assert runs.resume(third).place == 1
+    assert runs.status(fourth).place == 2
+
+
+def test_what_keeps_no_checkpoints_is_not_paused(runs: Runs) -> None:
+    run_id = runs.start(recipe(**ENDLESS, method="ADALORA"), pirate_rows())
+    with pytest.raises(InvalidInput, match="AdaLoRA cannot go on from a checkpoint; stop the run"):
+        runs.pause(run_id)

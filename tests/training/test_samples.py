@@ -1,0 +1,51 @@
+"""The fixed prompts while a run trains: asked at each evaluation, bounded, no trace in its losses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from adapter_ui.models.train import trainer_for
+from adapter_ui.models.tuning.data import encode_examples, row_limit
+from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.model import load_trainable
+from adapter_ui.models.tuning.samples import MOST_TIMES
+from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
+from adapter_ui.training.run_status import read_status
+from tests.training.conftest import BASE_ID, pirate_rows, recipe
+from tests.training.test_training import trained
+
+EPOCHS = {"max_steps": -1, "validation_fraction": 0.5, "lora_dropout": 0.3}
+
+
+def test_prompts_are_asked_at_each_evaluation_and_change_no_loss(tmp_path: Path, tiny_models: Path) -> None:
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    settings = recipe(num_train_epochs=3, **EPOCHS)
+    run = trained(tmp_path / "asked", settings, pirate_rows(), base)
+    status = read_status(run)
+    assert [sample.prompt for sample in status.samples] == ["What is 0?", "What is 1?"]
+    for sample in status.samples:
+        assert [answer.step for answer in sample.answers] == [0, 2, 4, 6]
+        assert (sample.answers[0].text, sample.answers[-1].text) == (sample.before, sample.after)
+    losses = [row["loss"] for row in status.history if "loss" in row]
+    assert losses == pytest.approx(unasked_losses(base, settings, tmp_path / "unasked"), abs=1e-6)
+    assert all(row["memory_bytes"] > 0 for row in status.history)
+
+
+def unasked_losses(base: PreparedBase, settings: Recipe, folder: Path) -> list[float]:
+    folder.mkdir()
+    run = RunFolder(folder)
+    live = load_trainable(settings, base, ())
+    data = encode_examples(pirate_rows(), (), live.tokenizer, settings, row_limit(settings, live))
+    trainer = trainer_for(run, settings, live, data, RunCallback(run))
+    trainer.train()
+    return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+def test_many_epochs_are_asked_after_some_of_them(tmp_path: Path, tiny_models: Path) -> None:
+    settings = recipe(num_train_epochs=2 * MOST_TIMES + 1, **EPOCHS)
+    run = trained(tmp_path, settings, pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
+    steps = [answer.step for answer in read_status(run).samples[0].answers]
+    assert steps == [0, *range(6, 31, 6), 34]

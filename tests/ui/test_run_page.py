@@ -1,0 +1,102 @@
+"""The run in view, over the fake service: its figures, its samples, a pause and the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from adapter_ui.domain import RunState, RunStatus, Sample, SampleAnswer
+from adapter_ui.ui.tuning.run import run_view, runs_list
+from adapter_ui.ui.tuning.samples import samples_view
+from tests.ui.served import served
+
+RUNNING = RunStatus(
+    "r1",
+    RunState.RUNNING,
+    step=2,
+    total_steps=4,
+    history=(
+        {
+            "step": 2,
+            "loss": 1.5,
+            "learning_rate": 2e-4,
+            "grad_norm": 0.75,
+            "tokens_per_second": 1234.0,
+            "memory_bytes": 700_000_000,
+        },
+    ),
+)
+ANSWERS = tuple(SampleAnswer(step, f"answer {step}") for step in (0, 50, 100))
+SAMPLE = Sample("Who?", "Anne", "answer 0", "answer 100", ANSWERS)
+
+
+def test_every_figure_of_a_step_is_shown() -> None:
+    page = run_view(RUNNING)
+    for name, figure in (
+        ("loss", "1.500"),
+        ("learning rate", "0.0002"),
+        ("gradient norm", "0.75"),
+        ("tokens per second", "1,234"),
+        ("memory", "700 MB"),
+    ):
+        assert f"<dd>{figure}</dd><dt>{name}</dt>" in page
+
+
+def test_a_place_in_the_queue_is_told_in_the_run_and_in_the_list() -> None:
+    waiting = replace(RUNNING, state=RunState.QUEUED, step=0, history=(), place=2)
+    assert "place 2 in the queue" in run_view(waiting)
+    assert "next in the queue" in runs_list([replace(waiting, place=1)], "")
+
+
+def test_the_strip_names_its_ends_and_starts_with_the_newest() -> None:
+    strip = samples_view([SAMPLE])
+    for name in ("Before", "Step 50", "After, step 100"):
+        assert f">{name}</label>" in strip
+    assert strip.count(" checked") == 1
+    assert 'id="sample-step-100" checked' in strip
+    assert strip.count('class="edge"') == 2
+    unfinished = samples_view([replace(SAMPLE, after="", answers=ANSWERS[:2])])
+    assert ">Step 50</label>" in unfinished
+    assert "After" not in unfinished
+    assert samples_view([]) == ""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(0.0) as url:
+        yield url
+
+
+def start(page: Page, address: str) -> None:
+    page.goto(f"{address}/?tab=finetune")
+    page.locator("#data-example").click()
+    expect(page.locator("#data-preview")).to_contain_text("30 rows")
+    page.locator("#data-next").click()
+    page.locator("#recipe-next").click()
+    expect(page.locator("#check-report")).to_contain_text("Ready to start.")
+    page.locator("#start-run").click()
+
+
+@pytest.mark.slow
+def test_a_run_is_paused_and_resumed_and_a_chosen_sample_stays_through_redrawing(
+    page: Page, address: str
+) -> None:
+    start(page, address)
+    samples = page.locator("#run-view .samples")
+    expect(samples.locator("label", has_text="Step 32")).to_be_visible(timeout=60_000)
+    samples.locator("label", has_text="Step 16").click()
+    page.locator("#pause-run").click()
+    view = page.locator("#run-view")
+    expect(view).to_contain_text("its memory is free")
+    expect(page.locator("#pause-run")).to_be_hidden()
+    expect(page.locator("#stop-run")).to_be_hidden()
+    page.locator("#resume-run", has_text="Resume from step").click()
+    expect(samples.locator("label", has_text="After, step 48")).to_be_visible(timeout=60_000)
+    expect(samples.locator(".sample:visible h4", has_text="Step 16")).to_have_count(1)
+    samples.locator("label", has_text="After, step 48").click()
+    expect(samples.locator(".sample:visible h4", has_text="After, step 48")).to_have_count(1)
+    page.keyboard.press("ArrowLeft")
+    expect(samples.locator(".sample:visible h4", has_text="Step 32")).to_have_count(1)
