@@ -324,3 +324,27 @@ def test_strength_zero_of_an_attached_adapter_is_a_row_of_the_base(tiny_models: 
     assert set(resident.decoder.batches) == {Attachment()}
     writer.finish()
     assert row.answer.tokens == greedy(plain_peft(llama, None), row.prompt)
+
+
+@pytest.mark.parametrize(
+    ("precision", "rows", "expected"),
+    [
+        (Precision.BF16, 1, [True, False, False]),
+        (Precision.BF16, 2, [True, True, True]),
+        (Precision.FP32, 1, [True, True, True]),
+        (Precision.INT8, 1, [True, True, True]),
+    ],
+    ids=str,
+)
+def test_a_lone_token_in_bf16_and_nothing_else_goes_without_onednn(
+    llama: Path, precision: Precision, rows: int, expected: list[bool]
+):
+    resident, _ = Pool().load(spec_for(llama, precision=precision))
+    seen: list[bool] = []
+    resident.bare.register_forward_pre_hook(lambda *_: seen.append(torch.backends.mkldnn.enabled))
+    writer = Writer(resident)
+    for _ in range(rows):
+        writer.row(prompt_of(9), options=replace(GREEDY, max_new_tokens=3))
+    writer.finish()
+    assert seen == expected  # the prompt, then two tokens
+    assert torch.backends.mkldnn.enabled

@@ -16,6 +16,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 from adapter_ui.errors import ModelFailure
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.cache import RowCache
+from adapter_ui.models.decoding.lone import gains_without_onednn, without_onednn
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.decoding.sampler import Sampler
 
@@ -87,6 +88,7 @@ class Batch:
 
     def __post_init__(self) -> None:
         self.arguments = set(inspect.signature(self.model.forward).parameters)
+        self.faster_alone = gains_without_onednn(self.model)
 
     @property
     def everyone(self) -> list[Row]:
@@ -166,7 +168,9 @@ class Batch:
             inputs["attention_mask"] = (columns >= starts).long()
         if "logits_to_keep" in self.arguments:
             inputs["logits_to_keep"] = 1
-        return self.model(**inputs, use_cache=True).logits[:, -1]
+        lone = len(rows) == len(tokens[0]) == 1
+        with without_onednn(lone and self.faster_alone):
+            return self.model(**inputs, use_cache=True).logits[:, -1]
 
     def fail(self, error: Exception) -> None:
         """End all rows with an error."""
