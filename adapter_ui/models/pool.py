@@ -51,6 +51,7 @@ class Pool:
         started = time.monotonic()
         resident = self.resident_for(spec)
         self.note_use(resident)
+        resident.note_use(spec.adapter)
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
         report = LoadReport(
             adapter=spec.adapter,

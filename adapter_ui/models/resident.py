@@ -34,6 +34,7 @@ from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, tensor_bytes
 from adapter_ui.models.names import slot
+from adapter_ui.models.room_for_adapters import to_detach
 from adapter_ui.models.system_memory import give_memory_back
 
 # These read the prompt themselves, so only transformers' own loop writes with them.
@@ -51,7 +52,8 @@ class FirstAnswers(Enum):
 @dataclass(eq=False)
 class Resident:
     """`attached` maps a person's name for an adapter to what was applied of it, `low_rank` those that are
-    plain LoRAs to their factors, and `adapter_bytes` all of them to their memory.
+    plain LoRAs to their factors, and `adapter_bytes` all of them to their memory, in the order of their last
+    use.
     """
 
     spec: ModelSpec
@@ -98,6 +100,38 @@ class Resident:
         with self.base_unchanged(but=sharing_key(folder, adapter) == adapter):
             self.loaded.model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
         self.adapter_bytes[adapter] = tensor_bytes(self.loaded.model) - before
+
+    def note_use(self, adapter: str) -> None:
+        """The adapter was asked for: those that were not for long are detached where all hold too much."""
+        if adapter not in self.adapter_bytes:
+            return
+        self.adapter_bytes[adapter] = self.adapter_bytes.pop(adapter)
+        for other in to_detach(self.adapter_bytes, {adapter, *self.in_use()}, self.base_bytes):
+            self.detach(other)
+
+    def in_use(self) -> Iterator[str]:
+        """The adapters that cannot go now: answers are written with them, or PEFT needs one on its base."""
+        for adapter in self.attached:
+            voice, attachment = self.voice(adapter, 1.0)
+            if (
+                adapter not in self.low_rank and len(self.loaded.model.peft_config) == 1
+            ) or self.decoder.writes_with(voice.adapter, attachment.name):
+                yield adapter
+
+    def detach(self, adapter: str) -> None:
+        """Forget an adapter with which nothing is being written."""
+        factors = self.low_rank.pop(adapter, None)
+        del self.attached[adapter], self.adapter_bytes[adapter]
+        name = "" if factors else slot(adapter)
+        self.decoder.forget(factors, name)
+        if name:
+            self.take_out_of_layers(name)
+
+    def take_out_of_layers(self, name: str) -> None:
+        self.speaking.close()
+        self.speaker = None
+        with self.base_unchanged(but=False):
+            self.loaded.model.delete_adapter(name)
 
     @contextmanager
     def base_unchanged(self, *, but: bool) -> Iterator[None]:

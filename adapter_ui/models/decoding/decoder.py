@@ -17,6 +17,7 @@ from transformers import PreTrainedModel
 from adapter_ui.errors import ModelFailure
 from adapter_ui.models.decoding.batch import Batch, Row
 from adapter_ui.models.decoding.kept import KeptConversations
+from adapter_ui.models.decoding.low_rank import LowRank
 from adapter_ui.models.decoding.mixture import Mixture, Voice
 
 MOST_ROWS = 16
@@ -85,10 +86,22 @@ class Decoder:
         self.speak_as(attachment.name, attachment.strength)
         self.mixture.compose(voices)
 
-    def forget(self) -> None:
-        """Drop what is kept between answers."""
-        self.mixture.forget()
-        self.kept.clear()
+    def writes_with(self, adapter: LowRank | None, name: str) -> bool:
+        """Whether an answer is being written with this plain LoRA, or with PEFT's adapter `name`."""
+        return any(
+            attachment.name == name if name else any(row.voice.adapter is adapter for row in batch.everyone)
+            for attachment, batch in self.batches.items()
+            if batch.everyone
+        )
+
+    def forget(self, adapter: LowRank | None, name: str) -> None:
+        """Drop what is kept of a plain LoRA, or of PEFT's adapter `name`, with which nothing is written."""
+        if name:
+            self.kept = {one: kept for one, kept in self.kept.items() if one.name != name}
+        else:
+            self.mixture.forget(adapter)
+            for kept in self.kept.values():
+                kept.forget(adapter)
 
 
 def bytes_per_token(model: PreTrainedModel) -> int:

@@ -12,6 +12,7 @@ import torch
 
 from adapter_ui.models.decoding.batch import Row
 from adapter_ui.models.decoding.cache import RowCache
+from adapter_ui.models.decoding.low_rank import LowRank
 from adapter_ui.models.decoding.mixture import Voice
 
 MOST_CONVERSATIONS = 8
@@ -67,5 +68,7 @@ class KeptConversations:
         layers = [(keys[:, :, :shared], values[:, :, :shared]) for keys, values in longest.layers]
         return RowCache.of_one(layers)
 
-    def forget(self) -> None:
-        self.conversations.clear()
+    def forget(self, adapter: LowRank) -> None:
+        """Drop the conversations with an adapter that goes."""
+        staying = [one for one in self.conversations if one.voice.adapter is not adapter]
+        self.conversations = deque(staying, maxlen=MOST_CONVERSATIONS)

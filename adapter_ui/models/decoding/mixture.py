@@ -68,10 +68,11 @@ class Mixture:
         """Add nothing."""
         self.compose(())
 
-    def forget(self) -> None:
-        """Drop the stacked factors of adapters that may be gone."""
+    def forget(self, adapter: LowRank) -> None:
+        """Drop the factors of an adapter that goes."""
         self.silence()
-        self.stacks.clear()
+        for adapters in [adapters for adapters in self.stacks if adapter in adapters]:
+            del self.stacks[adapters]
 
     def install(self, adapters: tuple[LowRank, ...]) -> None:
         for addition in self.additions:

@@ -1,0 +1,87 @@
+"""Adapters stay on their base while they are small beside it, and the least recently used go first."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapter_ui.models import room_for_adapters
+from adapter_ui.models.fingerprint import fingerprint
+from adapter_ui.models.pool import Pool
+from adapter_ui.models.room_for_adapters import AT_LEAST_BYTES, to_detach
+from tests.models.test_decoding import Writer, prompt_of, spec_for
+
+MB = 1024**2
+
+
+def test_the_least_recently_used_go_until_the_rest_is_small_enough():
+    held = {"old": AT_LEAST_BYTES, "middle": 10 * MB, "new": AT_LEAST_BYTES}
+    assert to_detach(held, {"new"}, base_bytes=0) == ["old", "middle"]
+    assert to_detach(held, {"new", "old"}, base_bytes=0) == ["middle"]
+    assert to_detach(held, {"new"}, base_bytes=8 * AT_LEAST_BYTES) == []
+
+
+def copies(folder: Path, source: Path, count: int) -> list[Path]:
+    return [shutil.copytree(source, folder / f"{source.name}-{number}") for number in range(count)]
+
+
+@pytest.fixture
+def room_for_two(monkeypatch: pytest.MonkeyPatch, tiny_models: Path) -> None:
+    """Of the tiny adapters, whichever they are; bases do not count."""
+    largest = max(
+        (tiny_models / name / "adapter_model.safetensors").stat().st_size for name in ("lora", "ia3", "dora")
+    )
+    monkeypatch.setattr(room_for_adapters, "SHARE_OF_BASE", 0)
+    monkeypatch.setattr(room_for_adapters, "AT_LEAST_BYTES", 2 * largest)
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_adapters_that_went_come_back_and_the_base_is_the_same(
+    room_for_two: None, tiny_models: Path, tmp_path: Path, method: str
+):
+    pool = Pool()
+    base = tiny_models / "llama"
+    adapters = copies(tmp_path, tiny_models / method, 4)
+    resident, _ = pool.load(spec_for(base, adapters[0]))
+    before = fingerprint(resident.loaded.model)
+    first = Writer(resident).row(prompt_of(9), adapters[0].name)
+    Writer(resident).finish()
+    for adapter in adapters[1:]:
+        assert pool.load(spec_for(base, adapter))[0] is resident
+        assert adapter.name in resident.attached
+    assert adapters[0].name not in resident.attached
+    assert resident.bytes <= resident.base_bytes + room_for_adapters.AT_LEAST_BYTES
+    assert pool.contents()[0].adapters == tuple(resident.attached)
+    assert fingerprint(resident.loaded.model) == before
+
+    pool.load(spec_for(base, adapters[0]))
+    again = Writer(resident).row(prompt_of(9), adapters[0].name)
+    Writer(resident).finish()
+    assert again.answer.tokens == first.answer.tokens
+    base_row = Writer(resident).row(prompt_of(9))
+    Writer(resident).finish()
+    assert base_row.answer.tokens != first.answer.tokens
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_an_adapter_that_is_answering_stays(
+    room_for_two: None, tiny_models: Path, tmp_path: Path, method: str
+):
+    pool = Pool()
+    base = tiny_models / "llama"
+    adapters = copies(tmp_path, tiny_models / method, 4)
+    resident, _ = pool.load(spec_for(base, adapters[0]))
+    alone = Writer(resident).row(prompt_of(9), adapters[0].name)
+    Writer(resident).finish()
+    writer = Writer(resident)
+    row = writer.row(prompt_of(9), adapters[0].name)
+    writer.step()
+    for adapter in adapters[1:]:
+        pool.load(spec_for(base, adapter))
+        writer.step()
+    assert adapters[0].name in resident.attached
+    writer.finish()
+    assert not writer.errors
+    assert row.answer.tokens == alone.answer.tokens
