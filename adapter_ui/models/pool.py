@@ -98,8 +98,20 @@ class Pool:
             raise
 
     def any_copy(self, spec: ModelSpec) -> Resident:
-        found = (self.residents[key] for key in self.residents if key.serves_alone(spec))
-        return next(found, None) or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
+        found = self.copy_that_serves_alone(spec)
+        return found or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
+
+    def copy_that_serves_alone(self, spec: ModelSpec) -> Resident | None:
+        return next((self.residents[key] for key in self.residents if key.serves_alone(spec)), None)
+
+    def at_hand(self, spec: ModelSpec) -> Resident | None:
+        """The base that would answer at once, with the adapter of `spec` on it; None when one of them has to
+        be loaded first.
+        """
+        if not spec.adapter:
+            return self.copy_that_serves_alone(spec)
+        copies = (one for one in self.residents.values() if one.is_copy_of(spec.base, spec.precision))
+        return next((one for one in copies if spec.adapter in one.attached), None)
 
     def copy_to_attach_to(self, spec: ModelSpec, folder: Path) -> Resident:
         """The copy of the base that the adapter is on, or can be attached to."""

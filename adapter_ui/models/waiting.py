@@ -11,6 +11,7 @@ from adapter_ui.domain import Precision
 from adapter_ui.engine import protocol
 from adapter_ui.models.decoding.decoder import MOST_ROWS
 from adapter_ui.models.pool import Pool
+from adapter_ui.models.resident import Resident
 
 Base = tuple[str, Precision]
 
@@ -28,12 +29,14 @@ class Waiting:
     def add(self, request_id: int, request: protocol.Request) -> None:
         self.requests[request_id] = request
 
-    def able_to_begin(self, pool: Pool) -> Iterator[tuple[int, protocol.Request]]:
-        """The requests that can begin, one after the other: what one changes, the next one sees."""
+    def able_to_begin(self, pool: Pool, alone: Resident | None) -> Iterator[tuple[int, protocol.Request]]:
+        """The requests that can begin, one after the other: what one changes, the next one sees. `alone`
+        writes an answer that no batch can hold.
+        """
         held: set[Base] = set()
         for request_id, request in list(self.requests.items()):
             base = base_of(request)
-            if base in held or not can_begin(request, base, pool):
+            if base in held or not can_begin(request, base, pool, alone):
                 held.add(base)
                 continue
             del self.requests[request_id]
@@ -54,11 +57,25 @@ def base_of(request: protocol.Request) -> Base:
     return request.spec.base, request.spec.precision
 
 
-def can_begin(request: protocol.Request, base: Base, pool: Pool) -> bool:
-    """An unload waits for the answers on its base, so that none loses its model; an answer for a free row."""
+def can_begin(request: protocol.Request, base: Base, pool: Pool, alone: Resident | None) -> bool:
+    """An unload waits for the answers on its base, so that none loses its model; an answer for a free row.
+
+    Beside an answer that is written alone, nothing else begins on its base, and no second one of its kind.
+    """
+    if alone is not None:
+        if alone.is_copy_of(*base):
+            return False
+        if isinstance(request, protocol.Generate) and not joins_a_batch(request.spec, pool):
+            return False
     writing = [resident for resident in pool.writing if resident.is_copy_of(*base)]
     if isinstance(request, protocol.Unload):
         return not writing
     if isinstance(request, protocol.Generate):
         return sum(resident.decoder.rows for resident in writing) < MOST_ROWS
     return True
+
+
+def joins_a_batch(spec: protocol.ModelSpec, pool: Pool) -> bool:
+    """Whether the model is in memory and its answers can be decoded row by row."""
+    resident = pool.at_hand(spec)
+    return resident is not None and resident.writes_in_batches(spec.adapter)

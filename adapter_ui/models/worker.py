@@ -50,6 +50,7 @@ class Worker:
         self.arrived: queue.SimpleQueue[tuple[int, protocol.Request] | None] = queue.SimpleQueue()
         self.waiting = Waiting()
         self.cancelled: set[int] = set()
+        self.alone: Resident | None = None
         self.ended = False
 
     def run(self) -> None:
@@ -63,10 +64,7 @@ class Worker:
             if idle:
                 self.pool.settle()
             self.take_in(wait=idle)
-            for request_id, request in self.waiting.able_to_begin(self.pool):
-                self.begin(request_id, request)
-            self.tell_the_waiting()
-            self.write()
+            self.go_on()
 
     def read(self) -> None:
         for line in self.requests:
@@ -87,13 +85,20 @@ class Worker:
                 return
             self.waiting.add(*item)
 
-    def write(self, without: Resident | None = None) -> bool:
+    def go_on(self) -> None:
+        """Begin what can begin, and let every answer take a step."""
+        for request_id, request in self.waiting.able_to_begin(self.pool, self.alone):
+            self.begin(request_id, request)
+        self.tell_the_waiting()
+        self.write()
+
+    def write(self) -> bool:
         """One step of every batch; whether there was one. What a model raises ends the rows of its batch, and
-        no others.
+        no others. A base that writes an answer alone has no turn for its batches meanwhile.
         """
         writing = self.pool.writing
         for resident in writing:
-            for batch in resident.decoder.turns() if resident is not without else ():
+            for batch in resident.decoder.turns() if resident is not self.alone else ():
                 try:
                     batch.step()
                 except AdapterUIError as error:
@@ -191,18 +196,26 @@ class Worker:
         self.end(request_id, error)
 
     def write_alone(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
-        """Write an answer with transformers' own loop; answers on other bases go on between its tokens."""
+        """Write an answer with transformers' own loop; whatever other bases have to do goes on between its
+        tokens.
+        """
 
         def cancelled() -> bool:
             self.take_in(wait=False)
-            self.tell_the_waiting()
-            self.write(without=resident)
+            # what is loaded now will outlive this answer, and must not draw from its random numbers
+            with torch.inference_mode(False), torch.random.fork_rng():
+                self.go_on()
             return request_id in self.cancelled
 
         resident.speak_alone(request.spec.adapter, request.strength)
         self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         emit = partial(self.send, request_id)
-        self.send(request_id, generate(resident.loaded, request.messages, request.options, emit, cancelled))
+        self.alone = resident
+        try:
+            answer = generate(resident.loaded, request.messages, request.options, emit, cancelled)
+        finally:
+            self.alone = None
+        self.send(request_id, answer)
 
     def predict(self, request_id: int, request: protocol.Predict) -> None:
         resident = self.load(request_id, request.spec)
