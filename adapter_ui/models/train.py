@@ -10,9 +10,10 @@ import errno
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -32,6 +33,7 @@ from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.system_memory import MMAP_THRESHOLD, give_memory_back, set_allocator
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.losses import AVERAGED_BY_THE_MODEL, share_of_step
 from adapter_ui.models.tuning.metrics import baseline, measure, measures_for
 from adapter_ui.models.tuning.model import class_names, load_trainable
 from adapter_ui.models.tuning.order import OrderOfSeed
@@ -135,19 +137,31 @@ def trainer_for(
     """A plain Trainer that reports to `callback` alone, and measures as the task is measured."""
     measures = measures_for(recipe.task_type, loaded, data)
     grouped = recipe.train_sampling_strategy == "group_by_length"
+    averaged = recipe.task_type in AVERAGED_BY_THE_MODEL
+    # AdaLoRA adds a term of its own to the model's loss
+    own_loss = averaged and recipe.method != "ADALORA"
     trainer = Trainer(
         model=loaded.model,
         args=training_arguments(run, recipe, has_validation=bool(data.validation)),
         train_dataset=data.training,
         eval_dataset=data.validation or None,
         processing_class=loaded.tokenizer,
-        data_collator=COLLATORS[recipe.task_type](loaded.tokenizer),
+        data_collator=collator(recipe.task_type, loaded),
+        compute_loss_func=share_of_step if own_loss else None,
         compute_metrics=measures.compute,
         preprocess_logits_for_metrics=measures.reduce,
         callbacks=[*method_callbacks(run, recipe, loaded), *([OrderOfSeed()] if grouped else []), callback],
     )
     trainer.remove_callback(PrinterCallback)
+    if averaged and not own_loss:
+        trainer.model_accepts_loss_kwargs = False
     return trainer
+
+
+def collator(task_type: str, loaded: LoadedModel) -> Callable[[list[Any]], dict[str, torch.Tensor]]:
+    """A decoder that is not shown its labels needs its inputs made of them."""
+    model = {"model": loaded.model} if task_type == "SEQ_2_SEQ_LM" else {}
+    return COLLATORS[task_type](loaded.tokenizer, **model)
 
 
 def method_callbacks(run: RunFolder, recipe: Recipe, loaded: LoadedModel) -> list[TrainerCallback]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ from adapter_ui.training.methods import METHODS
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
-from adapter_ui.training.scripts.script import training_script
+from adapter_ui.training.scripts.script import LAUNCH, training_script
 from adapter_ui.training.scripts.settings import HEADS
+from tests.e2e.app_process import free_port
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.test_tasks_trained import orders, ships
 from tests.training.test_training import reviews, trained
@@ -56,10 +59,8 @@ def conversations() -> Examples:
     return to_examples(read_table(json.dumps(rows)), {}, "CAUSAL_LM")
 
 
-def crews() -> Examples:
-    rows = [
-        {"tokens": ["Ahoy", name, "!"], "tags": ["O", STRANGER, "O"]} for name in ("Anne", "Jack", "Bart")
-    ]
+def crews(names: Sequence[str] = ("Anne", "Jack", "Bart")) -> Examples:
+    rows = [{"tokens": ["Ahoy", name, "!"], "tags": ["O", STRANGER, "O"]} for name in names]
     return to_examples(read_table(json.dumps(rows)), {}, "TOKEN_CLS")
 
 
@@ -98,6 +99,24 @@ CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
     "tags": ("bert", {"task_type": "TOKEN_CLS", "bias": "all", "weight_decay": 0.1}, crews()),
 }
 
+IN_TWO: dict[str, tuple[str, dict[str, Any], Examples]] = {
+    "conversations": ("llama", {**CASES["conversations"][1], "validation_fraction": 0}, conversations()),
+    "rows of one length together": (
+        "llama",
+        {"train_sampling_strategy": "group_by_length"},
+        pirate_rows(),
+    ),
+    "pairs": ("t5", {"task_type": "SEQ_2_SEQ_LM", "gradient_accumulation_steps": 2}, orders()),
+    "classes": ("bert", {"task_type": "SEQ_CLS"}, reviews()),
+    "tags": (
+        "bert",
+        {"task_type": "TOKEN_CLS", "gradient_accumulation_steps": 2},
+        crews(["Anne", "Jack", "Bart", "Mary and Grace"]),
+    ),
+    # of one length: the padding of a batch takes part in where these models look for an answer
+    "questions": ("bert", {"task_type": "QUESTION_ANS"}, ships(["Anne"])),
+}
+
 
 @pytest.fixture(scope="module")
 def run(bases: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
@@ -133,6 +152,15 @@ def losses_of_script(
     )
     state = json.loads((folder / "out" / "trainer_state.json").read_text())
     return [entry["loss"] for entry in state["log_history"] if "loss" in entry]
+
+
+def without_dropout(base: Path, folder: Path) -> Path:
+    """The same base without dropout, whose random numbers no two processes share."""
+    shutil.copytree(base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {name: 0.0 for name in config if "dropout" in name and isinstance(config[name], float)}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 def losses_of_run(run: RunFolder) -> list[float]:
@@ -181,15 +209,41 @@ def test_the_script_of_every_kind_of_run_gives_its_losses(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["conversations", "pairs", "moving ranks"])
+@pytest.mark.parametrize("case", [*IN_TWO, "moving ranks"])
 def test_two_processes_share_the_batches_of_the_run(
     case: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
-    run = train_case(case, bases, tmp_path)
-    launcher = (Path(sys.executable).with_name("accelerate"), "launch", "--cpu", "--num_processes", "2")
+    name, fields, examples = (CASES | IN_TWO)[case]
+    base = without_dropout(bases[name], tmp_path / "base")
+    prepared = PreparedBase(base, f"tiny-org/tiny-{name}", revision="0" * 40)
+    settings = recipe(max_steps=STEPS, per_device_train_batch_size=2, **fields)
+    run = trained(tmp_path, settings, examples, prepared)
+    program, *options = LAUNCH.removesuffix(" train.py").split()
+    port = str(free_port())  # else two launches on one machine would meet
+    launcher = (Path(sys.executable).with_name(program), *options, "--main_process_port", port)
     archive = export_run(run, "script", tmp_path)
-    found = losses_of_script(archive, bases[CASES[case][0]], tmp_path / "script", launcher)
+    found = losses_of_script(archive, base, tmp_path / "script", launcher)
+    state = json.loads((tmp_path / "script" / "out" / "trainer_state.json").read_text())
+    assert state["train_batch_size"] == 1  # of the two rows, in each of two processes
     assert found == pytest.approx(losses_of_run(run), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_share_a_batch_evenly_say_so(
+    bases: dict[str, Path], run: RunFolder, tmp_path: Path
+) -> None:
+    archive = export_run(run, "script", tmp_path)
+    with zipfile.ZipFile(archive) as file:
+        file.extractall(tmp_path / "script")
+    told = subprocess.run(
+        [sys.executable, "train.py", "--base", bases["llama"]],
+        cwd=tmp_path / "script",
+        env={**os.environ, "WORLD_SIZE": "3", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 1
+    assert "3 processes cannot share batches of" in told.stderr
 
 
 @pytest.mark.parametrize("templated", [True, False], ids=["chat template", "no chat template"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,9 @@ def tokenizer(tiny_models: Path) -> PreTrainedTokenizerFast:
     return AutoTokenizer.from_pretrained(tiny_models / "bert")
 
 
-def ships() -> Examples:
+def ships(names: Sequence[str] = ("Anne", "Jack", "Mary", "Bart")) -> Examples:
     rows = [
-        {"question": "Who?", "context": f"Ahoy, {name} is here.", "answer": name}
-        for name in ("Anne", "Jack", "Mary", "Bart") * 4
+        {"question": "Who?", "context": f"Ahoy, {name} is here.", "answer": name} for name in names * 4
     ]
     return to_examples(read_table(json.dumps(rows)), {}, "QUESTION_ANS")
 

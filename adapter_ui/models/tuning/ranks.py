@@ -16,7 +16,11 @@ BEFORE, AFTER = 0.1, 0.3
 
 
 class RankBudget(TrainerCallback):
-    """Tells the adapter how long its training is, and after each step lets it move rank between modules."""
+    """Tells the adapter how long its training is, and after each step lets it move rank between modules.
+
+    A causal model's loss is its share of the step's, to which every pass and process adds PEFT's term for
+    right angles in full: while it trains, that term weighs a share too.
+    """
 
     def on_train_begin(
         self,
@@ -27,8 +31,21 @@ class RankBudget(TrainerCallback):
         **_: Any,
     ) -> None:
         config = model.active_peft_config
+        self.weight = config.orth_reg_weight
+        if config.task_type == "CAUSAL_LM":
+            config.orth_reg_weight /= args.gradient_accumulation_steps * args.world_size
         config.total_step = state.max_steps
         config.tinit, config.tfinal = int(BEFORE * state.max_steps), int(AFTER * state.max_steps)
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        model: PeftModel,
+        **_: Any,
+    ) -> None:
+        model.active_peft_config.orth_reg_weight = self.weight
 
     def on_optimizer_step(
         self,

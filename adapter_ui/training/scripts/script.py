@@ -28,13 +28,23 @@ from adapter_ui.training.scripts.targets import helpers, new_adapter
 
 __all__ = ["STARTING_ADAPTER", "training_script"]
 
+# With --cpu, accelerate starts a single process whatever it is asked for; with --multi_gpu it starts all of
+# them, and where no GPU is they talk through gloo.
+LAUNCH = (
+    "accelerate launch --multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no "
+    "--num_processes 2 train.py"
+)
+AVERAGED_BY_THE_MODEL = ("SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM")
 OPENING = Template('''
 """Trains $what with transformers and PEFT on the rows of data.jsonl beside this file.
 
     pip install $requirements
 
     python train.py
-    accelerate launch --num_processes 2 train.py     several processes share each batch (on a CPU, add --cpu)
+    $launch
+
+The second command lets two processes share each batch, on two GPUs or on one CPU; where the last batch of an
+epoch is too small for that, they read some of its rows twice.
 
 The base is fetched from the Hub; `--base FOLDER` takes it from this machine. The adapter, and the losses in
 trainer_state.json, are written to `--output`, a folder.
@@ -86,7 +96,7 @@ def opening(recipe: Recipe, *, continued: bool) -> str:
         if continued
         else f"an adapter ({METHODS[recipe.method].title})"
     )
-    return OPENING.substitute(what=what, requirements=pinned).lstrip("\n") + "\n"
+    return OPENING.substitute(what=what, requirements=pinned, launch=LAUNCH).lstrip("\n") + "\n"
 
 
 def rows_part(recipe: Recipe) -> str:
@@ -118,6 +128,7 @@ def training_helpers(recipe: Recipe, *, rewritten: bool) -> list[str]:
     """What the training itself calls."""
     return [
         *([training.ACCURACY] if recipe.task_type == "SEQ_CLS" else []),
+        *([training.SHARE_OF_STEP] if has_own_loss(recipe) else []),
         *([training.RANK_BUDGET] if recipe.method == "ADALORA" else []),
         *([training.PLAIN_LORA] if rewritten else []),
         *([training.ORDER_OF_SEED] if is_grouped(recipe) else []),
@@ -128,8 +139,13 @@ def train_part(recipe: Recipe, *, rewritten: bool) -> str:
     asked = recipe.task_type == "QUESTION_ANS"
     more = ["compute_metrics=accuracy"] if recipe.task_type == "SEQ_CLS" else []
     more += ["callbacks=[RankBudget()]"] if recipe.method == "ADALORA" else []
+    more += ["compute_loss_func=share_of_step"] if has_own_loss(recipe) else []
+    averaged = recipe.task_type in AVERAGED_BY_THE_MODEL and recipe.method == "ADALORA"
     return training.TRAIN.substitute(
         collator=training.COLLATORS[recipe.task_type],
+        # a decoder that is not shown its labels needs its inputs made of them
+        decoder=", model=model" if recipe.task_type == "SEQ_2_SEQ_LM" else "",
+        averaged=training.AVERAGED if averaged else "",
         label_names='["start_positions", "end_positions"]' if asked else '["labels"]',
         first=training.FIRST_FACTORS if rewritten else "",
         plain=training.SAVE_PLAIN if rewritten else "",
@@ -138,6 +154,10 @@ def train_part(recipe: Recipe, *, rewritten: bool) -> str:
         labelled=training.LABELLED if recipe.task_type in NAMED_HEADS else "",
         ordered=training.ORDERED if is_grouped(recipe) else "",
     )
+
+
+def has_own_loss(recipe: Recipe) -> bool:
+    return recipe.task_type in AVERAGED_BY_THE_MODEL and recipe.method != "ADALORA"
 
 
 def is_grouped(recipe: Recipe) -> bool:

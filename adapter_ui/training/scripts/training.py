@@ -17,7 +17,10 @@ TRAIN = Template("""
 def train(base, revision, output):
     model, tokenizer = load(base, revision)$first
     rows, held_back = read_rows(tokenizer, row_limit(model, tokenizer))
-    share = max(1, BATCH_SIZE // int(os.getenv("WORLD_SIZE", "1")))  # of each process in a batch
+    processes = int(os.getenv("WORLD_SIZE", "1"))
+    if BATCH_SIZE % processes:
+        raise SystemExit(f"{processes} processes cannot share batches of {BATCH_SIZE} rows evenly.")
+    share = BATCH_SIZE // processes
     arguments = TrainingArguments(
         output_dir=output,
         **TRAINER,
@@ -40,8 +43,8 @@ def train(base, revision, output):
         train_dataset=rows,
         eval_dataset=held_back or None,
         processing_class=tokenizer,
-        data_collator=$collator(tokenizer),$more
-    )$ordered
+        data_collator=$collator(tokenizer$decoder),$more
+    )$averaged$ordered
     trainer.train()
     if trainer.is_world_process_zero():
         trainer.save_state()
@@ -68,14 +71,38 @@ class OrderOfSeed(TrainerCallback):
 
 ORDERED = "\n    trainer.add_callback(OrderOfSeed())"
 
+SHARE_OF_STEP = '''
+def share_of_step(outputs, labels, num_items_in_batch=None):
+    """The batch's share of the loss of a step, which may have several passes and processes; these models
+    would average each batch by itself.
+    """
+    logits = outputs["logits"]
+    if labels.dim() > 1:
+        logits = logits[:, -labels.shape[1] :]
+    items = (labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+    summed = torch.nn.functional.cross_entropy(
+        logits.flatten(0, -2).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum"
+    )
+    return summed / items
+'''
+
+AVERAGED = """
+    trainer.model_accepts_loss_kwargs = False  # AdaLoRA adds a term of its own to the model's loss"""
+
 RANK_BUDGET = '''
 class RankBudget(TrainerCallback):
     """Tells AdaLoRA how long the training is, and after each step lets it move rank between modules."""
 
     def on_train_begin(self, args, state, control, model, **kwargs):
         config = model.peft_config["default"]
+        self.weight = config.orth_reg_weight
+        if config.task_type == "CAUSAL_LM":  # its loss is a share of the step's; the added term has to be too
+            config.orth_reg_weight /= args.gradient_accumulation_steps * args.world_size
         config.total_step = state.max_steps
         config.tinit, config.tfinal = int(0.1 * state.max_steps), int(0.3 * state.max_steps)
+
+    def on_train_end(self, args, state, control, model, **kwargs):
+        model.peft_config["default"].orth_reg_weight = self.weight
 
     def on_optimizer_step(self, args, state, control, model, **kwargs):
         if state.max_steps > 1:
