@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.machine import room_for_a_model
+from adapter_ui.catalog.machine import machine_memory, room_for_a_model
 from adapter_ui.catalog.memory import estimate_memory
 from adapter_ui.catalog.storage.bases import fetch_adapter, fetch_base, find_base
 from adapter_ui.domain import (
@@ -30,9 +31,11 @@ from adapter_ui.domain import (
     largest_that_fits,
 )
 from adapter_ui.domain.loadable import unsupported_precision
+from adapter_ui.engine.machine import precision_choices
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
 from adapter_ui.settings import Settings
+from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.measuring import measure
 from adapter_ui.training.preflight import check
@@ -138,6 +141,22 @@ class Provision:
             model_class=model_class or class_for(None, facts),
             predicted_bytes=predicted_bytes(memory, precision),
         )
+
+    def defaults(self, asked: Recipe, rows: RowFacts) -> dict[str, Default]:
+        """The fields that depend on task, method, rows, base and machine, as they are when they are left
+        out.
+        """
+        base = self.catalog.base_facts(self.base_of(asked))
+        choices = precision_choices(has_gpu=machine_memory().device != "cpu")
+        precision = next(choice for choice in choices if choice.default)
+        situation = Situation(asked.task_type, asked.method, rows, precision, base.parameters)
+        return chosen_defaults(situation)
+
+    def completed(self, given: Mapping[str, Any], examples: Examples) -> tuple[Recipe, dict[str, Default]]:
+        """The recipe with what was left out filled in, and what that was. A given field is never changed."""
+        chosen = self.defaults(Recipe.parse(given), RowFacts.of(examples.rows))
+        left_out = {name: one for name, one in chosen.items() if name not in given}
+        return Recipe.parse({**given, **{name: one.value for name, one in left_out.items()}}), left_out
 
     def training(self, recipe: Recipe) -> Generator[Progress, None, PreparedBase]:
         """Files that a run trains on; called by the run table when the run's turn comes."""

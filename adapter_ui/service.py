@@ -62,6 +62,7 @@ from adapter_ui.outgoing import Outgoing
 from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
+from adapter_ui.training.defaults import Default, RowFacts
 from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.runs import Runs
@@ -250,12 +251,30 @@ class AdapterService:
         return self.provision.token_preview(*self.read_recipe(recipe, data))
 
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
-        """What a fine-tune would do and need, not started; counted exactly once its base is here."""
-        return self.provision.preflight(*self.read_recipe(recipe, data))
+        """What a fine-tune would do and need, not started; counted exactly once its base is here. The
+        report's recipe has every field; `reasons` says why those that were left out are as they are.
+        """
+        _, examples = self.read_recipe(recipe, data)
+        whole, left_out = self.provision.completed(recipe, examples)
+        reasons = {name: one.reason for name, one in left_out.items()}
+        return replace(self.provision.preflight(whole, examples), reasons=reasons)
+
+    def row_facts(self, recipe: Mapping[str, Any], data: str | Path) -> RowFacts:
+        """What the defaults of a recipe's fields have to know of the rows."""
+        return RowFacts.of(self.read_recipe(recipe, data)[1].rows)
+
+    def finetune_defaults(self, recipe: Mapping[str, Any], rows: RowFacts) -> dict[str, Default]:
+        """The values of the fields that depend on task, method, rows, base and machine when they are left
+        out, each with its reason.
+        """
+        return self.provision.defaults(Recipe.parse(recipe), rows)
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
-        """Start a run and give its id. Raises InvalidRecipe or DoesNotFit when it cannot start."""
-        parsed, examples = self.read_recipe(recipe, data)
+        """Start a run and give its id; its folder keeps the recipe with every field. Raises InvalidRecipe
+        or DoesNotFit when it cannot start.
+        """
+        _, examples = self.read_recipe(recipe, data)
+        parsed, _ = self.provision.completed(recipe, examples)
         if refusal := self.provision.preflight(parsed, examples).refusal:
             raise DoesNotFit(refusal)
         return self.run_table.start(parsed, examples)

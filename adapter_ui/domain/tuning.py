@@ -31,7 +31,8 @@ class Preflight:
     """What is known of a fine-tune before it starts. `refusal` is set when it cannot start.
 
     `longest` and `tokens` are token counts after the chat template; `cut` counts rows longer than max_length,
-    `lengths` all rows by their tokens. `preview` are the first rows as tokens.
+    `lengths` all rows by their tokens. `preview` are the first rows as tokens. `recipe` has every field;
+    `reasons` says of each that was chosen for the situation why it is as it is.
     """
 
     recipe: Mapping[str, Any]
@@ -49,6 +50,7 @@ class Preflight:
     refusal: str | None = None
     lengths: LengthHistogram | None = None
     preview: tuple[TokenRow, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class RunState(StrEnum):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from adapter_ui.domain import BaseFacts, MemoryEstimate, Preflight
 from adapter_ui.domain.memory import training_memory
+from adapter_ui.training.defaults import usual_rates
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.fitting import in_words, what_fits
@@ -52,7 +53,7 @@ def check(
         adapter_bytes=figures.adapter_bytes if figures else None,
         memory=memory,
         available_bytes=available_bytes,
-        warnings=tuple(warnings(recipe, examples, usable - held_back, steps, figures)),
+        warnings=tuple(warnings(recipe, examples, base, usable - held_back, steps, figures)),
         refusal=refusal(recipe, examples, base, available_bytes, figures),
         lengths=figures.lengths if figures else None,
         preview=figures.preview if figures else (),
@@ -108,7 +109,12 @@ def refusal(
 
 
 def warnings(
-    recipe: Recipe, examples: Examples, training_rows: int, steps: int, figures: Figures | None
+    recipe: Recipe,
+    examples: Examples,
+    base: BaseFacts,
+    training_rows: int,
+    steps: int,
+    figures: Figures | None,
 ) -> Iterator[str]:
     """What is likely to disappoint, most telling first."""
     if examples.dropped:
@@ -120,7 +126,7 @@ def warnings(
         yield f"Only {training_rows} rows to train on: the model may learn them by heart and nothing else."
     if steps < FEW_STEPS:
         yield f"Only {steps} optimizer steps: little will change; raise num_train_epochs."
-    yield from unusual_rate(recipe)
+    yield from unusual_rate(recipe, base)
     seen = (
         steps
         * recipe.per_device_train_batch_size
@@ -139,9 +145,9 @@ def warnings(
     yield from rare_labels(examples)
 
 
-def unusual_rate(recipe: Recipe) -> Iterator[str]:
+def unusual_rate(recipe: Recipe, base: BaseFacts) -> Iterator[str]:
     method = METHODS[recipe.method]
-    low, high = method.usual_rates
+    low, high = usual_rates(recipe.method, recipe.task_type, base)
     if low * TOO_LOW <= recipe.learning_rate <= high * TOO_HIGH:
         return
     side = "low" if recipe.learning_rate < low else "high"

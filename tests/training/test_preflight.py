@@ -122,7 +122,7 @@ def test_an_unknown_size_refuses_nothing() -> None:
 WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
     ({}, None, "Only 8 rows to train on"),
     ({"max_steps": 3}, None, "Only 3 optimizer steps"),
-    ({"learning_rate": 0.01}, None, "0.01 is high for LoRA; 1e-4 to 5e-4 is usual, since"),
+    ({"learning_rate": 0.01}, None, "0.01 is high for LoRA; 1e-4 to 3e-3 is usual, since"),
     ({"learning_rate": 1e-6}, None, "1e-06 is low for LoRA"),
     ({"method": "PROMPT_TUNING", "learning_rate": 1e-4}, None, "0.0001 is low for Prompt tuning; 3e-3 to"),
     ({"method": "P_TUNING"}, None, "keeps no checkpoints"),

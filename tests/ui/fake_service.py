@@ -57,6 +57,7 @@ from adapter_ui.domain import (
 from adapter_ui.errors import DoesNotFit, GatedRepo, HubUnreachable, UnknownRun
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
+from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
 from adapter_ui.training.recipe import Recipe, total_steps
 from adapter_ui.ui.app import build_page, launch_options, queue_options
 from tests.ui import fake_arms, fake_search
@@ -308,6 +309,14 @@ class FakeService:
         words = [word for value in first.values() for word in str(value).split(" ")]
         tokens = tuple(Token(f" {word}", learned=at > 3) for at, word in enumerate(words))
         return TokenPreview((TokenRow(tokens, len(tokens)),), limit=512)
+
+    def row_facts(self, recipe: Mapping[str, Any], data: str | Path) -> RowFacts:
+        return RowFacts.of(self.read_table(data).rows)
+
+    def finetune_defaults(self, recipe: Mapping[str, Any], rows: RowFacts) -> dict[str, Default]:
+        asked = Recipe.parse(recipe)
+        precision = next(choice for choice in self.precisions() if choice.default)
+        return chosen_defaults(Situation(asked.task_type, asked.method, rows, precision, 135 * MB))
 
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
         parsed = Recipe.parse(recipe)

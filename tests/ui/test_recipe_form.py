@@ -23,11 +23,11 @@ from tests.ui.served import served
 @pytest.mark.parametrize("method", METHODS)
 def test_what_the_form_shows_of_a_method_is_its_recipe(method: str) -> None:
     with gr.Blocks():
-        names = [*method_sizes(), *method_details(), "learning_rate"]
-    assert set(names) == OWN_FIELDS | {"learning_rate"}
+        names = [*method_sizes(), *method_details()]
+    assert set(names) == OWN_FIELDS
     _, *updates = method_fields(names, method)
     shown = {name for name, update in zip(names, updates, strict=True) if update["visible"]}
-    assert shown == METHODS[method].defaults.keys() | {"learning_rate"}
+    assert shown == METHODS[method].defaults.keys()
     values = [update.get("value", "left from another method") for update in updates]
     recipe = recipe_of(["base_model", "method", *names], ["a/b", method, *values], "CAUSAL_LM", {})
     assert Recipe.parse(recipe) == Recipe.parse({"base_model": "a/b", "method": method})
@@ -50,7 +50,11 @@ def test_a_chosen_method_shows_its_fields_with_its_defaults_and_is_checked(page:
     page.locator("#recipe-method input").click()
     page.get_by_role("option", name="Prompt tuning").click()
     expect(page.locator("#recipe-num-virtual-tokens input")).to_have_value("20")
-    expect(page.locator("#recipe-learning-rate input")).to_have_value("0.03")
+    rate = page.locator("#recipe-learning-rate")
+    expect(rate.locator("input")).to_have_attribute("placeholder", "0.03")
+    expect(rate.locator("input")).to_have_value("")
+    expect(rate).to_contain_text("0.03 by default: only the virtual tokens learn")
+    expect(page.locator("#recipe-num-train-epochs")).to_contain_text("8 by default: 30 rows are few")
     expect(page.locator("#recipe-r")).to_be_hidden()
     expect(page.locator("#recipe-method")).to_contain_text("Learned tokens in front of the text")
     fill_in(page.locator("#recipe-num-virtual-tokens input"), "12")

@@ -15,6 +15,7 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
+from adapter_ui.ui.tuning.defaults import default_events
 from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
 from adapter_ui.ui.tuning.outgoing_panel import (
     OutgoingPanel,
@@ -74,6 +75,15 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     token_events(service, data, partial(job_of, names), job, fields)
     deciding = [data.form, *fields.values()]  # not the rows, which may be long
     target_events(service, partial(recipe_alone, names), deciding, fields, targets, recipe_tab.select)
+    default_events(
+        service,
+        partial(job_of, names),
+        job,
+        partial(recipe_alone, names),
+        deciding,
+        fields,
+        recipe_tab.select,
+    )
     check_events(service, names, job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
     starting = {"show_progress": "minimal", **LOOK_UP}

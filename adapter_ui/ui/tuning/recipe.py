@@ -1,4 +1,6 @@
-"""Step 2: the recipe. A field of the form is a field of the recipe, by its name, with its default."""
+"""Step 2: the recipe. A field of the form is a field of the recipe, by its name, with its default; the
+default of some follows the situation, and those stand empty until somebody fills them.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,10 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import Precision
 from adapter_ui.training.methods import OWN_FIELDS, strange_fields
 from adapter_ui.ui.page import INSTANT, Page
 from adapter_ui.ui.state import Selection
-from adapter_ui.ui.tuning.fields import choice, number
+from adapter_ui.ui.tuning.fields import choice, following_choice, following_number, number
 from adapter_ui.ui.tuning.method import method_choice, method_details, method_fields, method_sizes
 from adapter_ui.ui.tuning.targets import TargetChoice, target_choice
 
@@ -39,8 +40,8 @@ def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, gr.B
     method = method_choice()
     with gr.Row():
         sizes = method_sizes()
-        rate = number("learning_rate", "Learning rate")
-        epochs = number("num_train_epochs", "Epochs")
+        rate = following_number("learning_rate", "Learning rate")
+        epochs = following_number("num_train_epochs", "Epochs")
     fields = {
         "name": name,
         "base_model": base,
@@ -53,7 +54,7 @@ def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, gr.B
     more, targets = more_fields()
     fields |= more
     onward = gr.Button("Check it", variant="primary", elem_id="recipe-next")
-    own = [name for name in fields if name in (*OWN_FIELDS, "learning_rate")]
+    own = [name for name in fields if name in OWN_FIELDS]
     method.input(partial(method_fields, own), method, [method, *(fields[name] for name in own)], **INSTANT)
     take.click(taken, page.selected, [proceed, base], **INSTANT)
     return fields, targets, onward
@@ -67,9 +68,7 @@ def more_fields() -> tuple[dict[str, gr.Component], TargetChoice]:
         targets = target_choice()
         with gr.Row():
             fields["max_steps"] = number("max_steps", "Most steps", precision=0)
-            fields["per_device_train_batch_size"] = number(
-                "per_device_train_batch_size", "Batch", precision=0
-            )
+            fields["per_device_train_batch_size"] = following_number("per_device_train_batch_size", "Batch")
             fields["gradient_accumulation_steps"] = number(
                 "gradient_accumulation_steps", "Accumulate", precision=0
             )
@@ -80,14 +79,10 @@ def more_fields() -> tuple[dict[str, gr.Component], TargetChoice]:
             )
             fields["warmup_ratio"] = number("warmup_ratio", "Warm-up")
             fields["weight_decay"] = number("weight_decay", "Weight decay")
-            fields["validation_fraction"] = number("validation_fraction", "Validation share")
+            fields["validation_fraction"] = following_number("validation_fraction", "Validation share")
         with gr.Row():
-            fields["precision"] = choice(
-                "precision", "Precision", [precision.value for precision in Precision]
-            )
-            fields["train_sampling_strategy"] = choice(
-                "train_sampling_strategy", "Batches", ["random", "group_by_length"]
-            )
+            fields["precision"] = following_choice("precision", "Precision")
+            fields["train_sampling_strategy"] = following_choice("train_sampling_strategy", "Batches")
             fields["seed"] = number("seed", "Seed", precision=0)
     return fields, targets
 
