@@ -65,7 +65,7 @@ def train(run: RunFolder) -> None:
     first = first_factors(loaded.model)
     tell(run, RunState.RUNNING, "Reading the data.")
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
-    prompts = sample_prompts(examples)
+    prompts = sample_prompts(examples, recipe.prompt_template)
     remove_torn(run.checkpoints)
     checkpoint = newest(run.checkpoints)
     if prompts and checkpoint is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from adapter_ui.domain import Precision
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.methods import METHODS, STARTS_FROM_THE_BASE
+from adapter_ui.training.prompt_template import refuse_bad_template
 
 if TYPE_CHECKING:
     from adapter_ui.training.recipe import Recipe
@@ -32,8 +33,14 @@ def refuse_bad_combinations(recipe: Recipe) -> None:
             f"{' and '.join(sorted(tasks))}; choose another method.",
             field="method",
         )
+    refuse_bad_template(recipe)
     refuse_bad_ranks(recipe)
     refuse_bad_starts(recipe)
+    if recipe.task_type != "CAUSAL_LM" and not recipe.completion_only_loss:
+        raise InvalidRecipe(
+            f"completion_only_loss is for CAUSAL_LM, and task_type is {recipe.task_type}; leave it out.",
+            field="completion_only_loss",
+        )
     unscaled = set(recipe.feedforward_modules) - set(recipe.target_modules)
     if recipe.target_modules != "all-linear" and unscaled:
         raise InvalidRecipe(

@@ -27,6 +27,7 @@ from adapter_ui.training.fields import (
     yes_as_word,
 )
 from adapter_ui.training.methods import METHODS, MethodName, methods_with, strange_fields
+from adapter_ui.training.prompt_template import LONGEST_TEMPLATE
 from adapter_ui.training.refusals import SHOWN, kind_of, refusal
 
 
@@ -60,6 +61,15 @@ class Recipe(BaseModel):
         {},
         max_length=8,
         description="What each column of the data is; guessed from their names when left out.",
+    )
+    prompt_template: str = Field(
+        "",
+        max_length=LONGEST_TEMPLATE,
+        description="How a prompt and its answer make one text: “Q: {prompt} A: {completion}”. Empty for the "
+        "base's chat template.",
+    )
+    completion_only_loss: bool = Field(
+        True, description="Learn answers only; without it every token is learned, those of prompts too."
     )
     r: Annotated[Whole, Ge(1), Le(512)] = Field(
         8, description="The rank: higher learns more and makes a larger adapter."

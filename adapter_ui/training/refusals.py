@@ -56,6 +56,8 @@ WORDED = {
     "target_modules": "a list of at most 64 module names such as q_proj, or all-linear, or empty",
     "feedforward_modules": "a list of at most 64 module names such as down_proj, or empty",
     "trainable_tokens": "a list of at most 256 tokens such as <|user|>, or empty",
+    "prompt_template": "a text of at most 4000 characters with {prompt} and then {completion}, or empty",
+    "completion_only_loss": "true or false",
     "use_rslora": "true or false",
     "use_dora": "true or false",
     "decompose_both": "true or false",

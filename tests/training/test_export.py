@@ -78,6 +78,11 @@ CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
         },
         conversations(),
     ),
+    "every token in a template": (
+        "llama",
+        {"prompt_template": "Q: {prompt} '\"\nA: {completion}", "completion_only_loss": False},
+        pirate_rows(),
+    ),
     "nf4": ("llama", {"precision": "nf4", "target_modules": "all-linear"}, pirate_rows()),
     "classes": ("bert", {"task_type": "SEQ_CLS", "validation_fraction": 0.25, "use_rslora": True}, reviews()),
     "tags on all linear": (

@@ -30,6 +30,7 @@ from adapter_ui.models.tuning.model import (
 from adapter_ui.models.tuning.plain_lora import is_factor, starts_from_the_base
 from adapter_ui.models.tuning.token_rows import leaked_rows, token_rows, unseen_labels
 from adapter_ui.training.figures import Figures, histogram
+from adapter_ui.training.prompt_template import Wording
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
 
@@ -51,7 +52,7 @@ def count(run: RunFolder) -> Figures:
         trainable_parameters=loaded.model.get_nb_trainable_parameters()[0],
         adapter_bytes=ADAPTER_BYTES * saved_parameters(loaded.model),
         lengths=histogram(data.lengths, limit),
-        preview=token_rows(examples, labels, loaded.tokenizer, limit),
+        preview=token_rows(examples, labels, loaded.tokenizer, limit, Wording.of(recipe)),
         leaked=leaked_rows(data),
         unseen=unseen_labels(data, labels),
         training_rows=len(data.training),

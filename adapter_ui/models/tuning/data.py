@@ -1,7 +1,7 @@
 """From training examples to token ids and labels, through the base's tokenizer and its chat template.
 
-A model learns answers only: every token of a prompt is labelled -100, which the loss passes over. Knows
-nothing of models or of training.
+A model learns answers only, unless its recipe wants everything learned: every token of a prompt is labelled
+-100, which the loss passes over. Knows nothing of models or of training.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.windows import NOT_HERE, encode_question
 from adapter_ui.models.windows import Place
 from adapter_ui.training.examples import Examples
+from adapter_ui.training.prompt_template import BETWEEN_TURNS, Span, Wording, in_template
 from adapter_ui.training.recipe import Recipe, validation_size, virtual_tokens
 
 IGNORED = -100
 SHORTEST_ROW = 8
-BETWEEN_TURNS = "\n\n"
+ANSWERS_ONLY = Wording()
 Row = dict[str, Any]
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ def encode_examples(
             "This base's tokenizer cannot tell where its tokens lie in the text; choose another base."
         )
     ids = {label: index for index, label in enumerate(labels)}
-    encoded = [encode_example(row, recipe.task_type, ids, tokenizer, max_length) for row in examples.rows]
+    wording = Wording.of(recipe)
+    encoded = [
+        encode_example(row, recipe.task_type, ids, tokenizer, max_length, wording) for row in examples.rows
+    ]
     lengths = [example.length for example in encoded]
     kept = [
         (example, row)
@@ -124,12 +127,13 @@ def encode_example(
     ids: Mapping[str, int],
     tokenizer: PreTrainedTokenizerBase,
     max_length: int,
+    wording: Wording = ANSWERS_ONLY,
 ) -> Encoded:
     """One example in the form of its task."""
     if task_type == "QUESTION_ANS":
         windows, length = encode_question(row, tokenizer, max_length)
         return Encoded([window for window, _ in windows], length, [places for _, places in windows])
-    encode = encode_pair if task_type == "SEQ_2_SEQ_LM" else partial(encode_row, ids=ids)
+    encode = encode_pair if task_type == "SEQ_2_SEQ_LM" else partial(encode_row, ids=ids, wording=wording)
     encoded, length = encode(row, tokenizer=tokenizer, max_length=max_length)
     return Encoded([encoded], length, [[]])
 
@@ -149,7 +153,11 @@ def row_limit(recipe: Recipe, loaded: LoadedModel) -> int:
 
 
 def encode_row(
-    row: Mapping[str, Any], ids: Mapping[str, int], tokenizer: PreTrainedTokenizerBase, max_length: int
+    row: Mapping[str, Any],
+    ids: Mapping[str, int],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    wording: Wording = ANSWERS_ONLY,
 ) -> tuple[Row, int]:
     """One example as ids, attention mask and labels, cut at `max_length`; and its length before."""
     if "label" in row:
@@ -161,7 +169,7 @@ def encode_row(
         encoded, length = encode_whole(tokenizer, max_length, text=row["tokens"], is_split_into_words=True)
         labels = first_piece_labels(encoded.word_ids(), row["tags"], ids)
         return {**tensors_of(encoded), "labels": labels}, length
-    whole = encode_text(*learned_text(row, tokenizer), tokenizer)
+    whole = encode_text(*learned_text(row, tokenizer, wording), tokenizer)
     return {key: values[:max_length] for key, values in whole.items()}, len(whole["input_ids"])
 
 
@@ -216,17 +224,35 @@ def encode_text(
     return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"], "labels": labels}
 
 
-def learned_text(row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[Span], bool]:
+def learned_text(
+    row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, wording: Wording = ANSWERS_ONLY
+) -> tuple[str, list[Span], bool]:
     """The text of a row, its spans to learn, and whether the tokenizer adds its special tokens around it."""
     end = tokenizer.eos_token or ""
-    if "text" in row:
-        return row["text"] + end, [(0, len(row["text"] + end))], True
-    turns = messages_of(row)
-    if has_chat_template(tokenizer):
-        return *templated(turns, tokenizer), False
-    prompt = BETWEEN_TURNS.join(turn["content"] for turn in turns[:-1])
-    text = f"{prompt}{BETWEEN_TURNS}{turns[-1]['content']}{end}"
-    return text, [(len(prompt), len(text))], True
+    turns = [] if "text" in row else messages_of(row)
+    by_base = bool(turns) and not wording.template and has_chat_template(tokenizer)
+    if by_base:
+        text, answers = templated(turns, tokenizer)
+    elif turns:
+        text, answers = in_template(turns, wording.template) if wording.template else joined(turns)
+        text += end
+        answers[-1] = (answers[-1][0], len(text))
+    else:
+        text, answers = row["text"] + end, []
+    return text, answers if answers and wording.answers_only else [(0, len(text))], not by_base
+
+
+def joined(turns: Sequence[Mapping[str, str]]) -> tuple[str, list[Span]]:
+    """The conversation without any template, and where each answer lies in it, the break before it included:
+    a prompt ends without one.
+    """
+    text, spans = "", []
+    for turn in turns:
+        begin = len(text)
+        text += f"{BETWEEN_TURNS if text else ''}{turn['content']}"
+        if turn["role"] == "assistant":
+            spans.append((begin, len(text)))
+    return text, spans
 
 
 def templated(

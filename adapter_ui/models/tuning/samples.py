@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.data import messages_of
 from adapter_ui.training.examples import Examples
+from adapter_ui.training.prompt_template import in_template
 from adapter_ui.training.run_folder import RunFolder
 
 SAMPLES = 2
@@ -26,8 +28,18 @@ MOST_TIMES = 8
 SHOWN_CHARACTERS = 2_000
 
 
-Prompts = Sequence[tuple[Sequence[ChatMessage], str]]
-"""Turns that end with a question, and the answer in the data."""
+@dataclass(frozen=True)
+class SamplePrompt:
+    """Turns that end with a question, and the answer in the data; or `raw`, the one text of the recipe's own
+    template.
+    """
+
+    asked: tuple[ChatMessage, ...]
+    expected: str
+    raw: bool = False
+
+
+Prompts = Sequence[SamplePrompt]
 
 
 class SamplesAtEvaluations(TrainerCallback):
@@ -45,15 +57,18 @@ class SamplesAtEvaluations(TrainerCallback):
             write_samples(self.run, self.loaded, self.prompts, "during", state.global_step)
 
 
-def sample_prompts(examples: Examples) -> list[tuple[tuple[ChatMessage, ...], str]]:
+def sample_prompts(examples: Examples, template: str = "") -> list[SamplePrompt]:
     """The first prompts of the data, different ones, each with the answer that the data expects."""
-    found: dict[str, tuple[tuple[ChatMessage, ...], str]] = {}
+    found: dict[str, SamplePrompt] = {}
     if examples.task_type not in ("CAUSAL_LM", "SEQ_2_SEQ_LM") or "text" in examples.rows[0]:
         return []
     for row in examples.rows:
         turns = messages_of(row)
         asked = tuple(ChatMessage(turn["role"], turn["content"]) for turn in turns[:-1])
-        found.setdefault(asked[-1].content, (asked, turns[-1]["content"]))
+        if template:
+            text, answers = in_template(turns, template)
+            asked = (ChatMessage("user", text[: answers[-1][0]]),)
+        found.setdefault(asked[-1].content, SamplePrompt(asked, turns[-1]["content"], bool(template)))
         if len(found) == SAMPLES:
             break
     return list(found.values())
@@ -65,12 +80,12 @@ def write_samples(run: RunFolder, loaded: LoadedModel, prompts: Prompts, when: s
     """
     side = loaded.tokenizer.padding_side
     loaded.model.eval()
-    for asked, expected in prompts:
+    for prompt in prompts:
         with torch.random.fork_rng():
             answer = generate(
                 loaded,
-                asked,
-                GenerationOptions(max_new_tokens=SAMPLE_TOKENS, temperature=0, seed=0),
+                prompt.asked,
+                GenerationOptions(max_new_tokens=SAMPLE_TOKENS, temperature=0, seed=0, raw=prompt.raw),
                 emit=lambda _: None,
                 cancelled=lambda: run.stop_asked and when != "after",
             )
@@ -78,8 +93,8 @@ def write_samples(run: RunFolder, loaded: LoadedModel, prompts: Prompts, when: s
             "sample",
             when=when,
             step=step,
-            prompt=asked[-1].content[:SHOWN_CHARACTERS],
-            expected=expected[:SHOWN_CHARACTERS],
+            prompt=prompt.asked[-1].content[:SHOWN_CHARACTERS],
+            expected=prompt.expected[:SHOWN_CHARACTERS],
             text=answer.text,
         )
     loaded.tokenizer.padding_side = side

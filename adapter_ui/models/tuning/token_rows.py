@@ -10,8 +10,15 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 
 from adapter_ui.domain import Token, TokenRow
-from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_example, in_one_line
+from adapter_ui.models.tuning.data import (
+    ANSWERS_ONLY,
+    IGNORED,
+    EncodedData,
+    encode_example,
+    in_one_line,
+)
 from adapter_ui.training.examples import Examples
+from adapter_ui.training.prompt_template import Wording
 
 SHOWN_ROWS = 3
 SHOWN_TOKENS = 240
@@ -19,12 +26,18 @@ TORN = "\N{REPLACEMENT CHARACTER}"
 
 
 def token_rows(
-    examples: Examples, labels: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length: int
+    examples: Examples,
+    labels: Sequence[str],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    wording: Wording = ANSWERS_ONLY,
 ) -> tuple[TokenRow, ...]:
     """The first rows, encoded as training encodes them."""
     ids = {label: index for index, label in enumerate(labels)}
     task = examples.task_type
-    encoded = (encode_example(row, task, ids, tokenizer, max_length) for row in examples.rows[:SHOWN_ROWS])
+    encoded = (
+        encode_example(row, task, ids, tokenizer, max_length, wording) for row in examples.rows[:SHOWN_ROWS]
+    )
     return tuple(
         token_row(*in_one_line(example.rows[0], task), example.length, labels, tokenizer)
         for example in encoded

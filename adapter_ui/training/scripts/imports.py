@@ -6,7 +6,7 @@ import re
 
 from adapter_ui.training.methods import METHODS
 
-STANDARD = ("argparse", "json", "os", "random")
+STANDARD = ("argparse", "json", "os", "random", "re")
 PACKAGES = ("bitsandbytes", "torch")
 TRANSFORMERS = (
     "AutoConfig",

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from string import Template
 
-ENCODE_TEXT = '''
+from adapter_ui.training.recipe import Recipe
+
+ENCODE_TEXT = Template('''
 def encode(row, tokenizer, max_length):
     """Tokens of a row, labelled where they begin inside a span of the text that is to be learned."""
     text, spans, special_tokens = learned_text(row, tokenizer)
-    encoded = tokenizer(text, add_special_tokens=special_tokens, return_offsets_mapping=True)
+$everything    encoded = tokenizer(text, add_special_tokens=special_tokens, return_offsets_mapping=True)
     labels = [
         token if begin < end and any(start <= begin < stop for start, stop in spans) else IGNORED
         for token, (begin, end) in zip(encoded["input_ids"], encoded["offset_mapping"])
@@ -31,14 +33,34 @@ def learned_text(row, tokenizer):
         {"role": "user", "content": row["prompt"]},
         {"role": "assistant", "content": row["completion"]},
     ]
-    template = tokenizer.chat_template
+$by_base    text, spans = joined(turns)
+    text += end
+    return text, [*spans[:-1], (spans[-1][0], len(text))], True
+
+
+$joined
+''')
+
+EVERYTHING = """    spans = [(0, len(text))]  # prompts too
+"""
+
+BY_BASE = """    template = tokenizer.chat_template
     if isinstance(template, str) and len(template) <= 64_000:
         text = tokenizer.apply_chat_template(turns, tokenize=False)
         answers = [at for at, turn in enumerate(turns) if turn["role"] == "assistant"]
         return text, [answer_span(text, turns, at, tokenizer) for at in answers], False
-    prompt = "\\n\\n".join(turn["content"] for turn in turns[:-1])
-    text = prompt + "\\n\\n" + turns[-1]["content"] + end
-    return text, [(len(prompt), len(text))], True
+"""
+
+JOINED = '''
+def joined(turns):
+    """The conversation without any template, and where each answer lies in it, with the break before."""
+    text, spans = "", []
+    for turn in turns:
+        begin = len(text)
+        text += ("\\n\\n" if text else "") + turn["content"]
+        if turn["role"] == "assistant":
+            spans.append((begin, len(text)))
+    return text, spans
 
 
 def answer_span(text, turns, at, tokenizer):
@@ -46,6 +68,30 @@ def answer_span(text, turns, at, tokenizer):
     asked = tokenizer.apply_chat_template(turns[:at], tokenize=False, add_generation_prompt=True)
     answered = tokenizer.apply_chat_template(turns[: at + 1], tokenize=False)
     return len(os.path.commonprefix([text, asked])), len(os.path.commonprefix([text, answered]))
+'''
+
+IN_TEMPLATE = '''
+def joined(turns):
+    """The conversation in PROMPT_TEMPLATE, exchange by exchange, and where each answer lies in it, the blanks
+    before it included.
+    """
+    before, _, ending = PROMPT_TEMPLATE.partition("{completion}")
+    text, spans, asked = "", [], []
+    system = "\\n\\n".join(turn["content"] for turn in turns if turn["role"] == "system")
+    if system and "{system}" not in PROMPT_TEMPLATE:
+        text, system = system + "\\n\\n", ""
+    for turn in turns:
+        if turn["role"] == "user":
+            asked.append(turn["content"])
+        elif turn["role"] == "assistant":
+            values = {"{system}": system, "{prompt}": "\\n\\n".join(asked)}
+            parts = re.split(r"({system}|{prompt})", before)
+            text += ("\\n\\n" if spans else "") + "".join(values.get(part, part) for part in parts)
+            begin = len(text.rstrip(" "))
+            text += turn["content"] + ending
+            spans.append((begin, len(text)))
+            system, asked = "", []
+    return text, spans
 '''
 
 ENCODE_PAIR = '''
@@ -114,12 +160,23 @@ def answer_tokens(row, places):
 '''
 
 ENCODERS = {
-    "CAUSAL_LM": ENCODE_TEXT,
     "SEQ_CLS": ENCODE_CLASSIFIED,
     "TOKEN_CLS": ENCODE_TAGGED,
     "SEQ_2_SEQ_LM": ENCODE_PAIR,
     "QUESTION_ANS": ENCODE_QUESTION,
 }
+
+
+def encoder(recipe: Recipe) -> str:
+    """The encoder of the recipe's rows."""
+    if recipe.task_type in ENCODERS:
+        return ENCODERS[recipe.task_type]
+    return ENCODE_TEXT.substitute(
+        everything="" if recipe.completion_only_loss else EVERYTHING,
+        by_base="" if recipe.prompt_template else BY_BASE,
+        joined=(IN_TEMPLATE if recipe.prompt_template else JOINED).strip("\n"),
+    )
+
 
 ROWS = Template('''
 def read_rows(tokenizer, max_length):

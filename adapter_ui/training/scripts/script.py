@@ -65,7 +65,7 @@ def training_script(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -
     rewritten = not continued and recipe.init_lora_weights in STARTS_FROM_THE_BASE
     sections = [
         settings(recipe, base, labels),
-        rows.ENCODERS[recipe.task_type],
+        rows.encoder(recipe),
         rows_part(recipe),
         *([] if continued else helpers(recipe)),
         load_part(recipe, continued=continued),
