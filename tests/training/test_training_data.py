@@ -10,7 +10,8 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_examples, learned_text
+from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_examples
+from adapter_ui.models.tuning.wording import learned_text
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
 from tests.training.conftest import pirate_rows, recipe

@@ -17,7 +17,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from adapter_ui.domain import ChatMessage, GenerationOptions
 from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.loading import LoadedModel
-from adapter_ui.models.tuning.data import messages_of
+from adapter_ui.models.tuning.wording import messages_of
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.prompt_template import in_template
 from adapter_ui.training.run_folder import RunFolder

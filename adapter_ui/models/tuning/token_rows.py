@@ -10,13 +10,8 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 
 from adapter_ui.domain import Token, TokenRow
-from adapter_ui.models.tuning.data import (
-    ANSWERS_ONLY,
-    IGNORED,
-    EncodedData,
-    encode_example,
-    in_one_line,
-)
+from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_example, in_one_line
+from adapter_ui.models.tuning.wording import ANSWERS_ONLY
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.prompt_template import Wording
 
