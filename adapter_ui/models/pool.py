@@ -95,6 +95,8 @@ class Pool:
             resident.attach(spec.adapter, Path(spec.adapter_folder))
         except HalfAttached:
             self.residents = {key: kept for key, kept in self.residents.items() if kept is not resident}
+            for batch in resident.decoder.turns():
+                batch.fail(HalfAttached(f"{spec.base} was dropped while it answered; ask again."))
             raise
 
     def any_copy(self, spec: ModelSpec) -> Resident:
@@ -102,7 +104,15 @@ class Pool:
         return found or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
 
     def copy_that_serves_alone(self, spec: ModelSpec) -> Resident | None:
-        return next((self.residents[key] for key in self.residents if key.serves_alone(spec)), None)
+        """Of several the one that has the adapter already, else one that is writing, else the one used last:
+        requests that could share a batch come together.
+        """
+        copies = [kept for key, kept in self.residents.items() if key.serves_alone(spec)]
+        return max(
+            reversed(copies),
+            key=lambda one: (spec.adapter in one.attached, one.decoder.writing),
+            default=None,
+        )
 
     def at_hand(self, spec: ModelSpec) -> Resident | None:
         """The base that would answer at once, with the adapter of `spec` on it; None when one of them has to

@@ -5,7 +5,7 @@ Knows what each kind of request needs of the models in memory; begins nothing it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from adapter_ui.domain import Precision
 from adapter_ui.engine import protocol
@@ -29,12 +29,22 @@ class Waiting:
     def add(self, request_id: int, request: protocol.Request) -> None:
         self.requests[request_id] = request
 
+    def leave(self, cancelled: Collection[int]) -> list[int]:
+        """Take requests whose readers have gone out of the queue; gives their ids."""
+        gone = [request_id for request_id in self.requests if request_id in cancelled]
+        for request_id in gone:
+            del self.requests[request_id]
+            self.told.pop(request_id, None)
+        return gone
+
     def able_to_begin(self, pool: Pool, alone: Resident | None) -> Iterator[tuple[int, protocol.Request]]:
         """The requests that can begin, one after the other: what one changes, the next one sees. `alone`
         writes an answer that no batch can hold.
         """
         held: set[Base] = set()
         for request_id, request in list(self.requests.items()):
+            if request_id not in self.requests:  # begun beside an answer that was written alone meanwhile
+                continue
             base = base_of(request)
             if base in held or not can_begin(request, base, pool, alone):
                 held.add(base)

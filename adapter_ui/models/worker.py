@@ -87,6 +87,8 @@ class Worker:
 
     def go_on(self) -> None:
         """Begin what can begin, and let every answer take a step."""
+        for request_id in self.waiting.leave(self.cancelled):
+            self.end(request_id)
         for request_id, request in self.waiting.able_to_begin(self.pool, self.alone):
             self.begin(request_id, request)
         self.tell_the_waiting()
@@ -187,8 +189,14 @@ class Worker:
             answer=GrowingAnswer(resident.loaded.tokenizer, options.stop, ends, len(prompt), seed, emit),
             cancelled=lambda: request_id in self.cancelled,
             ended=partial(self.row_ended, request_id),
+            reading=partial(self.tell_reading, request_id, len(prompt)),
         )
+        row.reading(0)  # a word that ends the short silence which a tokenizer is allowed
         resident.decoder.admit(row, attachment)
+
+    def tell_reading(self, request_id: int, prompt_tokens: int, done: int = 0) -> None:
+        event = Progress("read", "Reading the prompt", done, prompt_tokens, unit="tokens")
+        self.send(request_id, event)
 
     def row_ended(self, request_id: int, row: Row, error: AdapterUIError | None) -> None:
         if error is None:
@@ -212,7 +220,8 @@ class Worker:
         emit = partial(self.send, request_id)
         self.alone = resident
         try:
-            answer = generate(resident.loaded, request.messages, request.options, emit, cancelled)
+            reading = partial(self.tell_reading, request_id)
+            answer = generate(resident.loaded, request.messages, request.options, emit, cancelled, reading)
         finally:
             self.alone = None
         self.send(request_id, answer)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapter_ui.domain import Generation, GenerationOptions, LoadReport, Precision
+from adapter_ui.domain import Generation, GenerationOptions, LoadReport, Precision, Progress
 from adapter_ui.engine import protocol
 from adapter_ui.engine.local import LocalEngine
 from tests.engine.test_local_engine import GREEDY, HELLO, answer, spec_of
@@ -71,3 +71,18 @@ def test_two_answers_that_are_written_alone_come_one_after_the_other(
         if isinstance(event, Generation):
             last[place] = event
     assert [last[place].text for place in (0, 1)] == expected
+
+
+def test_readers_who_leave_the_queue_are_gone_at_once(engine: LocalEngine, alone: protocol.ModelSpec) -> None:
+    """Behind an answer that is written alone, and told in the places of those who stay."""
+    long = engine.stream(protocol.Generate(alone, HELLO, LONG), silence_seconds=60)
+    assert next(event for event in long if isinstance(event, Generation))
+    leaving = engine.stream(protocol.Generate(alone, HELLO, LONG), silence_seconds=60)
+    staying = engine.stream(protocol.Generate(alone, HELLO, GREEDY), silence_seconds=60)
+    places = [next(event for event in stream if isinstance(event, Progress)) for stream in (leaving, staying)]
+    assert [place.done for place in places] == [1, 2]
+    leaving.close()
+    assert engine.line is not None and len(engine.line.readers) == 2
+    assert next(event for event in staying if isinstance(event, Progress)).done == 1
+    long.close()
+    assert [event for event in staying if isinstance(event, Generation)][-1].done

@@ -17,6 +17,7 @@ from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Batch, Row, can_batch
 from adapter_ui.models.decoding.decoder import Attachment
+from adapter_ui.models.decoding.kept import MOST_CONVERSATIONS
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.decoding.sampler import Sampler
 from adapter_ui.models.pool import Pool
@@ -348,3 +349,37 @@ def test_a_lone_token_in_bf16_and_nothing_else_goes_without_onednn(
     writer.finish()
     assert seen == expected  # the prompt, then two tokens
     assert torch.backends.mkldnn.enabled
+
+
+def test_the_kept_conversations_of_all_adapters_and_strengths_have_one_bound(
+    tiny_models: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+):
+    resident, _ = Pool().load(spec_for(llama, tiny_models / "dora"))
+    writer = Writer(resident)
+    for strength in range(1, 13):
+        writer.row(prompt_of(9), "dora", strength=strength / 4)
+        writer.finish()
+    kept = resident.decoder.kept.conversations
+    assert len(kept) == MOST_CONVERSATIONS
+    assert [one.speaker.strength for one in kept] == [strength / 4 for strength in range(5, 13)]
+
+
+def test_a_request_goes_to_the_copy_that_has_its_adapter(tiny_models: Path, llama: Path):
+    pool = Pool()
+    pool.load(spec_for(llama, tiny_models / "ia3"))
+    first, _ = pool.load(spec_for(llama, tiny_models / "lora"))
+    pool.load(spec_for(llama, tiny_models / "dora"))  # a copy of its own, used last
+    assert len(pool.residents) == 2
+    for _ in range(3):
+        assert pool.load(spec_for(llama, tiny_models / "lora"))[0] is first
+    assert sum("lora" in resident.attached for resident in pool.residents.values()) == 1
+
+
+def test_how_far_a_prompt_is_read_is_told_piece_by_piece(llama: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("adapter_ui.models.decoding.batch.PREFILL_TOKENS", 16)
+    resident, _ = Pool().load(spec_for(llama))
+    writer = Writer(resident)
+    told: list[int] = []
+    writer.row(prompt_of(40)).reading = told.append
+    writer.finish()
+    assert told == [16, 32, 40]

@@ -26,11 +26,13 @@ def generate(
     options: GenerationOptions,
     emit: Callable[[Generation], None],
     cancelled: Callable[[], bool],
+    reading: Callable[[int], None] = lambda tokens: None,
 ) -> Generation:
-    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token. Returns the last
-    one.
+    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token, `reading` is told
+    the length of the prompt before it is read. Returns the last one.
     """
     prompt = prompt_tokens(loaded, messages, raw=options.raw)
+    reading(len(prompt))
     seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
     torch.manual_seed(seed)
     answer = GrowingAnswer(loaded.tokenizer, options.stop, end_tokens(loaded), len(prompt), seed, emit)

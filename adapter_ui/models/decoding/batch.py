@@ -25,7 +25,9 @@ PREFILL_TOKENS = 256
 
 @dataclass(eq=False, repr=False)
 class Row:
-    """One answer being written. `ended` is told once, with the error if there was one."""
+    """One answer being written. `ended` is told once, with the error if there was one, and `reading` how many
+    tokens of the prompt have been read.
+    """
 
     prompt: list[int]
     voice: Voice
@@ -34,6 +36,7 @@ class Row:
     answer: GrowingAnswer
     cancelled: Callable[[], bool]
     ended: Callable[[Row, Exception | None], None]
+    reading: Callable[[int], None] = lambda tokens: None
 
     @property
     def last_token(self) -> int:
@@ -108,21 +111,27 @@ class Batch:
 
     def step(self) -> None:
         """Read a piece of a prompt that waits, then write a token of every row."""
+        for arrival in list(self.arrivals):
+            self.let_go(arrival)
         with torch.inference_mode():
             if self.arrivals:
                 self.read(self.arrivals[0])
             if self.rows:
                 self.write()
 
-    def read(self, arrival: Arrival) -> None:
+    def let_go(self, arrival: Arrival) -> None:
+        """Drop the rows whose readers have gone while they waited to be read."""
         staying = [place for place, row in enumerate(arrival.rows) if not row.left()]
         arrival.rows = self.only(arrival.rows, arrival.cache, staying)
         if not arrival.rows:
             self.arrivals.remove(arrival)
-            return
+
+    def read(self, arrival: Arrival) -> None:
         start = arrival.cache.length
         pieces = [row.prompt[start : start + PREFILL_TOKENS] for row in arrival.rows]
         logits = self.forward(arrival.rows, arrival.cache, pieces)
+        for row in arrival.rows:
+            row.reading(arrival.cache.length)
         if arrival.cache.length < len(arrival.rows[0].prompt):
             return
         self.arrivals.remove(arrival)

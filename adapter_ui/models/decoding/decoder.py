@@ -45,7 +45,7 @@ class Decoder:
         self.speak_as = speak_as
         self.mixture = Mixture(modules)
         self.batches: dict[Attachment, Batch] = {}
-        self.kept: dict[Attachment, KeptConversations] = {}
+        self.kept = KeptConversations()
 
     @property
     def writing(self) -> bool:
@@ -72,9 +72,12 @@ class Decoder:
         if attachment.strength == 0:
             attachment = Attachment()
         if attachment not in self.batches:
-            kept = self.kept.setdefault(attachment, KeptConversations())
-            compose = partial(self.compose, attachment)
-            self.batches[attachment] = Batch(self.model, compose, kept.keep, kept.known)
+            self.batches[attachment] = Batch(
+                self.model,
+                partial(self.compose, attachment),
+                partial(self.kept.keep, attachment),
+                partial(self.kept.known, attachment),
+            )
         self.batches[attachment].admit(row)
 
     def turns(self) -> list[Batch]:
@@ -96,12 +99,9 @@ class Decoder:
 
     def forget(self, adapter: LowRank | None, name: str) -> None:
         """Drop what is kept of a plain LoRA, or of PEFT's adapter `name`, with which nothing is written."""
-        if name:
-            self.kept = {one: kept for one, kept in self.kept.items() if one.name != name}
-        else:
+        if adapter is not None:
             self.mixture.forget(adapter)
-            for kept in self.kept.values():
-                kept.forget(adapter)
+        self.kept.forget(lambda speaker, voice: speaker.name == name if name else voice.adapter is adapter)
 
 
 def bytes_per_token(model: PreTrainedModel) -> int:
