@@ -9,11 +9,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from adapter_ui.catalog.bases import reader
+from adapter_ui.catalog.bases import kept, reader
 from adapter_ui.catalog.bases.architecture import architecture
 from adapter_ui.catalog.bases.facts import facts_from_metadata, local_base_facts
+from adapter_ui.catalog.catalog import Catalog
+from adapter_ui.catalog.storage.bases import fetch_base
 from adapter_ui.domain import BaseFacts
 from adapter_ui.errors import BaseUnavailable
+from tests.conftest import finish
 from tests.hub.light_adapters import light_base_files
 from tests.hub.tiny_models import LLAMA_ID
 
@@ -178,6 +181,24 @@ def test_packaged_facts_stand_in_for_the_embedded_base_only(server, catalog, sta
     (starter / "base.json").write_text(json.dumps(asdict(known) | {"added_later": 1}))
     assert catalog.base_facts("tiny-org/base") == known
     assert not catalog.base_facts("tiny-org/other").available
+
+
+@pytest.mark.parametrize("packaged", [True, False])
+def test_a_folder_takes_its_licence_from_what_the_hub_or_this_app_says(
+    server, catalog, starter, settings, hub, tiny_models, monkeypatch, packaged
+):
+    monkeypatch.setattr(kept, "FRESH_SECONDS", 0)
+    card = {"README.md": b"---\nlicense: apache-2.0\n---\n"}
+    server.add_repo(LLAMA_ID, {path.name: path for path in (tiny_models / "llama").iterdir()} | card)
+    finish(fetch_base(settings, hub, LLAMA_ID))
+    if packaged:
+        (starter / "base.json").write_text(json.dumps({"id": LLAMA_ID, "license": "apache-2.0"}))
+    else:
+        assert catalog.base_facts(LLAMA_ID).license == "apache-2.0"
+    alone = Catalog(replace(settings, hub_endpoint="http://127.0.0.1:9"))
+    facts = alone.base_facts(LLAMA_ID)
+    alone.close()
+    assert (facts.license, facts.layers) == ("apache-2.0", 2)
 
 
 def test_the_hubs_facts_win_over_packaged_ones(server, catalog, starter):

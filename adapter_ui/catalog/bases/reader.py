@@ -116,7 +116,7 @@ class BaseReader:
         """What this machine has of it; older facts only where the Hub did not say no."""
         here = self._look_here(base_id)
         if here is not None:
-            return here
+            return replace(here, facts=with_license(here.facts, kept))
         if kept is not None and isinstance(error, (HubUnreachable, HubRateLimited)):
             return Base(kept.dated_facts, kept.files)
         return Base(BaseFacts(base_id, available=False, problem=error.message, problem_code=error.code))
@@ -153,6 +153,15 @@ class BaseReader:
             return Base(BaseFacts(base_id, available=False, problem=error.message, problem_code=error.code))
         packaged = packaged_facts(PACKAGED)
         return Base(packaged) if packaged is not None and packaged.id == base_id else None
+
+
+def with_license(facts: BaseFacts, kept: KeptBase | None) -> BaseFacts:
+    """The facts of a folder, which names no licence, with the one that the Hub named or that comes with this
+    app.
+    """
+    packaged = packaged_facts(PACKAGED)
+    known = kept.facts if kept else packaged if packaged and packaged.id == facts.id else None
+    return replace(facts, license=known.license) if known and not facts.license else facts
 
 
 def packaged_facts(path: Path) -> BaseFacts | None:
