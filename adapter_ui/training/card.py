@@ -16,9 +16,11 @@ from typing import Any
 
 import yaml
 
+from adapter_ui.domain import Precision
 from adapter_ui.training.merge_folder import MergeReport
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.metrics import METRICS
+from adapter_ui.training.prompt_template import ANSWER
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 
@@ -33,7 +35,8 @@ PIPELINES = {
 PLAIN_WORD = re.compile(r"[\w.-]{1,60}", re.ASCII)
 BACKTICKS = re.compile(r"`+")
 SPECIAL = re.compile(r"([\\`*\[\]<>&!|])")
-LIBRARIES = ("peft", "transformers", "torch")
+LIBRARIES = ("peft", "transformers", "torch", "accelerate")
+QUANTIZED = (Precision.INT8, Precision.NF4, Precision.FP4)
 MOST_CURVE_ROWS = 20
 CURVE = ("loss", "eval_loss", "learning_rate")
 
@@ -86,12 +89,13 @@ def adapter_card(
         *(f"- {name}: {value:.4g}" for name, value in facts.measured.items() if name == "loss"),
         *([f"- labels: {', '.join(map(code, labels))}"] if labels else []),
         f"- data: {len(rows)} rows, SHA-256 {code(fingerprint(rows))} of their canonical JSON",
-        f"- {versions()}",
+        f"- {versions(recipe.precision)}",
         "",
     ]
     return "\n".join(
         [
             *about,
+            *section("Prompts", prompts_written(recipe)),
             *section(f"Measured on the {held}rows held back", metrics_table(facts)),
             *section("Curve", curve(history)),
             *section("Recipe", fenced("json", json.dumps(recipe.to_json(), indent=2, ensure_ascii=False))),
@@ -166,8 +170,24 @@ def license_field(found: str | None) -> dict[str, str]:
     return {"license": found} if found and PLAIN_WORD.fullmatch(found) else {}
 
 
-def versions() -> str:
-    return ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+def versions(precision: Precision | None = None) -> str:
+    """The libraries at work; of a base that was quantized, the one that did it too."""
+    names = (*LIBRARIES, "bitsandbytes") if precision in QUANTIZED else LIBRARIES
+    return ", ".join(f"{name} {version(name)}" for name in names)
+
+
+def prompts_written(recipe: Recipe) -> list[str]:
+    """How prompts must be written where the base's own template was not taken: one text that ends where the
+    answer begins.
+    """
+    if not recipe.prompt_template:
+        return []
+    return [
+        "The base's chat template was not used. Write each prompt as one text in this form, which the answer "
+        "follows; in Adapter UI as a raw completion.",
+        "",
+        *fenced("text", recipe.prompt_template.partition(ANSWER)[0].rstrip(" ")),
+    ]
 
 
 def section(title: str, lines: Sequence[str]) -> list[str]:

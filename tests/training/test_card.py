@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,22 @@ def test_the_text_tells_the_run_and_not_its_rows() -> None:
     assert "Arrr" not in body and "/somewhere" not in body
     for library in ("peft ", "transformers ", "torch "):
         assert library in body
+
+
+def test_how_prompts_must_be_written_is_told_where_a_template_was_taken() -> None:
+    assert "## Prompts" not in card()[1]
+    own = recipe(prompt_template="``` Q: {prompt}\nA: {completion}!")
+    body = adapter_card(own, BASE, (), ROWS, facts(), HISTORY)
+    part = body.partition("## Prompts\n")[2].partition("##")[0]
+    assert "chat template was not used" in part
+    assert "````text\n``` Q: {prompt}\nA:\n````" in part
+
+
+def test_the_libraries_at_work_are_named_with_their_versions() -> None:
+    assert f"accelerate {version('accelerate')}" in card()[1]
+    assert "bitsandbytes" not in card()[1]
+    quantized = adapter_card(recipe(precision="nf4"), BASE, (), ROWS, facts(), HISTORY)
+    assert f"bitsandbytes {version('bitsandbytes')}" in quantized
 
 
 def test_the_curve_has_at_most_twenty_rows_with_both_ends() -> None:
