@@ -8,11 +8,12 @@ checkpoint is never used. Knows files and hashes, nothing of what is in them.
 from __future__ import annotations
 
 import hashlib
-import os
+import math
 import re
 import shutil
 from pathlib import Path
 
+from adapter_ui.training.disk import flush_to_disk
 from adapter_ui.training.run_folder import read_json, write_json
 
 SEAL = "complete.json"
@@ -27,19 +28,20 @@ def seal(checkpoint: Path) -> None:
     for path in (*files, checkpoint):
         flush_to_disk(path)
     write_json(checkpoint / SEAL, {path.name: [path.stat().st_size, digest(path)] for path in files})
-    flush_to_disk(checkpoint / SEAL)
-    flush_to_disk(checkpoint)
+    for path in (checkpoint / SEAL, checkpoint, checkpoint.parent):
+        flush_to_disk(path)
 
 
-def newest(folder: Path) -> Path | None:
-    """The checkpoint of the latest step whose seal holds; None when there is none."""
-    return next((path for path in reversed(steps(folder)) if is_whole(path)), None)
+def newest(folder: Path, before: float = math.inf) -> Path | None:
+    """The checkpoint of the latest step below `before` whose seal holds; None when there is none."""
+    found = (path for path in reversed(steps(folder)) if step_of(path) < before)
+    return next((path for path in found if is_whole(path)), None)
 
 
-def newest_step(folder: Path) -> int | None:
-    """The step of the latest sealed checkpoint, told without reading its files."""
-    sealed = [path for path in steps(folder) if (path / SEAL).is_file()]
-    return step_of(sealed[-1]) if sealed else None
+def newest_step(folder: Path, before: float = math.inf) -> int | None:
+    """The step of the latest sealed checkpoint below `before`, told without reading its files."""
+    sealed = (path for path in reversed(steps(folder)) if (path / SEAL).is_file())
+    return next((step_of(path) for path in sealed if step_of(path) < before), None)
 
 
 def remove_torn(folder: Path) -> None:
@@ -77,12 +79,3 @@ def files_of(checkpoint: Path) -> list[Path]:
 def digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def flush_to_disk(path: Path) -> None:
-    """Make sure that a file, or the names in a folder, outlive a loss of power."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,7 +8,6 @@ that no process works on the run.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +15,16 @@ from pathlib import Path
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.errors import InvalidInput
 from adapter_ui.training.card import TrainingFacts, adapter_card
-from adapter_ui.training.checkpoints import PLAIN, flush_to_disk, is_whole, step_of, steps
+from adapter_ui.training.checkpoints import PLAIN, newest, step_of
+from adapter_ui.training.disk import flush_to_disk
+from adapter_ui.training.divergence import DIVERGED, diverged_at
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.run_status import read_status
 
+__all__ = ["DIVERGED", "TrainingFacts"]
 LABELS_FILE = "label_names.json"
 MEASURED = "eval_"
+PARTIAL, REPLACED = "adapter.partial", "adapter.replaced"
 
 
 def keep_checkpoint(run: RunFolder) -> None:
@@ -46,10 +49,8 @@ def newest_good(run: RunFolder) -> Path | None:
     """The newest whole checkpoint, of a run that diverged at step S one older than S-1: whether a state is
     good shows in the loss of the step after it.
     """
-    history = read_status(run).history
-    diverged = next((entry["step"] for entry in reversed(history) if "loss" not in entry), math.inf)
-    found = (path for path in reversed(steps(run.checkpoints)) if step_of(path) + 1 < diverged)
-    return next((path for path in found if is_whole(path)), None)
+    before = diverged_at(run.read_events()) - 1
+    return newest(run.checkpoints, before)
 
 
 def labels_for(run: RunFolder) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def facts_at(run: RunFolder, step: int) -> TrainingFacts:
 
 def new_partial(run: RunFolder) -> Path:
     """An empty folder beside the adapter's place."""
-    partial = run.path / "adapter.partial"
+    partial = run.path / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     return partial
@@ -98,10 +99,16 @@ def put_in_place(run: RunFolder, partial: Path) -> None:
     """Let the adapter reach the disk, and move it to its place in one step."""
     for path in (*partial.iterdir(), partial):
         flush_to_disk(path)
-    replaced = run.path / "adapter.replaced"
+    replaced = run.path / REPLACED
     shutil.rmtree(replaced, ignore_errors=True)
     if run.adapter.exists():  # of a run that was stopped and resumed
         run.adapter.rename(replaced)
     partial.rename(run.adapter)
     flush_to_disk(run.path)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def finish_replacing(run: RunFolder) -> None:
+    """Put the new adapter in its place for a process that died when the old one had just left it."""
+    if (run.path / REPLACED).is_dir() and (run.path / PARTIAL).is_dir() and not run.adapter.exists():
+        (run.path / PARTIAL).rename(run.adapter)

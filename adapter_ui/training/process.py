@@ -18,9 +18,15 @@ import psutil
 
 from adapter_ui.errors import without_local_names
 from adapter_ui.settings import child_environment
+from adapter_ui.training.disk import FULL, tells_of_full
 from adapter_ui.training.run_folder import RunFolder, read_json, write_json
 
 SAME_START_SECONDS = 2.0
+NOBODY = 0
+STARTED = b"-- started --\n"
+"""Before what a training process writes to its log, which goes on when the run is resumed."""
+GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate")
+"""Runs the command after it, in the same process, once a line is read; not when the writer is gone."""
 ERROR_LINE = re.compile(r"[\w.]*(?:Error|Exception|Interrupt)\b")
 
 
@@ -43,7 +49,13 @@ class ProcessMark:
 
     @classmethod
     def read(cls, folder: RunFolder) -> ProcessMark | None:
-        return cls(**read_json(folder.process)) if folder.process.exists() else None
+        """None when nobody has it in hand; a mark that a loss of power tore is that of a dead trainer."""
+        try:
+            return cls(**read_json(folder.process))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            return cls("trainer", NOBODY, 0.0)
 
     def write(self, folder: RunFolder) -> None:
         write_json(folder.process, asdict(self))
@@ -77,17 +89,34 @@ class ProcessMark:
 
 
 def start_trainer(folder: RunFolder) -> subprocess.Popen[bytes]:
-    """Start the training process of a run, in a session of its own so that it outlives this app."""
+    """Start the training process of a run and mark it, in a session of its own so that it outlives this app.
+
+    It stands at a gate until its mark is written, and ends there when this app dies or fails before: nothing
+    trains that nobody could find again.
+    """
     with folder.stderr.open("ab") as stderr:
-        return subprocess.Popen(
-            [sys.executable, "-m", "adapter_ui.models.train", str(folder.path)],
+        stderr.write(STARTED)
+        stderr.flush()
+        child = subprocess.Popen(
+            [*GATE, sys.executable, "-m", "adapter_ui.models.train", str(folder.path)],
             cwd=folder.path,
             env=child_environment(),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
+            bufsize=0,
         )
+    try:
+        ProcessMark.of("trainer", child.pid).write(folder)
+        child.stdin.write(b"go\n")
+    except (OSError, psutil.Error):
+        child.kill()
+        child.wait()
+        raise
+    finally:
+        child.stdin.close()
+    return child
 
 
 def cause_of_death(folder: RunFolder, returncode: int | None) -> str:
@@ -97,7 +126,10 @@ def cause_of_death(folder: RunFolder, returncode: int | None) -> str:
             "The training process was stopped by the system, most likely for memory; "
             "use a smaller batch or max_length, or another precision."
         )
-    if line := last_error_line(folder.stderr):
+    line = last_error_line(folder.stderr)
+    if tells_of_full(line):
+        return FULL
+    if line:
         return f"The training stopped with an error: {line}"
     if returncode is not None and returncode < 0:
         name = signal.Signals(-returncode).name
@@ -106,9 +138,10 @@ def cause_of_death(folder: RunFolder, returncode: int | None) -> str:
 
 
 def last_error_line(stderr: Path) -> str:
-    """The line that names the exception, from the end of the log."""
+    """The line that names the exception, from the end of the log; "" when the last process wrote none."""
     if not stderr.exists():
         return ""
-    lines = [line.strip() for line in stderr.read_text(errors="replace")[-20_000:].splitlines()]
+    written = stderr.read_text(errors="replace").rpartition(STARTED.decode())[2]
+    lines = [line.strip() for line in written[-20_000:].splitlines()]
     found = [line for line in lines if ERROR_LINE.match(line)]
     return without_local_names(found[-1])[:300] if found else ""

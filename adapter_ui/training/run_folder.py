@@ -16,6 +16,7 @@ from typing import Any
 
 from adapter_ui.domain import LOCAL_NAME
 from adapter_ui.errors import without_local_names
+from adapter_ui.training.disk import flush_to_disk
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.recipe import Recipe
 
@@ -64,6 +65,11 @@ class RunFolder:
         return self.path / "figures.json"
 
     @property
+    def lock(self) -> Path:
+        """Held by the one process that trains the run."""
+        return self.path / "trainer.lock"
+
+    @property
     def stop_file(self) -> Path:
         return self.path / "stop"
 
@@ -73,9 +79,10 @@ class RunFolder:
         return self.path / "pause"
 
     def created(self) -> float:
-        """When the run was queued, in seconds since 1970."""
+        """When the run was queued, in seconds since 1970; of a damaged one, when its folder was touched."""
         with self.events.open("rb") as file:
-            return json.loads(file.readline())["time"]
+            first = parsed(file.readline())
+        return first["time"] if first else self.path.stat().st_mtime
 
     @property
     def stop_asked(self) -> bool:
@@ -120,6 +127,7 @@ class RunFolder:
             self.path / "base.json",
             {**fields, **{k: str(fields[k]) for k in ("folder", "adapter") if fields[k]}},
         )
+        flush_to_disk(self.path / "base.json")
 
     def read_base(self) -> PreparedBase:
         fields = read_json(self.path / "base.json")
@@ -127,7 +135,9 @@ class RunFolder:
         return PreparedBase(**{**fields, "folder": Path(fields["folder"]), "adapter": adapter})
 
     def append(self, event: str, **fields: Any) -> None:
-        """Add one event. A line that a killed process left torn is closed first, to spoil no other."""
+        """Add one event. A line that a killed process left torn is closed first, to spoil no other; a state
+        has reached the disk before it is acted upon.
+        """
         if "message" in fields:
             fields["message"] = without_local_names(fields["message"])
         line = json.dumps({"event": event, "time": round(time.time(), 6), **fields}, allow_nan=False) + "\n"
@@ -135,6 +145,8 @@ class RunFolder:
             if file.tell() and not ends_with_newline(file.fileno(), file.tell()):
                 line = "\n" + line
             file.write(line.encode())
+        if event == "state":
+            flush_to_disk(self.events)
 
     def read_events(self) -> list[dict[str, Any]]:
         """All whole events, oldest first; a torn line is passed over."""

@@ -13,32 +13,56 @@ from typing import Any
 
 from adapter_ui.domain import RunState, RunStatus, Sample, SampleAnswer
 from adapter_ui.training.checkpoints import newest_step
+from adapter_ui.training.divergence import diverged_at
 from adapter_ui.training.notes import read_notes
 from adapter_ui.training.run_folder import RunFolder
 
 Event = Mapping[str, Any]
+UNREADABLE = (
+    "The folder of this run is damaged, so it cannot go on; an adapter that it has can still be used, "
+    "else delete the run."
+)
 NOT_HISTORY = {"event", "time", "eta_seconds"}
 
 
 def read_status(folder: RunFolder) -> RunStatus:
     """The run's status from its folder alone. Raises FileNotFoundError when the run was deleted."""
     stat = folder.events.stat()
-    status = fold(folder, stat.st_size, stat.st_mtime_ns, folder.adapter.is_dir())
-    written = read_notes(folder)
+    try:
+        status, diverged = fold(folder, stat.st_size, stat.st_mtime_ns, folder.adapter.is_dir())
+        written = read_notes(folder)
+    except (ValueError, LookupError, TypeError, FileNotFoundError):
+        return unreadable(folder)
     status = replace(status, name=written.title or status.name, notes=written.notes)
-    return replace(status, checkpoint_step=newest_step(folder.checkpoints)) if status.resumable else status
+    if not status.resumable:
+        return status
+    return replace(status, checkpoint_step=newest_step(folder.checkpoints, before=diverged - 1))
+
+
+def unreadable(folder: RunFolder) -> RunStatus:
+    """What is left to say of a run whose folder is damaged. Raises FileNotFoundError when it was deleted."""
+    return RunStatus(
+        run_id=folder.path.name,
+        state=RunState.FAILED,
+        name="Damaged run",
+        created=iso(folder.created()),
+        adapter=f"run:{folder.path.name}" if folder.adapter.is_dir() else None,
+        message=UNREADABLE,
+        error=UNREADABLE,
+    )
 
 
 @lru_cache(maxsize=512)
-def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> RunStatus:
-    """The status at one state of the event file; `size` and `modified_ns` only tell the states apart."""
+def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> tuple[RunStatus, float]:
+    """The status at one state of the event file, and the step at which the run diverged; `size` and
+    `modified_ns` only tell the states apart.
+    """
     events = folder.read_events()
     recipe = folder.recipe_fields()
     states = [event for event in events if event["event"] == "state"]
     state = RunState(states[-1]["state"])
     logs = [event for event in events if event["event"] == "log"]
-    started = first(event["time"] for event in states if event["state"] == RunState.RUNNING)
-    return RunStatus(
+    status = RunStatus(
         run_id=folder.path.name,
         state=state,
         name=recipe.get("name", ""),
@@ -46,21 +70,45 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> R
         base_model=recipe.get("base_model")
         or first(e["base_model"] for e in events if "base_model" in e)
         or "",
-        step=max((log["step"] for log in logs), default=0),
+        step=first(e["step"] for e in reversed(events) if e["event"] in ("log", "plan") and "step" in e) or 0,
         total_steps=first(event["total_steps"] for event in reversed(events) if "total_steps" in event),
         history=history(logs),
         samples=samples(event for event in events if event["event"] == "sample"),
         eta_seconds=None
         if state.ended
         else first(log["eta_seconds"] for log in reversed(logs) if "eta_seconds" in log),
-        seconds=None if started is None else round(events[-1]["time"] - started, 3),
-        created=datetime.fromtimestamp(events[0]["time"], UTC).isoformat(timespec="seconds"),
+        seconds=seconds_in_hand(events),
+        created=iso(events[0]["time"]),
         adapter=f"run:{folder.path.name}" if has_adapter else None,
         error=error_since_queued(events),
         metrics_before=metrics(events, "metrics_before"),
         metrics_after=metrics(events, "metrics_after"),
         recipe=recipe,
     )
+    return status, diverged_at(events)
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def seconds_in_hand(events: Iterable[Event]) -> float | None:
+    """How long a process had the run in hand, its waits and its rests left out, and the time after its last
+    word when nobody saw it die; None when none ever had.
+    """
+    total, since, spoken = 0.0, None, 0.0
+    for event in events:
+        state = event["state"] if event["event"] == "state" else None
+        if state in (RunState.RUNNING, RunState.SAVING):
+            since = event["time"] if since is None else since
+        elif state is not None and since is not None:
+            total += (spoken if state == RunState.INTERRUPTED else event["time"]) - since
+            since = None
+        if event["event"] != "error":
+            spoken = event["time"]
+    if since is not None:
+        return round(total + spoken - since, 3)
+    return round(total, 3) or None
 
 
 def history(logs: Iterable[Event]) -> tuple[Mapping[str, float], ...]:

@@ -14,15 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapter_ui.domain import LOCAL_NAME, RunState, RunStatus
-from adapter_ui.errors import InvalidInput, UnknownRun
+from adapter_ui.errors import AdapterUIError, InvalidInput, UnknownRun
+from adapter_ui.training.disk import flush_to_disk, is_full
+from adapter_ui.training.endings import end_waiting
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.keeping import keep_checkpoint
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.notes import write_notes
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder, run_folders
-from adapter_ui.training.run_status import read_status
-from adapter_ui.training.supervisor import Prepare, Supervisor, end_waiting, waiting_runs
+from adapter_ui.training.run_status import UNREADABLE, read_status
+from adapter_ui.training.supervisor import Prepare, Supervisor, waiting_runs
 
 MAX_WAITING = 20
 EXIT_SECONDS = 10.0
@@ -34,8 +36,8 @@ class Runs:
 
     def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float = 120.0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        for removed in folder.glob(".deleted-*"):
-            shutil.rmtree(removed)
+        for left in (*folder.glob(".deleted-*"), *folder.glob(".new-*")):
+            shutil.rmtree(left, ignore_errors=True)
         self._folder = folder
         self._supervisor = Supervisor(folder, prepare, stop_grace_seconds)
         self._supervisor.start()
@@ -43,17 +45,29 @@ class Runs:
     def start(self, recipe: Recipe, examples: Examples) -> str:
         """Queue a run and give its id. It trains when no other does.
 
-        Raises InvalidInput when too many are waiting.
+        Raises InvalidInput when too many are waiting, and AdapterUIError when the disk is full; then nothing
+        is left of it.
         """
         waiting = sum(status.state is RunState.QUEUED for status in self.all())
         if waiting >= MAX_WAITING:
             raise InvalidInput(f"{waiting} runs are waiting already; wait for one to end or cancel one.")
         run_id = f"{time.strftime('%Y%m%d-%H%M')}-{secrets.token_hex(2)}"
         unfinished = RunFolder(self._folder / f".new-{run_id}")
-        unfinished.path.mkdir()
-        unfinished.write(recipe, examples)
-        unfinished.append("state", state=RunState.QUEUED, message="Waiting for its turn.")
-        unfinished.path.rename(self._folder / run_id)
+        try:
+            unfinished.path.mkdir()
+            unfinished.write(recipe, examples)
+            unfinished.append("state", state=RunState.QUEUED, message="Waiting for its turn.")
+            for path in (*unfinished.path.iterdir(), unfinished.path):
+                flush_to_disk(path)
+            unfinished.path.rename(self._folder / run_id)
+        except OSError as error:
+            shutil.rmtree(unfinished.path, ignore_errors=True)
+            if is_full(error):
+                raise AdapterUIError(
+                    "The disk is full; free some space, then start the run again."
+                ) from error
+            raise
+        flush_to_disk(self._folder)
         self._supervisor.wake()
         return run_id
 
@@ -136,10 +150,7 @@ class Runs:
         run = self._run(run_id)
         self._wait_for_exit(run)
         with self._supervisor.lock:
-            if not read_status(run).resumable or run.process.exists():
-                raise InvalidInput(
-                    f"The run {run_id} is done or has not ended; there is nothing to resume.", "run_id"
-                )
+            self._refuse_unless_broken_off(run, "there is nothing to resume")
             run.stop_file.unlink(missing_ok=True)
             run.pause_file.unlink(missing_ok=True)
             run.append("state", state=RunState.QUEUED, message="Waiting for its turn to go on.")
@@ -154,12 +165,16 @@ class Runs:
         run = self._run(run_id)
         self._wait_for_exit(run)
         with self._supervisor.lock:
-            if not read_status(run).resumable or run.process.exists():
-                raise InvalidInput(
-                    f"The run {run_id} is done or has not ended; it has no checkpoint to keep.", "run_id"
-                )
+            self._refuse_unless_broken_off(run, "it has no checkpoint to keep")
             keep_checkpoint(run)
         return self.status(run_id)
+
+    def _refuse_unless_broken_off(self, run: RunFolder, therefore: str) -> None:
+        status = read_status(run)
+        if not status.resumable or run.process.exists():
+            raise InvalidInput(f"The run {status.run_id} is done or has not ended; {therefore}.", "run_id")
+        if not status.recipe:
+            raise InvalidInput(UNREADABLE, "run_id")
 
     def rename(self, run_id: str, title: str, notes: str) -> RunStatus:
         """Give a run a title, "" for its recipe's name, and notes. Raises UnknownRun and InvalidInput."""

@@ -10,14 +10,15 @@ import logging
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
 
 from adapter_ui.domain import Progress, RunState
 from adapter_ui.errors import AdapterUIError
-from adapter_ui.training.process import ProcessMark, cause_of_death, last_error_line, start_trainer
+from adapter_ui.training.disk import FULL, is_full
+from adapter_ui.training.endings import end, end_waiting, note_death, recover
+from adapter_ui.training.process import ProcessMark, cause_of_death, start_trainer
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
@@ -25,6 +26,8 @@ from adapter_ui.training.run_status import read_status
 log = logging.getLogger(__name__)
 Prepare = Callable[[Recipe], Generator[Progress, None, PreparedBase]]
 POLL_SECONDS = 0.25
+RETRY_SECONDS = 2.0
+WAITS_FOR_SPACE = "The disk is full; free some space, and this run goes on by itself."
 
 
 class Supervisor:
@@ -40,13 +43,17 @@ class Supervisor:
         self._stop_grace_seconds = stop_grace_seconds
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._closing = False
+        self._troubled = False
+        self._told: dict[str, str] = {}
+        self._untold: set[Path] = set()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="training-supervisor", daemon=True)
 
     def start(self) -> None:
         """Note what died while nobody watched, then go on with the queue."""
         for run in run_folders(self._folder):
-            recover(run)
+            with self._trouble_told(run.path.name):
+                recover(run)
         self._thread.start()
 
     def wake(self) -> None:
@@ -62,15 +69,14 @@ class Supervisor:
             self._wake.clear()
             if self._closing:
                 return
-            try:
+            self._troubled = False
+            with self._trouble_told("the queue"):
                 busy, claimed = self._look()
                 if claimed:
                     self._take(claimed)
-                    continue
-            except OSError as error:
-                log.warning("The runs could not be looked after, which is tried again: %s", error)
-                busy = True
-            self._wake.wait(POLL_SECONDS if busy else None)
+                    if not self._troubled:
+                        continue
+            self._wake.wait(RETRY_SECONDS if self._troubled else POLL_SECONDS if busy else None)
 
     def _look(self) -> tuple[bool, RunFolder | None]:
         """Whether a run is in hand, and the one to take if none is."""
@@ -87,35 +93,78 @@ class Supervisor:
             if mark.role == "trainer" and self._is_overdue(run):
                 mark.kill()
             return True
-        child = self._children.pop(run.path, None)
-        if mark.role == "trainer":
-            # A dead child that nobody waited for yet still has its exit code.
-            note_death(run, cause_of_death(run, child.wait() if child else None))
-        run.process.unlink()
+        with self._trouble_told(run.path.name):
+            self._note_end(run, mark)
         return False
 
+    def _note_end(self, run: RunFolder, mark: ProcessMark) -> None:
+        if mark.role == "trainer":
+            child = self._children.get(run.path)
+            # A dead child that nobody waited for yet still has its exit code.
+            cause = FULL if run.path in self._untold else cause_of_death(run, child.wait() if child else None)
+            try:
+                note_death(run, cause)
+            except OSError as error:
+                if is_full(error):  # which is why the process could not tell it either
+                    self._untold.add(run.path)
+                raise
+            self._children.pop(run.path, None)
+            self._untold.discard(run.path)
+        run.process.unlink()
+
     def _is_overdue(self, run: RunFolder) -> bool:
-        return run.stop_asked and time.time() - run.stop_file.stat().st_mtime > self._stop_grace_seconds
+        """Whether a process that was asked to end has had its time; one that saves is let finish."""
+        if not run.stop_asked or read_status(run).state is RunState.SAVING:
+            return False
+        return time.time() - run.stop_file.stat().st_mtime > self._stop_grace_seconds
 
     def _take(self, run: RunFolder) -> None:
-        """Fetch the run's base and start its training; when this app closes, the run waits again."""
+        """Fetch the run's base and start its training; when this app closes, the run waits again, and so it
+        does while the disk is full.
+        """
+        started = False
         try:
-            base = self._prepared(run)
-            if base is not None:
-                run.write_base(base)
-                run.append("base", base_model=base.base_model)
-                child = start_trainer(run)
-                self._children[run.path] = child
-                ProcessMark.of("trainer", child.pid).write(run)
-                return
-        except (AdapterUIError, OSError, psutil.Error) as error:
-            end(run, RunState.FAILED, str(error))
-        if run.stop_asked and not read_status(run).state.ended:
-            end_waiting(run)
-        run.process.unlink()
+            started = self._start(run)
+            if not started and run.stop_asked:
+                end_waiting(run)
+        except AdapterUIError as error:
+            end(run, RunState.FAILED, error.message)
+        except Exception as error:  # whatever is wrong with one run must not end the thread that all need
+            if is_full(error):
+                self.preparing[run.path.name] = WAITS_FOR_SPACE
+                raise
+            log.exception("The run %s could not be started.", run.path.name)
+            end(run, RunState.FAILED, f"The training could not be started ({error}); try it again.")
+        finally:
+            if not started:
+                run.process.unlink(missing_ok=True)
+
+    def _start(self, run: RunFolder) -> bool:
+        """Whether the training was started; not when the run was stopped or the app closed before."""
+        base = self._prepared(run)
+        if base is None:
+            return False
+        run.write_base(base)
+        run.append("base", base_model=base.base_model)
+        self._children[run.path] = start_trainer(run)
+        return True
+
+    @contextmanager
+    def _trouble_told(self, what: str) -> Iterator[None]:
+        """What goes wrong with one run, or with the disk, is logged once and tried again: it must not end
+        the thread that all runs need.
+        """
+        try:
+            yield
+        except Exception as error:
+            self._troubled = True
+            level = logging.DEBUG if self._told.get(what) == str(error) else logging.ERROR
+            log.log(level, "Trouble with %s, which is tried again: %s", what, error, exc_info=error)
+            self._told[what] = str(error)
 
     def _prepared(self, run: RunFolder) -> PreparedBase | None:
         """The base, or None when the run was stopped or the app closed meanwhile."""
+        self.preparing.pop(run.path.name, None)
         steps = self._prepare(run.read_recipe())
         try:
             while not (self._closing or run.stop_asked):
@@ -138,50 +187,6 @@ def waiting_runs(folder: Path) -> list[RunFolder]:
     """The queue: the run that was created first in front, which may be in hand already."""
     waiting = (run for run in run_folders(folder) if read_status(run).state is RunState.QUEUED)
     return sorted(waiting, key=RunFolder.created)
-
-
-def end_waiting(run: RunFolder) -> None:
-    """Take a run that was stopped or paused out of the queue."""
-    if run.pause_asked:
-        run.append("state", state=RunState.PAUSED, message="Paused before it started.")
-    else:
-        run.append("state", state=RunState.CANCELLED, message="Cancelled before it started.")
-
-
-def recover(run: RunFolder) -> None:
-    """Note the end of a run whose process died while nobody watched; one that never trained waits again."""
-    mark = ProcessMark.read(run)
-    if mark is not None and mark.alive:
-        return
-    if read_status(run).state is not RunState.QUEUED or (mark is not None and mark.role == "trainer"):
-        if line := last_error_line(run.stderr):
-            note_death(run, f"The training stopped with an error: {line}")
-        else:
-            note_interruption(run)
-    run.process.unlink(missing_ok=True)
-
-
-def note_death(run: RunFolder, cause: str) -> None:
-    """Write the end that the training process could not write itself; one that did is left as it is."""
-    if read_status(run).state.ended:
-        return
-    if run.pause_asked:
-        message = "Paused by force; the steps since its last checkpoint are lost."
-        run.append("state", state=RunState.PAUSED, message=message)
-    elif run.stop_asked:
-        run.append("state", state=RunState.CANCELLED, message="Stopped by force; nothing was saved.")
-    else:
-        end(run, RunState.FAILED, cause)
-
-
-def note_interruption(run: RunFolder) -> None:
-    if not read_status(run).state.ended:
-        end(run, RunState.INTERRUPTED, "The machine stopped while this run was training; resume it.")
-
-
-def end(run: RunFolder, state: RunState, message: str) -> None:
-    run.append("error", message=message)
-    run.append("state", state=state, message=message)
 
 
 def worded(progress: Progress) -> str:

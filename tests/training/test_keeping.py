@@ -27,6 +27,7 @@ from tests.training.test_runs import has_ended, process_of
 from tests.training.test_training import reviews, trained
 
 WEIGHTS = "adapter_model.safetensors"
+TOLD_BY_OLDER_VERSIONS = {"event": "error", "message": "The loss stopped being a number at step 5; lower it."}
 
 
 def test_a_killed_run_gives_its_checkpoint_as_an_adapter(
@@ -85,8 +86,18 @@ def test_the_state_that_gave_no_number_is_not_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3, 4):
         run.append("log", step=step, loss=1.0)
     assert newest_good(run) == run.checkpoints / "checkpoint-4"
-    run.append("log", step=5, learning_rate=1.0)
-    assert newest_good(run) == run.checkpoints / "checkpoint-2"
+    run.append("log", step=4, eval_loss=1.0)
+    assert newest_good(run) == run.checkpoints / "checkpoint-4"
+    for told in (
+        {"event": "error", "message": "The loss stopped being a number at step 5; lower it."},
+        EVENT,
+    ):
+        run.append(**told)
+        assert newest_good(run) == run.checkpoints / "checkpoint-2"
+        assert read_status(run).checkpoint_step == 2
+    for step in (3, 4, 5):  # resumed from the good one, with better luck
+        run.append("log", step=step, loss=1.0)
+    assert newest_good(run) == run.checkpoints / "checkpoint-4"
 
 
 def test_a_classifier_whose_disk_was_full_at_the_end_keeps_the_names_of_its_classes(

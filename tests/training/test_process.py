@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from adapter_ui.errors import without_local_names
 from adapter_ui.settings import thread_limit
-from adapter_ui.training.process import ProcessMark, cause_of_death
+from adapter_ui.training.process import GATE, STARTED, ProcessMark, cause_of_death, start_trainer
 from adapter_ui.training.run_folder import RunFolder
 
 TRACEBACK = """Loading weights: 100%
@@ -35,6 +37,28 @@ def test_only_one_process_takes_a_run_in_hand(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["process.json"]
 
 
+@pytest.mark.parametrize(("told", "written"), [("", ""), ("go\n", "trains\n")])
+def test_what_stands_at_the_gate_ends_with_the_one_who_would_open_it(told: str, written: str) -> None:
+    command = [*GATE, "/bin/echo", "trains"]
+    ended = subprocess.run(command, input=told, capture_output=True, text=True, timeout=30, check=False)
+    assert ended.stdout == written
+
+
+def test_a_trainer_that_cannot_be_marked_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[ProcessMark] = []
+
+    def full(mark: ProcessMark, _: RunFolder) -> None:
+        started.append(mark)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(ProcessMark, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        start_trainer(RunFolder(tmp_path))
+    assert not psutil.pid_exists(started[0].pid)
+
+
 @pytest.mark.parametrize(
     ("stderr", "returncode", "sentence"),
     [
@@ -44,6 +68,8 @@ def test_only_one_process_takes_a_run_in_hand(tmp_path: Path) -> None:
         ("", -signal.SIGSEGV, "stopped by the signal SIGSEGV"),
         ("no words", None, "without saying why"),
         ("no words", 1, "without saying why"),
+        (TRACEBACK + STARTED.decode(), 1, "without saying why"),
+        ("SafetensorError: I/O error: No space left on device (os error 28)", 1, "The disk is full; free"),
     ],
 )
 def test_a_death_is_put_in_words(stderr: str, returncode: int | None, sentence: str, tmp_path: Path) -> None:
