@@ -43,6 +43,7 @@ from adapter_ui.domain import (
     Preflight,
     Progress,
     Revision,
+    RunState,
     RunStatus,
     SearchPage,
     SearchQuery,
@@ -61,6 +62,7 @@ from adapter_ui.mixing import Mixer
 from adapter_ui.outgoing import Outgoing
 from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
+from adapter_ui.timing import Timing
 from adapter_ui.training.data import read_table
 from adapter_ui.training.defaults import Default, RowFacts
 from adapter_ui.training.examples import Examples, to_examples
@@ -85,6 +87,7 @@ class AdapterService:
         self.mixer = Mixer(settings, self.answers)
         self.run_table = Runs(settings.runs, self.provision.training)
         self.outgoing = Outgoing(settings, self.provision)
+        self.timing = Timing(self.provision, self.company)
 
     @classmethod
     def start(cls, settings: Settings) -> AdapterService:
@@ -258,6 +261,17 @@ class AdapterService:
         whole, left_out = self.provision.completed(recipe, examples)
         reasons = {name: one.reason for name, one in left_out.items()}
         return replace(self.provision.preflight(whole, examples), reasons=reasons)
+
+    def time_finetune(self, found: Preflight, data: str | Path) -> Iterator[Preflight]:
+        """The report of a check once more, last with how long the run will take: two steps are measured,
+        where the base is on this machine and there is room. Closing the iterator ends that.
+        """
+        return self.timing.told(found, self.read_recipe(found.recipe, data)[1])
+
+    def company(self) -> str:
+        """What else keeps this machine busy now, in words; "" for nothing."""
+        training = any(run.state is RunState.RUNNING for run in self.runs())
+        return "another run" if training else "an answer" if self.admission.lines else ""
 
     def row_facts(self, recipe: Mapping[str, Any], data: str | Path) -> RowFacts:
         """What the defaults of a recipe's fields have to know of the rows."""

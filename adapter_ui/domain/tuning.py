@@ -32,7 +32,8 @@ class Preflight:
 
     `longest` and `tokens` are token counts after the chat template; `cut` counts rows longer than max_length,
     `lengths` all rows by their tokens. `preview` are the first rows as tokens. `recipe` has every field;
-    `reasons` says of each that was chosen for the situation why it is as it is.
+    `reasons` says of each that was chosen for the situation why it is as it is. `seconds` is how long the
+    run will take, told from steps that were timed, of `step_seconds` each; `timing` says how, or why not.
     """
 
     recipe: Mapping[str, Any]
@@ -51,6 +52,9 @@ class Preflight:
     lengths: LengthHistogram | None = None
     preview: tuple[TokenRow, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
+    seconds: float | None = None
+    step_seconds: float | None = None
+    timing: str = ""
 
 
 class RunState(StrEnum):

@@ -1,12 +1,13 @@
-"""Exact figures of a fine-tune before it starts: tokens, lengths, what is cut, trainable parameters.
+"""What has to be tried out before a fine-tune starts: its tokens are counted, and two of its steps are timed.
 
-Tokenizers and chat templates are strangers' programs, so a short child process with a deadline does the
-counting.
+Tokenizers and chat templates are strangers' programs, so a short child process with a deadline does it, in
+a folder that is thrown away.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -14,12 +15,14 @@ from pydantic import TypeAdapter
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.figures import Figures
+from adapter_ui.training.pace import Pace, pace_file
 from adapter_ui.training.process import last_error_line
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, read_json
-from adapter_ui.training.short_child import run_to_end
+from adapter_ui.training.short_child import run_to_end, watched
 
 DEADLINE_SECONDS = 60.0
+STEPS_SECONDS = 90.0
 
 
 def measure(
@@ -49,3 +52,19 @@ def read_figures(run: RunFolder) -> Figures:
     if "error" in found:
         raise InvalidRecipe(found["error"], found["field"])
     return TypeAdapter(Figures).validate_python(found)
+
+
+def timed(
+    recipe: Recipe, examples: Examples, base: PreparedBase, deadline_seconds: float = STEPS_SECONDS
+) -> Generator[None, None, Pace | None]:
+    """Time two steps in a child process; None when it failed or took too long. Yields while it runs, and
+    closing it ends the process.
+    """
+    with tempfile.TemporaryDirectory(prefix="adapter-ui-pace-") as folder:
+        run = RunFolder(Path(folder))
+        run.write(recipe, examples)
+        run.write_base(base)
+        yield from watched("adapter_ui.models.tuning.pace", run.path, run.stderr, deadline_seconds)
+        if not pace_file(run).exists():
+            return None
+        return TypeAdapter(Pace).validate_python(read_json(pace_file(run)))

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from adapter_ui.settings import child_environment
+
+POLL_SECONDS = 0.25
 
 
 def run_to_end(module: str, folder: Path, stderr: Path, deadline_seconds: float) -> bool:
     """Run `python -m module folder` and wait for its end, whatever that is; False at the deadline, when it is
     killed.
     """
-    with stderr.open("wb") as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-m", module, str(folder)],
-            cwd=folder,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
+    child = started(module, folder, stderr)
     try:
         child.wait(deadline_seconds)
     except subprocess.TimeoutExpired:
@@ -33,3 +29,28 @@ def run_to_end(module: str, folder: Path, stderr: Path, deadline_seconds: float)
         child.kill()
         child.wait()
     return True
+
+
+def watched(module: str, folder: Path, stderr: Path, deadline_seconds: float) -> Iterator[None]:
+    """The same, yielding while it runs; closing the iterator kills the process."""
+    deadline = time.monotonic() + deadline_seconds
+    child = started(module, folder, stderr)
+    try:
+        while child.poll() is None and time.monotonic() < deadline:
+            yield
+            time.sleep(POLL_SECONDS)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def started(module: str, folder: Path, stderr: Path) -> subprocess.Popen[bytes]:
+    with stderr.open("wb") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, str(folder)],
+            cwd=folder,
+            env=child_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )

@@ -191,9 +191,12 @@ class Api(TextApi):
                 yield json_shapes.prediction_event(event)
 
     def check_finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
-        """What a fine-tune would do and need."""
+        """What a fine-tune would do and need; takes up to two minutes, for steps are measured."""
         with shown_to_user():
-            return json_shapes.preflight(self.service.check_finetune(*self.job(recipe, dataset)))
+            asked, data = self.job(recipe, dataset)
+            found = self.service.check_finetune(asked, data)
+            *_, found = self.service.time_finetune(found, data)
+            return json_shapes.preflight(found)
 
     def finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
         """Start a fine-tune on the rows of a CSV, TSV, JSON, JSONL, Parquet or TXT file."""

@@ -339,6 +339,12 @@ class FakeService:
             lengths=LengthHistogram(20, (2, 14, 9, 4, 1), limit=512, longest=96),
         )
 
+    def time_finetune(self, found: Preflight, data: str | Path) -> Iterator[Preflight]:
+        for _ in range(4):
+            time.sleep(self.pause)
+            yield found
+        yield replace(found, seconds=252.0, step_seconds=1.2, timing="2 steps measured")
+
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
         run_id = f"run{len(self.tuned) + 1:04d}"
         name = str(recipe.get("name") or "Pirate talk")

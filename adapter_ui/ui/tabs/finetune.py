@@ -13,7 +13,8 @@ from adapter_ui.service import AdapterService
 from adapter_ui.training.methods import METHODS
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
-from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
+from adapter_ui.ui.tuning.check import NOT_CHECKED
+from adapter_ui.ui.tuning.checking import check_events
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
 from adapter_ui.ui.tuning.defaults import default_events
 from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
@@ -84,10 +85,10 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
         fields,
         recipe_tab.select,
     )
-    check_events(service, names, job, check_tab, report, start)
+    timing = check_events(service, partial(job_of, names), job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
     starting = {"show_progress": "minimal", **LOOK_UP}
-    start.click(partial(begin, service, names), job, [shown, steps, start], **starting)
+    start.click(partial(begin, service, names), job, [shown, steps, start], cancels=[timing], **starting)
     page.load(partial(first_step, service), None, steps, **INSTANT)
 
 
@@ -102,20 +103,6 @@ def run_in_view() -> tuple[Any, ...]:
         browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
         take_away = take_away_buttons()
     return view, pause, stop, resume, try_it, browse, take_away, outgoing_panel(), notes_form()
-
-
-def check_events(
-    service: AdapterService,
-    names: list[str],
-    job: list[Any],
-    tab: gr.Tab,
-    report: gr.HTML,
-    start: gr.Button,
-) -> None:
-    checking = {"trigger_mode": "always_last", "show_progress": "minimal", **LOOK_UP}
-    # the tab is selected by a click on it, and by the button that leads here
-    checked = tab.select(partial(check, service, names), job, [report, start], **checking)
-    checked.failure(lambda: (NOT_CHECKED, gr.Button(interactive=False)), None, [report, start], **INSTANT)
 
 
 def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
@@ -159,15 +146,6 @@ def recipe_alone(names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
     """The recipe without columns, for what does not depend on the rows."""
     form, *fields = values
     return recipe_of(names, fields, FORMS[form][0], {})
-
-
-def check(service: AdapterService, names: list[str], *values: Any) -> tuple[Any, gr.Button]:
-    with shown_to_user():
-        recipe, data = job_of(names, values)
-        if not str(data).strip():
-            return NOT_CHECKED, gr.Button(interactive=False)
-        found = service.check_finetune(recipe, data)
-        return check_report(found), gr.Button(interactive=not found.refusal)
 
 
 def begin(service: AdapterService, names: list[str], *values: Any) -> tuple[str, gr.Tabs, gr.Button]:
