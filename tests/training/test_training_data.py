@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_examples
+from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_examples, encode_row
 from adapter_ui.models.tuning.wording import learned_text
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
@@ -115,3 +115,21 @@ def test_classes_become_the_ids_of_the_given_order(tokenizer: PreTrainedTokenize
     examples = to_examples(read_table("text,label\na,no\nb,yes\nc,no\n"), {}, "SEQ_CLS")
     data = encode_examples(examples, ("yes", "no"), tokenizer, recipe(task_type="SEQ_CLS"), 512)
     assert [row["labels"] for row in data.training] == [1, 0, 1]
+
+
+def test_words_are_tagged_in_the_tokens_that_the_tagger_is_asked_in(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    """A byte-level tokenizer has other tokens for a word alone than for one behind a blank."""
+    words, tags = ["Ahoy", "Ada", "Lovelace", "of", "the", "sea"], ["O", "B-P", "I-P", "O", "O", "O"]
+    ids = {"O": 0, "B-P": 1, "I-P": 2}
+    row, length = encode_row({"tokens": words, "tags": tags}, ids, tokenizer, 512)
+    text = " ".join(words)
+    asked = tokenizer(text, return_offsets_mapping=True)
+    assert row["input_ids"] == asked["input_ids"]
+    assert row["input_ids"] != tokenizer(words, is_split_into_words=True)["input_ids"]
+    assert length == len(row["labels"])
+    tagged = [(at, label) for at, label in enumerate(row["labels"]) if label != IGNORED]
+    assert [label for _, label in tagged] == [ids[tag] for tag in tags]
+    firsts = [text[asked["offset_mapping"][at][0] :].lstrip() for at, _ in tagged]
+    assert all(first.startswith(word) for first, word in zip(firsts, words, strict=True))

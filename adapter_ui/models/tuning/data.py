@@ -7,9 +7,11 @@ A model learns answers only, unless its recipe wants everything learned: every t
 from __future__ import annotations
 
 import random
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from typing import Any
 
 from transformers import BatchEncoding, PreTrainedTokenizerBase
@@ -165,8 +167,9 @@ def encode_row(
         )
         return {**tensors_of(encoded), "labels": ids[row["label"]]}, length
     if "tags" in row:
-        encoded, length = encode_whole(tokenizer, max_length, text=row["tokens"], is_split_into_words=True)
-        labels = first_piece_labels(encoded.word_ids(), row["tags"], ids)
+        text = " ".join(row["tokens"])
+        encoded, length = encode_whole(tokenizer, max_length, text=text, return_offsets_mapping=True)
+        labels = first_piece_labels(words_of(encoded["offset_mapping"], row["tokens"]), row["tags"], ids)
         return {**tensors_of(encoded), "labels": labels}, length
     whole = encode_text(*learned_text(row, tokenizer, wording), tokenizer)
     return {key: values[:max_length] for key, values in whole.items()}, len(whole["input_ids"])
@@ -199,6 +202,14 @@ def encode_whole(
 
 def tensors_of(encoded: Mapping[str, Any]) -> Row:
     return {key: encoded[key] for key in ("input_ids", "attention_mask", "token_type_ids") if key in encoded}
+
+
+def words_of(offsets: Sequence[tuple[int, int]], words: Sequence[str]) -> list[int | None]:
+    """The word that each token belongs to, None for special tokens. The words stand in a text with blanks
+    between them, as they do when the tagger is asked: many tokenizers have other tokens for a word alone.
+    """
+    begins = [0, *accumulate(len(word) + 1 for word in words)]
+    return [None if begin == end else bisect_right(begins, end - 1) - 1 for begin, end in offsets]
 
 
 def first_piece_labels(

@@ -45,6 +45,7 @@ def imports(body: str, method: str) -> str:
     return "\n".join(
         [
             *(f"import {name}" for name in STANDARD if name in words),
+            *(["from bisect import bisect_right"] if "bisect_right" in words else []),
             "from pathlib import Path",
             "",
             *(f"import {name}" for name in PACKAGES if name in words),

@@ -115,8 +115,15 @@ def encode(row, tokenizer, max_length):
 ENCODE_TAGGED = '''
 def encode(row, tokenizer, max_length):
     """Tokens of the words; a word's tag is learned on its first piece."""
-    encoded = tokenizer(row["tokens"], is_split_into_words=True, truncation=True, max_length=max_length)
-    words = encoded.word_ids()
+    text = " ".join(row["tokens"])
+    encoded = tokenizer(text, truncation=True, max_length=max_length, return_offsets_mapping=True)
+    begins = [0]
+    for word in row["tokens"]:
+        begins.append(begins[-1] + len(word) + 1)
+    words = [
+        None if begin == end else bisect_right(begins, end - 1) - 1
+        for begin, end in encoded.pop("offset_mapping")
+    ]
     labels = [
         IGNORED if word is None or (at and words[at - 1] == word) else LABELS.index(row["tags"][word])
         for at, word in enumerate(words)
