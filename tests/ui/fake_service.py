@@ -304,10 +304,12 @@ class FakeService:
         yield path
 
     def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
-        Recipe.parse(recipe)
+        asked = Recipe.parse(recipe)
         first = next(iter(self.read_table(data).rows))
         words = [word for value in first.values() for word in str(value).split(" ")]
-        tokens = tuple(Token(f" {word}", learned=at > 3) for at, word in enumerate(words))
+        words = [*asked.prompt_template.partition("{")[0].split(), *words]
+        everything = not asked.completion_only_loss
+        tokens = tuple(Token(f" {word}", learned=at > 3 or everything) for at, word in enumerate(words))
         return TokenPreview((TokenRow(tokens, len(tokens)),), limit=512)
 
     def row_facts(self, recipe: Mapping[str, Any], data: str | Path) -> RowFacts:

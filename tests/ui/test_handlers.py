@@ -72,9 +72,9 @@ def test_runs_are_redrawn_only_when_something_moved() -> None:
     while not service.run(run_id).state.ended:
         pass
     drawn = finetune.refreshed(service, run_id, drawn[-1])
-    keep, panel, notes = drawn[9:12]
+    keep, command, panel, notes = drawn[9:13]
     assert [button.visible for button in drawn[2:9]] == [False, False, False, True, True, True, True]
-    assert (keep.visible, panel.visible, notes.visible) == (False, True, True)
+    assert (keep.visible, command.visible, panel.visible, notes.visible) == (False, True, True, True)
     assert finetune.refreshed(service, run_id, drawn[-1]) == [gr.skip()] * len(drawn)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from adapter_ui.domain import RunState, RunStatus
+from adapter_ui.training.scripts.script import LAUNCH
+from adapter_ui.ui.tuning.take_away import take_away_shown
 from tests.ui.served import served
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +20,12 @@ def address() -> Iterator[str]:
         yield url
 
 
+def test_a_run_that_went_on_from_an_adapter_has_a_script_too() -> None:
+    run = RunStatus("r1", RunState.DONE, step=3, adapter="run:r1", recipe={"adapter": "starter:pirate"})
+    assert [one.visible for one in take_away_shown(run)] == [True, True, False, True]
+
+
+@pytest.mark.slow
 def test_one_click_saves_the_adapter_and_another_the_script(page: Page, address: str) -> None:
     page.goto(f"{address}/?tab=finetune")
     page.locator("#data-example").click()
@@ -28,6 +35,10 @@ def test_one_click_saves_the_adapter_and_another_the_script(page: Page, address:
     expect(page.locator("#check-report")).to_contain_text("Ready to start.")
     expect(page.locator("#download-adapter")).to_be_hidden()
     page.locator("#start-run").click()
+    expect(page.locator("#script-command code").last).to_have_text(LAUNCH, timeout=60_000)
+    page.locator("#script-command button").click()
+    expect(page.locator("#script-command .copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == LAUNCH
     for format in ("script", "adapter", "adapter"):
         button = page.locator(f"#download-{format}")
         expect(button).to_be_visible(timeout=60_000)

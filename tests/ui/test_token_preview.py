@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from adapter_ui.domain import LengthHistogram, Token, TokenPreview, TokenRow
+from adapter_ui.ui.tabs.finetune import job_of
+from adapter_ui.ui.tuning.data import SLOTS
 from adapter_ui.ui.tuning.data_api import DataApi
 from adapter_ui.ui.tuning.lengths import length_plot
 from adapter_ui.ui.tuning.tokens import shown_tokens, token_preview
@@ -116,3 +118,33 @@ def test_the_api_gives_the_rows_of_a_dataset_as_a_file() -> None:
         with pytest.raises(gr.Error) as caught:
             DataApi(FakeService()).fetch_dataset(**arguments)
         assert sentence in caught.value.message
+
+
+@pytest.mark.slow
+def test_the_tokens_beside_the_template_follow_it_and_what_is_learned(page: Page, address: str) -> None:
+    page.goto(f"{address}/?tab=finetune")
+    expect(page.locator("#results tr[data-ref]").first).to_be_attached()
+    page.locator("#data-example").click()
+    expect(page.locator("#data-tokens .token-learned").nth(1)).to_be_visible()
+    page.locator("#data-next").click()
+    page.locator("#recipe-wording > button").click()
+    tokens = page.locator("#recipe-tokens")
+    expect(tokens.locator(".token-text .token").first).not_to_have_class("token token-learned")
+    page.locator("#recipe-completion-only-loss input").uncheck()
+    expect(tokens.locator(".token-text .token").first).to_have_class("token token-learned")
+    fill_in(page.locator("#recipe-prompt-template textarea"), "Sailor asks {prompt} {answer}")
+    expect(tokens).to_contain_text("has a place {answer}, and a row has {system} and {prompt}")
+    fill_in(page.locator("#recipe-prompt-template textarea"), "Sailor asks {prompt} {completion}")
+    expect(tokens.locator(".token-text .token").first).to_contain_text("Sailor")
+    page.get_by_role("tab", name="1 Data").click()
+    page.get_by_role("radio", name="Plain text").check()
+    page.get_by_role("tab", name="2 Recipe").click()
+    expect(page.locator("#recipe-wording")).to_be_hidden()
+
+
+def test_what_the_page_hides_is_not_in_the_recipe() -> None:
+    names = ["base_model", "prompt_template", "completion_only_loss"]
+    for form, columns, has in (("Prompt and answer", ("a", "b"), True), ("Plain text", ("a",), False)):
+        chosen = (*columns, *[""] * (SLOTS - len(columns)))
+        recipe, _ = job_of(names, ("x", None, form, *chosen, SMOL, "{prompt}{completion}", False))
+        assert ("prompt_template" in recipe and "completion_only_loss" in recipe) is has

@@ -26,9 +26,15 @@ from adapter_ui.ui.tuning.outgoing_panel import (
 )
 from adapter_ui.ui.tuning.recipe import recipe_of, recipe_step
 from adapter_ui.ui.tuning.run import NO_RUN, NO_RUNS, run_view, runs_list
-from adapter_ui.ui.tuning.take_away import take_away_buttons, take_away_events, take_away_shown
+from adapter_ui.ui.tuning.take_away import (
+    launch_command,
+    take_away_buttons,
+    take_away_events,
+    take_away_shown,
+)
 from adapter_ui.ui.tuning.targets import target_events
 from adapter_ui.ui.tuning.tokens import token_events
+from adapter_ui.ui.tuning.wording import has_wording, without_wording, wording_events
 
 TICK_SECONDS = 2.0
 STOP, LEAVE = "Stop and keep the adapter so far", "Leave the queue"
@@ -48,6 +54,7 @@ class RunWidgets:
     try_it: gr.Button
     browse: gr.Button
     take_away: dict[str, gr.Button]
+    command: gr.HTML
     outgoing: OutgoingPanel
     notes: NotesForm
     runs: gr.HTML
@@ -59,7 +66,7 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
             with gr.Tab("1  Data", id="data"):
                 data, to_recipe = data_step(service)
             with gr.Tab("2  Recipe", id="recipe") as recipe_tab:
-                fields, targets, to_check = recipe_step(page)
+                fields, targets, wording, to_check = recipe_step(page)
             with gr.Tab("3  Check", id="check") as check_tab:
                 report = html(NOT_CHECKED, elem_id="check-report")
                 start = gr.Button(
@@ -73,7 +80,8 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     names, job = list(fields), [*data.inputs, *fields.values()]
     for button, step in ((to_recipe, "recipe"), (to_check, "check")):
         button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
-    token_events(service, data, partial(job_of, names), job, fields)
+    token_events(service, data, partial(job_of, names), job, fields, wording)
+    wording_events(wording, data.form)
     deciding = [data.form, *fields.values()]  # not the rows, which may be long
     target_events(service, partial(recipe_alone, names), deciding, fields, targets, recipe_tab.select)
     default_events(
@@ -102,14 +110,16 @@ def run_in_view() -> tuple[Any, ...]:
         try_it = gr.Button("Try it", variant="primary", visible=False, elem_id="run-try")
         browse = gr.Button("Show in Browse", visible=False, elem_id="run-browse")
         take_away = take_away_buttons()
-    return view, pause, stop, resume, try_it, browse, take_away, outgoing_panel(), notes_form()
+    command = launch_command()
+    return view, pause, stop, resume, try_it, browse, take_away, command, outgoing_panel(), notes_form()
 
 
 def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
     """Keep the view and the list as the runs are; gives the state that says which run is in view."""
     shown, seen = gr.State(""), gr.State(())
     buttons = [run.pause, run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
-    outputs = [run.runs, run.view, *buttons, run.outgoing.panel, run.notes.form, shown, seen]
+    shown_with_it = [run.command, run.outgoing.panel, run.notes.form]
+    outputs = [run.runs, run.view, *buttons, *shown_with_it, shown, seen]
     refresh = (partial(refreshed, service), [shown, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
@@ -139,13 +149,15 @@ def job_of(names: list[str], values: tuple[Any, ...]) -> tuple[dict[str, Any], A
     """The recipe and the data from the values of the job's components."""
     text, file, form, *rest = values
     chosen, fields = tuple(rest[:SLOTS]), list(rest[SLOTS:])
-    return recipe_of(names, fields, FORMS[form][0], columns_of(form, chosen)), source_of(text, file)
+    recipe = recipe_of(names, fields, FORMS[form][0], columns_of(form, chosen))
+    return recipe if has_wording(form) else without_wording(recipe), source_of(text, file)
 
 
 def recipe_alone(names: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
     """The recipe without columns, for what does not depend on the rows."""
     form, *fields = values
-    return recipe_of(names, fields, FORMS[form][0], {})
+    recipe = recipe_of(names, fields, FORMS[form][0], {})
+    return recipe if has_wording(form) else without_wording(recipe)
 
 
 def begin(service: AdapterService, names: list[str], *values: Any) -> tuple[str, gr.Tabs, gr.Button]:
@@ -164,7 +176,7 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
             *map(look_of, every),
         )
         if signature == seen:
-            return [gr.skip()] * 14
+            return [gr.skip()] * 15
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""

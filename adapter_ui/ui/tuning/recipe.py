@@ -15,13 +15,14 @@ from adapter_ui.ui.state import Selection
 from adapter_ui.ui.tuning.fields import choice, following_choice, following_number, number
 from adapter_ui.ui.tuning.method import method_choice, method_details, method_fields, method_sizes
 from adapter_ui.ui.tuning.targets import TargetChoice, target_choice
+from adapter_ui.ui.tuning.wording import WordingForm, wording_form
 
 FIRST_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
-def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, gr.Button]:
-    """Build the step; gives the fields by their names in the recipe, the modules to choose from, and the
-    button that goes on.
+def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, WordingForm, gr.Button]:
+    """Build the step; gives the fields by their names in the recipe, the modules to choose from, the form for
+    templates, and the button that goes on.
     """
     with gr.Row():
         name = gr.Textbox(
@@ -51,13 +52,14 @@ def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, gr.B
         "learning_rate": rate,
         "num_train_epochs": epochs,
     }
+    wording = wording_form()
     more, targets = more_fields()
-    fields |= more
+    fields |= wording.fields | more
     onward = gr.Button("Check it", variant="primary", elem_id="recipe-next")
     own = [name for name in fields if name in OWN_FIELDS]
     method.input(partial(method_fields, own), method, [method, *(fields[name] for name in own)], **INSTANT)
     take.click(taken, page.selected, [proceed, base], **INSTANT)
-    return fields, targets, onward
+    return fields, targets, wording, onward
 
 
 def more_fields() -> tuple[dict[str, gr.Component], TargetChoice]:

@@ -13,12 +13,20 @@ from gradio.events import Dependency
 
 from adapter_ui.domain import RunStatus
 from adapter_ui.service import AdapterService
+from adapter_ui.training.scripts.script import LAUNCH
 from adapter_ui.ui.download import exported_file
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.page import INSTANT, LOOK_UP
+from adapter_ui.ui.markup import fill
+from adapter_ui.ui.page import INSTANT, LOOK_UP, html
 
 LABELS = {"adapter": "Download adapter", "script": "Download script"}
 KEEP, KEEP_LABEL = "keep", "Keep the checkpoint"
+COMMAND = fill(
+    '<div class="launch"><p class="hint">The script runs with <code>python train.py</code>, or in two '
+    'processes with</p><div class="raw"><button type="button" class="copy" data-copy="text" '
+    'data-text="{command}">Copy</button><pre tabindex="0"><code>{command}</code></pre></div></div>',
+    command=LAUNCH,
+)
 SAVE = (
     "(file) => Object.assign(document.createElement('a'), {href: file.url, download: file.orig_name}).click()"
 )
@@ -31,6 +39,11 @@ def take_away_buttons() -> dict[str, gr.Button]:
         for format, label in LABELS.items()
     }
     return {**downloads, KEEP: gr.Button(visible=False, elem_id="keep-checkpoint")}
+
+
+def launch_command() -> gr.HTML:
+    """How the script is started; shown with the button that gives it."""
+    return html(COMMAND, visible=False, elem_id="script-command")
 
 
 def take_away_events(service: AdapterService, run_buttons: dict[str, gr.Button], shown: gr.State) -> None:
@@ -56,16 +69,17 @@ def taken(service: AdapterService, format: str, run_id: str) -> str:
         return exported_file(service, run_id, format)
 
 
-def take_away_shown(run: RunStatus | None) -> list[gr.Button]:
-    """The adapter of a run that has ended; the script of one that has trained on a base alone; the checkpoint
-    of one that broke off and left no adapter.
+def take_away_shown(run: RunStatus | None) -> list[gr.Button | gr.HTML]:
+    """The adapter of a run that has ended; the script of one that has trained, and its command; the
+    checkpoint of one that broke off and left no adapter.
     """
     ended = run is not None and run.state.ended and run.adapter is not None
-    from_a_base = run is not None and run.step > 0 and not run.recipe.get("adapter")
+    trained = run is not None and run.step > 0
     return [
         gr.Button(visible=ended),
-        gr.Button(visible=from_a_base),
+        gr.Button(visible=trained),
         gr.Button(KEEP_LABEL, visible=keeps(run)),
+        gr.HTML(visible=trained),
     ]
 
 

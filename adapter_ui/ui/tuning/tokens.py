@@ -15,6 +15,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
 from adapter_ui.ui.markup import badge, fill, join, notice
 from adapter_ui.ui.tuning.data import DataStep
+from adapter_ui.ui.tuning.wording import ANSWERS_ONLY, TEMPLATE, WordingForm
 
 Job = Callable[[tuple[Any, ...]], tuple[dict[str, Any], Any]]
 NO_TOKENS = Markup("")
@@ -35,13 +36,22 @@ def token_events(
     job_of: Job,
     job: list[gr.Component],
     fields: dict[str, gr.Component],
+    wording: WordingForm,
 ) -> None:
-    """Draw the tokens anew whenever the rows, their columns or the base have changed."""
-    draw = (partial(shown_tokens, service, job_of), job, data.tokens)
+    """Draw the tokens anew whenever the rows, their columns, the base or what is learned have changed; beside
+    the rows, and beside the template.
+    """
+    draw = (partial(both_shown, service, job_of), job, [data.tokens, wording.tokens])
     for event in data.changes:
         event.then(*draw, **PREVIEWS)
     told = (fields["base_model"].blur, fields["adapter"].blur, fields["max_length"].blur)
-    gr.on([*told, *(slot.input for slot in data.slots)], *draw, **PREVIEWS)
+    worded = (wording.fields[TEMPLATE].change, wording.fields[ANSWERS_ONLY].change)
+    gr.on([*told, *worded, *(slot.input for slot in data.slots)], *draw, **PREVIEWS)
+
+
+def both_shown(service: AdapterService, job_of: Job, *values: Any) -> tuple[Markup, Markup]:
+    shown = shown_tokens(service, job_of, *values)
+    return shown, shown
 
 
 def shown_tokens(service: AdapterService, job_of: Job, *values: Any) -> Markup:
