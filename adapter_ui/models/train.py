@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock
 from transformers import (
     DataCollatorForSeq2Seq,
     DataCollatorForTokenClassification,
@@ -41,7 +42,9 @@ from adapter_ui.models.tuning.plain_lora import PlainCheckpoints, first_factors
 from adapter_ui.models.tuning.ranks import RankBudget
 from adapter_ui.models.tuning.samples import SamplesAtEvaluations, sample_prompts, write_samples
 from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
-from adapter_ui.training.checkpoints import newest, remove_torn
+from adapter_ui.training.checkpoints import remove_torn
+from adapter_ui.training.divergence import DIVERGED
+from adapter_ui.training.keeping import newest_good
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
@@ -67,7 +70,7 @@ def train(run: RunFolder) -> None:
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
     prompts = sample_prompts(examples, recipe.prompt_template)
     remove_torn(run.checkpoints)
-    checkpoint = newest(run.checkpoints)
+    checkpoint = newest_good(run)
     if prompts and checkpoint is None:
         tell(run, RunState.RUNNING, "Answering two prompts before training.")
         write_samples(run, loaded, prompts, "before", 0)
@@ -81,6 +84,7 @@ def train(run: RunFolder) -> None:
         keep_little_memory()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if callback.diverged_at is not None:
+        run.append(DIVERGED, step=callback.diverged_at)
         fail(run, diverged(callback.diverged_at, recipe))
         return
     step, total_steps = trainer.state.global_step, trainer.state.max_steps
@@ -94,8 +98,8 @@ def train(run: RunFolder) -> None:
         tell(run, RunState.CANCELLED, f"Stopped at step {step} of {total_steps}; the adapter so far is kept.")
         return
     write_samples(run, loaded, prompts, "after", step)
-    shutil.rmtree(run.checkpoints, ignore_errors=True)
     tell(run, RunState.DONE, f"Trained for {step} steps.")
+    shutil.rmtree(run.checkpoints, ignore_errors=True)  # last: until it is done, it may have to go on
 
 
 def keep_little_memory() -> None:
@@ -260,8 +264,9 @@ def main(arguments: Sequence[str]) -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     run = RunFolder(Path(arguments[0]))
-    with failures_told(run):
-        train(run)
+    with failures_told(run), FileLock(run.lock):
+        if not run.read_events() or not read_status(run).state.ended:
+            train(run)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer_utils import SaveStrategy
+from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from adapter_ui.training.checkpoints import seal
 from adapter_ui.training.metrics import METRICS
@@ -42,6 +42,7 @@ class RunCallback(TrainerCallback):
         self.started = self.saved = time.monotonic()
         self.first_step = self.saved_step = 0
         self.first_tokens = 0
+        self.save_once_evaluated = False
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -63,6 +64,9 @@ class RunCallback(TrainerCallback):
         due = self.stopped or time.monotonic() - self.saved > CHECKPOINT_SECONDS
         if due and args.save_strategy != SaveStrategy.NO:
             control.should_save = True
+        if control.should_save and not self.stopped and is_evaluated_next(args, state):
+            # an evaluation draws random numbers, and a run that goes on from here would do without it
+            control.should_save, self.save_once_evaluated = False, True
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -73,6 +77,8 @@ class RunCallback(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        if self.save_once_evaluated:
+            control.should_save, self.save_once_evaluated = True, False
         if self.stopped or self.diverged_at is not None:
             control.should_evaluate = False
         if self.stopped and self.saved_step != state.global_step and args.save_strategy != SaveStrategy.NO:
@@ -120,6 +126,12 @@ class RunCallback(TrainerCallback):
         if self.run.stop_asked:
             self.stopped = True
             control.should_training_stop = True
+
+
+def is_evaluated_next(args: TrainingArguments, state: TrainerState) -> bool:
+    """Whether the rows held back are measured after this step, the last of its epoch."""
+    ends_epoch = math.isclose(state.epoch or 0, round(state.epoch or 0), abs_tol=1e-9)
+    return args.eval_strategy == IntervalStrategy.EPOCH and ends_epoch
 
 
 def memory_in_use() -> int:

@@ -1,0 +1,87 @@
+"""What goes wrong around a run is found again or goes on: an orphan, the end of an epoch, the last moment."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapter_ui.domain import RunState
+from adapter_ui.models import train as train_module
+from adapter_ui.models.train import train
+from adapter_ui.training.checkpoints import newest_step
+from adapter_ui.training.process import start_trainer
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
+from adapter_ui.training.run_status import read_status
+from tests.training.conftest import BASE_ID, pirate_rows, recipe
+from tests.training.test_training import trained
+
+
+@pytest.mark.slow
+def test_a_second_trainer_waits_for_the_first_and_then_finds_nothing_to_do(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    """Of an app that was killed between starting a trainer and noting which process it is."""
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.write(recipe(max_steps=40), pirate_rows())
+    run.write_base(PreparedBase(tiny_models / "llama", BASE_ID))
+    run.append("state", state=RunState.QUEUED)
+    children = [start_trainer(run) for _ in range(2)]
+    assert [child.wait(120) for child in children] == [0, 0]
+    status = read_status(run)
+    assert status.state is RunState.DONE
+    steps = [event["step"] for event in run.read_events() if event["event"] == "log"]
+    assert steps == list(range(1, 41))
+
+
+def test_a_run_is_done_before_its_checkpoints_go(
+    tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[RunState] = []
+
+    def removed(path: str | Path, **_: object) -> None:
+        if Path(path).name == "checkpoints":
+            seen.append(read_status(RunFolder(Path(path).parent)).state)
+
+    with monkeypatch.context() as watched:
+        watched.setattr(train_module.shutil, "rmtree", removed)
+        trained(tmp_path, recipe(), pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
+    assert seen == [RunState.DONE]
+
+
+def test_a_run_goes_on_from_the_end_of_an_epoch_with_the_same_losses_and_measures(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    """Evaluating draws random numbers, which dropout draws from too."""
+    settings = recipe(max_steps=12, lora_dropout=0.3, validation_fraction=0.5)  # two steps to an epoch
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    whole = trained(tmp_path / "whole", settings, pirate_rows(), base)
+    kept: list[Path] = []
+    rmtree = shutil.rmtree
+
+    def seen_before(path: str | Path, **options: object) -> None:
+        if Path(path).name == "checkpoint-2":
+            kept.append(shutil.copytree(Path(path).parent, tmp_path / "kept"))
+        rmtree(path, **options)
+
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr("transformers.trainer_utils.shutil.rmtree", seen_before)
+        trained(tmp_path / "again", settings, pirate_rows(), base)
+    newest = newest_step(kept[0])  # a sealed one; the next was just being written
+    resumed = RunFolder(tmp_path / "resumed")
+    resumed.path.mkdir()
+    resumed.write(settings, pirate_rows())
+    resumed.write_base(base)
+    resumed.append("state", state=RunState.QUEUED)
+    shutil.copytree(kept[0], resumed.checkpoints)
+    train(resumed)
+    expected = [entry for entry in figures(whole) if entry["step"] > newest]
+    assert newest == 4 and len(expected) == 8
+    assert figures(resumed) == expected
+
+
+def figures(run: RunFolder) -> list[dict[str, float]]:
+    names = ("step", "loss", "eval_loss", "grad_norm")
+    return [{name: entry[name] for name in names if name in entry} for entry in read_status(run).history]
