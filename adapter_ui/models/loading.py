@@ -35,6 +35,7 @@ from adapter_ui.models.base_files import (
     read_base_config,
 )
 from adapter_ui.models.checkpoint import read_model
+from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
 
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
@@ -209,10 +210,14 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padding on the left with a pad token that exists."""
     check_tokenizer(folder)
     check_tokenizer_program(folder)
+    config = read_config(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, config=read_config(folder), trust_remote_code=False, local_files_only=True
-        )
+        with panics_told():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, config=config, trust_remote_code=False, local_files_only=True
+            )
+    except Crashed as error:
+        raise BaseUnavailable(f"The base's tokenizer cannot be built ({error}); try another base.") from error
     except Exception as error:
         # The tokenizers library raises this very type for a program that is none.
         if not isinstance(error, TOKENIZER_ERRORS) and type(error) is not Exception:

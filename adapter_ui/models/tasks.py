@@ -14,7 +14,7 @@ import torch
 
 from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.decoding.prompt import context_length
+from adapter_ui.models.decoding.prompt import context_length, tokenized
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.windows import Window, likeliest_span, read_windows
 
@@ -39,13 +39,15 @@ def most_tokens(loaded: LoadedModel) -> int:
 
 
 def encode(loaded: LoadedModel, text: str, text_pair: str = "", **options: object) -> dict[str, torch.Tensor]:
-    encoded = loaded.tokenizer(
-        text,
-        text_pair or None,
-        truncation=True,
-        max_length=most_tokens(loaded),
-        return_tensors="pt",
-        **options,
+    encoded = tokenized(
+        lambda: loaded.tokenizer(
+            text,
+            text_pair or None,
+            truncation=True,
+            max_length=most_tokens(loaded),
+            return_tensors="pt",
+            **options,
+        )
     )
     if encoded["input_ids"].shape[1] == 0:
         raise InvalidInput("There is no text to read; write some.", field="text")
@@ -128,7 +130,7 @@ def answer(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
         raise InvalidInput(
             "A question needs a context to find the answer in; fill in the second text.", field="text_pair"
         )
-    windows = read_windows(text, text_pair, loaded.tokenizer, most_tokens(loaded))
+    windows = tokenized(lambda: read_windows(text, text_pair, loaded.tokenizer, most_tokens(loaded)))
     if not any(place for window in windows for place in window.places):
         raise InvalidInput("The question leaves no room for its context; shorten it.", field="text")
     _, score, start, end = max(span_in(loaded, window) for window in windows)

@@ -17,7 +17,7 @@ import pytest
 from adapter_ui.domain import ChatMessage, Generation, GenerationOptions, Precision
 from adapter_ui.engine import protocol
 from adapter_ui.engine.local import LocalEngine
-from adapter_ui.errors import AdapterUIError
+from adapter_ui.errors import AdapterUIError, BaseUnavailable
 
 GREEDY = GenerationOptions(max_new_tokens=24, temperature=0)
 SILENCE = 60
@@ -105,6 +105,32 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
     engine = LocalEngine(tmp_path_factory.mktemp("engine") / "worker.log")
     yield engine
     engine.close()
+
+
+PREDICTED = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION")
+
+
+@pytest.mark.parametrize("task", PREDICTED)
+def test_a_hostile_tokenizer_costs_only_the_one_who_asks_for_a_prediction(
+    engine: LocalEngine, tiny_models: Path, tmp_path: Path, task: str
+):
+    runaway = next(one for one in PROGRAMS if one.name == "a tokenizer whose pattern runs away")
+    hostile = shutil.copytree(tiny_models / "bert", tmp_path / f"bert-{task}")
+    runaway.change(hostile)
+    reference = ask(engine, tiny_models / "llama", "Hello there")
+    process = engine.worker.process.pid
+    spec = protocol.ModelSpec(
+        base=f"tiny/{hostile.name}",
+        base_folder=str(hostile),
+        precision=Precision.FP32,
+        model_class="AutoModel",
+        task_type=task,
+    )
+    request = protocol.Predict(spec, "Hello there, how are you?", "They sail on the sea.")
+    with pytest.raises(BaseUnavailable, match=runaway.sentence):
+        list(engine.stream(request, silence_seconds=SILENCE))
+    assert ask(engine, tiny_models / "llama", "Hello there") == reference
+    assert engine.worker.process.pid == process
 
 
 def ask(engine: LocalEngine, base: Path, question: str, *, raw: bool = False) -> str:

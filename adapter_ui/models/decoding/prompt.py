@@ -7,6 +7,7 @@ of adapters or of answers.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
@@ -16,6 +17,7 @@ from adapter_ui.errors import BaseUnavailable, InvalidInput
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.strangers import Crashed, TookTooLong, memory_bound, within
 
+Read = TypeVar("Read")
 TEMPLATE_BOUND = 64_000
 TEMPLATE_SECONDS = 2.0
 MOST_CHARACTERS = 2_000_000
@@ -38,21 +40,9 @@ def prompt_tokens(
     template or the tokenizer takes too long or fails.
     """
     text, has_special_tokens = prompt_text(loaded.tokenizer, messages, raw=raw)
-    try:
-        tokens = within(
-            TOKENIZER_SECONDS,
-            lambda: loaded.tokenizer(text, add_special_tokens=not has_special_tokens)["input_ids"],
-            meanwhile,
-        )
-    except TookTooLong:
-        raise BaseUnavailable(
-            f"The base's tokenizer was not done after {TOKENIZER_SECONDS:.0f} s; use less text, or another "
-            "base."
-        ) from None
-    except Crashed as error:
-        raise BaseUnavailable(
-            f"The base's tokenizer fails on this text ({error}); use another base."
-        ) from error
+    tokens = tokenized(
+        lambda: loaded.tokenizer(text, add_special_tokens=not has_special_tokens)["input_ids"], meanwhile
+    )
     if not tokens:
         raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
     if len(tokens) >= context_length(loaded):
@@ -62,6 +52,21 @@ def prompt_tokens(
             field="prompt",
         )
     return tokens
+
+
+def tokenized(read: Callable[[], Read], meanwhile: Callable[[], bool] | None = None) -> Read:
+    """What the base's tokenizer makes of a text. Raises BaseUnavailable when it takes too long or fails."""
+    try:
+        return within(TOKENIZER_SECONDS, read, meanwhile)
+    except TookTooLong:
+        raise BaseUnavailable(
+            f"The base's tokenizer was not done after {TOKENIZER_SECONDS:.0f} s; use less text, or another "
+            "base."
+        ) from None
+    except Crashed as error:
+        raise BaseUnavailable(
+            f"The base's tokenizer fails on this text ({error}); use another base."
+        ) from error
 
 
 def prompt_text(
