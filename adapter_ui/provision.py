@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.machine import machine_memory, room_for_a_model
+from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_model
 from adapter_ui.catalog.memory import estimate_memory
 from adapter_ui.catalog.storage.bases import fetch_adapter, fetch_base, find_base
 from adapter_ui.domain import (
@@ -37,11 +37,17 @@ from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
 from adapter_ui.settings import Settings
 from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
 from adapter_ui.training.examples import Examples
+from adapter_ui.training.in_hand import memory_in_hand
 from adapter_ui.training.measuring import measure
-from adapter_ui.training.preflight import check
+from adapter_ui.training.preflight import check, memory_of_run
+from adapter_ui.training.preflight import refusal as refused
 from adapter_ui.training.recipe import Recipe
-from adapter_ui.training.run_folder import PreparedBase
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
 
+IN_HAND = (
+    "A run is training now, and its memory counts as free here; what this one needs is looked at again when "
+    "its turn has come."
+)
 PREVIEWED_ROWS = 64
 """Read for a preview: enough that some have an answer within the limit, few enough to be quick."""
 
@@ -158,14 +164,34 @@ class Provision:
         left_out = {name: one for name, one in chosen.items() if name not in given}
         return Recipe.parse({**given, **{name: one.value for name, one in left_out.items()}}), left_out
 
-    def training(self, recipe: Recipe) -> Generator[Progress, None, PreparedBase]:
-        """Files that a run trains on; called by the run table when the run's turn comes."""
+    def training(self, run: RunFolder) -> Generator[Progress, None, PreparedBase]:
+        """Files that a run trains on, and room for it; called by the run table when the run's turn comes.
+
+        Raises DoesNotFit when the memory that it needs is not free now.
+        """
+        recipe = run.read_recipe()
         facts = self.catalog.base_facts(self.base_of(recipe))
         base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
         adapter = None
         if recipe.adapter:
             adapter = yield from self.adapter_folder(AdapterRef.parse(recipe.adapter))
-        return PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
+        prepared = PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
+        yield from self.make_room_to_train(recipe, run.read_examples(), facts, prepared)
+        return prepared
+
+    def make_room_to_train(
+        self, recipe: Recipe, examples: Examples, facts: BaseFacts, base: PreparedBase
+    ) -> Iterator[Progress]:
+        """Counted exactly only where the upper bound does not fit, for that takes a process of its own."""
+        bound = memory_of_run(recipe, examples, facts, None)
+        if bound is None or bound.total <= room_for_a_model():
+            return
+        yield Progress("memory", "Counting the memory that the training needs")
+        figures = measure(recipe, examples, base)
+        if exact := memory_of_run(recipe, examples, facts, figures):
+            yield from self.free(exact.total)
+        if refusal := refused(recipe, examples, facts, room_for_a_model(), figures):
+            raise DoesNotFit(f"{refusal} Resume the run when there is room.")
 
     def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
         """What a fine-tune would do and need; exact where its base is on this machine already."""
@@ -173,7 +199,12 @@ class Provision:
         here = self.already_here(recipe, base_id)
         figures = measure(recipe, examples, here) if here else None
         facts = self.catalog.base_facts(base_id)
-        return check(recipe, examples, facts, room_for_a_model(), figures)
+        room, held = room_for_a_model(), memory_in_hand(self.settings.runs)
+        if held:
+            memory = machine_memory()
+            room = room + held if memory.device == "cpu" else own_devices()[0].total
+        found = check(recipe, examples, facts, room, figures)
+        return replace(found, warnings=(*found.warnings, IN_HAND)) if held else found
 
     def token_preview(self, recipe: Recipe, examples: Examples) -> TokenPreview:
         """The first rows as tokens, where the base is on this machine already; else what is missing."""

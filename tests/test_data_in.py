@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from adapter_ui.catalog.hub.datasets import DatasetRef
-from adapter_ui.domain import Progress
+from adapter_ui.domain import Precision, Progress
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
-from adapter_ui.training.recipe import Recipe
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
 
@@ -36,7 +35,7 @@ def test_a_dataset_of_the_hub_is_shown_as_tokens_and_counted(service: AdapterSer
     assert all(isinstance(step, Progress) for step in steps)
     assert isinstance(rows, Path)
     assert "tiny-org/tiny-llama is not on this machine yet" in service.preview_tokens(RECIPE, rows).missing
-    list(service.provision.training(Recipe.parse(RECIPE)))
+    list(service.provision.base_alone(RECIPE["base_model"], Precision.FP32, model_class="", in_memory=()))
     shown = service.preview_tokens(RECIPE, rows)
     assert (shown.missing, shown.limit, len(shown.rows)) == ("", 80, 3)
     learned = "".join(token.text for token in shown.rows[1].tokens if token.learned)

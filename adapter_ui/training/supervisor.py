@@ -19,12 +19,11 @@ from adapter_ui.errors import AdapterUIError
 from adapter_ui.training.disk import FULL, is_full
 from adapter_ui.training.endings import end, end_waiting, note_death, recover
 from adapter_ui.training.process import ProcessMark, cause_of_death, start_trainer
-from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
 
 log = logging.getLogger(__name__)
-Prepare = Callable[[Recipe], Generator[Progress, None, PreparedBase]]
+Prepare = Callable[[RunFolder], Generator[Progress, None, PreparedBase]]
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 WAITS_FOR_SPACE = "The disk is full; free some space, and this run goes on by itself."
@@ -165,7 +164,7 @@ class Supervisor:
     def _prepared(self, run: RunFolder) -> PreparedBase | None:
         """The base, or None when the run was stopped or the app closed meanwhile."""
         self.preparing.pop(run.path.name, None)
-        steps = self._prepare(run.read_recipe())
+        steps = self._prepare(run)
         try:
             while not (self._closing or run.stop_asked):
                 self.preparing[run.path.name] = worded(next(steps))

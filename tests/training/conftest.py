@@ -13,7 +13,7 @@ from adapter_ui.domain import Progress, RunStatus
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.recipe import Recipe
-from adapter_ui.training.run_folder import PreparedBase
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.runs import Runs
 
 BASE_ID = "tiny-org/tiny-llama"
@@ -42,8 +42,8 @@ def wait_for(runs: Runs, run_id: str, wanted: Callable[[RunStatus], bool]) -> Ru
 
 
 @pytest.fixture(scope="session")
-def prepare(tiny_models: Path) -> Callable[[Recipe], Generator[Progress, None, PreparedBase]]:
-    def prepare_tiny(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+def prepare(tiny_models: Path) -> Callable[[RunFolder], Generator[Progress, None, PreparedBase]]:
+    def prepare_tiny(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
         yield Progress("base", "Fetching the base.", 1, 2)
         return PreparedBase(tiny_models / "llama", BASE_ID, revision="0" * 40, license="apache-2.0")
 

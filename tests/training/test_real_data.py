@@ -25,7 +25,7 @@ from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
 from adapter_ui.training.recipe import Recipe
-from adapter_ui.training.run_folder import PreparedBase
+from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.runs import Runs
 from tests.training.conftest import end_all
 from tests.training.real_bases import ENCODER_ID, build_encoder_decoder, fetch_encoder
@@ -48,7 +48,7 @@ def encoder() -> Path:
 def finished(folder: Path, base: Path, base_id: str, data: Path, **fields: Any) -> RunStatus:
     """The status of a run on `data`, with the columns that the app guesses."""
 
-    def prepare(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+    def prepare(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
         yield Progress("base", "It is here.")
         return PreparedBase(base, base_id)
 

@@ -16,7 +16,6 @@ from safetensors.numpy import load_file
 from adapter_ui.domain import Progress, RunState
 from adapter_ui.errors import BaseUnavailable, InvalidInput, UnknownRun
 from adapter_ui.training.process import ProcessMark
-from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, write_json
 from adapter_ui.training.runs import MAX_WAITING, Runs
 from tests.training.conftest import end_all, pirate_rows, recipe, wait_for
@@ -163,7 +162,7 @@ def test_an_error_of_the_recipe_is_told_in_one_sentence(runs: Runs) -> None:
 def test_a_crash_is_told_by_its_last_line_without_local_paths(
     prepare: Callable[..., Any], tmp_path: Path
 ) -> None:
-    def prepare_nothing(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+    def prepare_nothing(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
         yield Progress("base", "Fetching.")
         return PreparedBase(tmp_path / "nowhere" / "deep", "org/name")
 
@@ -179,7 +178,7 @@ def test_a_crash_is_told_by_its_last_line_without_local_paths(
 
 
 def test_a_base_that_cannot_be_had_fails_the_run(tmp_path: Path) -> None:
-    def prepare_fails(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+    def prepare_fails(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
         yield Progress("base", "Fetching.")
         raise BaseUnavailable("The base is gone; choose another.")
 
@@ -197,7 +196,7 @@ def test_a_run_whose_base_was_being_fetched_waits_again_after_a_restart(
 ) -> None:
     fetching, closing = threading.Event(), threading.Event()
 
-    def prepare_slowly(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+    def prepare_slowly(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
         yield Progress("base", "Fetching the base.", 1, 4)
         fetching.set()
         closing.wait(30)
@@ -231,7 +230,7 @@ def test_what_is_no_run_is_unknown(runs: Runs, run_id: str) -> None:
 def test_the_queue_is_bounded_and_leftovers_are_removed(tmp_path: Path) -> None:
     asked, closing = threading.Event(), threading.Event()
 
-    def prepare_waits(_: Recipe) -> Generator[Progress, None, PreparedBase]:
+    def prepare_waits(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
         asked.set()
         closing.wait(30)
         yield Progress("base", "Fetching.")
