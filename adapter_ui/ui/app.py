@@ -29,7 +29,7 @@ TABS = {
 }
 HOUR = 3600
 # Fixed, because what a browser keeps has to be readable after a restart; it protects nothing.
-STORED = {"storage_key": "adapter-ui-conversations", "secret": "adapter-ui-conversations"}
+CONVERSATIONS, ROWS, RECIPE = "adapter-ui-conversations", "adapter-ui-rows", "adapter-ui-recipe"
 
 
 def build_page(service: AdapterService) -> gr.Blocks:
@@ -40,9 +40,9 @@ def build_page(service: AdapterService) -> gr.Blocks:
         asked, selected = gr.State(""), gr.State(Selection())
         precision = gr.State(service.default_precision().value)
         # not inside a tab, where it would only be read once that tab is shown
-        kept = gr.BrowserState({}, **STORED)
+        kept = [gr.BrowserState({}, storage_key=name, secret=name) for name in (CONVERSATIONS, ROWS, RECIPE)]
         tabs = gr.Tabs(elem_id="tabs", render=False)
-        page = Page(asked, selected, precision, kept, tabs, demo.load)
+        page = Page(asked, selected, precision, *kept, tabs, demo.load)
         bar(service, page)
         tabs.render()
         with tabs:

@@ -33,13 +33,15 @@ def html(value: Any = "", **options: Any) -> gr.HTML:
 class Page:
     """`asked` is the ref that somebody wants to see; `selected` the Selection that came of it.
 
-    `precision` holds a Precision's value, `kept` the conversations that the visitor's browser keeps. `load`
-    registers what happens when the page opens.
+    `precision` holds a Precision's value. The visitor's browser keeps the conversations, `kept`, and of a
+    fine-tune being prepared `kept_rows` and `kept_recipe`. `load` registers what happens when the page opens.
     """
 
     asked: gr.State
     selected: gr.State
     precision: gr.State
     kept: gr.BrowserState
+    kept_rows: gr.BrowserState
+    kept_recipe: gr.BrowserState
     tabs: gr.Tabs
     load: Callable[..., Any]

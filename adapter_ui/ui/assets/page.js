@@ -34,6 +34,15 @@ window.adapterUI = (() => {
     return [];
   };
 
+  /* ---- drafts: the rows and the recipe of a fine-tune, kept once those of before are back */
+  let drafting = false;
+  const keepDrafts = () => { drafting = true; return []; };
+  const draft = (kept, names, values, longest) => {
+    if (!drafting) return [kept];
+    const fitting = values.map((value) => (typeof value === "string" && value.length > longest ? "" : value));
+    return [Object.fromEntries(names.map((name, at) => [name, fitting[at]]))];
+  };
+
   /* ---- results: one selected row, by mouse or arrows */
   let selectedRef = new URL(location.href).searchParams.get("adapter") ?? "";
   let pickLater = 0;
@@ -161,5 +170,5 @@ window.adapterUI = (() => {
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
-  return { ready, remember, results, precisions, bar, actions, runs, samples };
+  return { ready, remember, draft, keepDrafts, results, precisions, bar, actions, runs, samples };
 })();

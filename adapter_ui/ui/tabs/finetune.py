@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from adapter_ui.ui.tuning.check import NOT_CHECKED
 from adapter_ui.ui.tuning.checking import check_events
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
 from adapter_ui.ui.tuning.defaults import default_events
+from adapter_ui.ui.tuning.drafts import draft_events
 from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
 from adapter_ui.ui.tuning.outgoing_panel import (
     OutgoingPanel,
@@ -78,6 +79,7 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
             html('<h3 class="side-title">Runs</h3>')
             runs = html(NO_RUNS, elem_id="runs", js_on_load=WATCH_RUNS)
     names, job = list(fields), [*data.inputs, *fields.values()]
+    data = replace(data, changes=(*data.changes, draft_events(service, page, data, fields)))
     for button, step in ((to_recipe, "recipe"), (to_check, "check")):
         button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
     token_events(service, data, partial(job_of, names), job, fields, wording)

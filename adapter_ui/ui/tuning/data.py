@@ -23,6 +23,7 @@ from adapter_ui.ui.tuning.hub_dataset import fetch_event, hub_dataset
 
 SHOWN_ROWS, SHOWN_DROPPED, LONGEST_CELL = 6, 5, 160
 MOST_TEXT = 2_000_000
+MOST_KEPT_TEXT = 200_000
 FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     # what a row is: its task, and the roles of its columns, the ones after "|" optional
     "Prompt and answer": ("CAUSAL_LM", ("prompt", "completion", "input", "system")),
@@ -35,6 +36,10 @@ FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 }
 OPTIONAL = {"input", "system", "text_pair", "answer_start"}
 SLOTS = 4
+KEPT_HINT = Markup(
+    '<p class="hint">A reload brings pasted rows (up to 200 kB) and the recipe back; a file has to be '
+    "chosen again.</p>"
+)
 NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example.")
 
 
@@ -49,12 +54,19 @@ class DataStep:
     file: gr.File
     form: gr.Radio
     slots: tuple[gr.Dropdown, ...]
+    preview: gr.HTML
+    columns: gr.Row
     tokens: gr.HTML
     changes: tuple[gr.events.Dependency, ...]
 
     @property
     def inputs(self) -> list[gr.Component]:
         return [self.text, self.file, self.form, *self.slots]
+
+    @property
+    def outputs(self) -> list[Any]:
+        """Where the rows are shown once they are read."""
+        return [self.preview, self.form, self.columns, *self.slots]
 
 
 def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
@@ -82,7 +94,8 @@ def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     )
     fetched = fetch_event(service, hub, file).success(read, [text, file], outputs, **reading)
     formed = form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
-    return DataStep(text, file, form, slots, tokens, (given, taken, fetched, formed)), onward
+    changes = (given, taken, fetched, formed)
+    return DataStep(text, file, form, slots, preview, columns, tokens, changes), onward
 
 
 def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
@@ -106,6 +119,7 @@ def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
                 height=150,
                 elem_id="data-file",
             )
+            html(KEPT_HINT)
             example = gr.Button("Take the example: 30 rows of pirate talk", size="sm", elem_id="data-example")
     return text, file, example
 
@@ -115,8 +129,14 @@ def source_of(text: str, file: str | None) -> str | Path:
     return Path(file) if file else text
 
 
-def shown_table(service: AdapterService, text: str, file: str | None) -> list[Any]:
-    """The first rows, the guessed form, and a choice of column for each role."""
+def shown_table(
+    service: AdapterService,
+    text: str,
+    file: str | None,
+    chosen_form: str = "",
+    chosen_columns: tuple[str, ...] = (),
+) -> list[Any]:
+    """The first rows, their form, and a choice of column for each role; guessed unless they were chosen."""
     if not text.strip() and not file:
         return [
             NO_ROWS,
@@ -127,6 +147,8 @@ def shown_table(service: AdapterService, text: str, file: str | None) -> list[An
     with shown_to_user():
         rows = service.read_table(source_of(text, file))
         form, columns = guess_form(rows)
+        if chosen_form and set(chosen_columns) <= {"", *rows.columns}:
+            form, columns = chosen_form, columns_of(chosen_form, chosen_columns)
         return [
             preview_of(rows),
             gr.Radio(value=form, visible=True),
