@@ -19,6 +19,13 @@ TABLE_BYTES = 8 * 1024**2
 tensors."""
 
 
+def state_of(folder: Path) -> tuple[object, ...]:
+    """What changes when other files stand under the same name: a new revision, or a run that went on."""
+    files = [folder / name for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS)]
+    found = [file.stat() if file.is_file() else None for file in files]
+    return folder, *((one.st_size, one.st_mtime_ns) if one else None for one in found)
+
+
 def read_json(folder: Path) -> dict[str, Any]:
     """The fields of the adapter's config, each of a sound kind and size. Raises BadAdapter."""
     try:

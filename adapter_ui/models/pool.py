@@ -14,7 +14,8 @@ from peft import PeftType
 
 from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.errors import HalfAttached
+from adapter_ui.errors import HalfAttached, ModelFailure
+from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import Attached, method_of, sharing_key
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
@@ -34,10 +35,20 @@ class Key:
     model_class: str
     labels: tuple[str, ...] = ()
     sharing: str = ""
+    folder: str = ""
 
     def serves_alone(self, spec: ModelSpec) -> bool:
-        same = (self.base, self.precision, self.model_class) == (spec.base, spec.precision, spec.model_class)
+        same = (self.base, self.precision, self.model_class, self.folder) == (
+            spec.base,
+            spec.precision,
+            spec.model_class,
+            spec.base_folder,
+        )
         return same and not self.labels and self.sharing in {"", *(method.value for method in PeftType)}
+
+
+def key_of(spec: ModelSpec, labels: tuple[str, ...] = (), sharing: str = "") -> Key:
+    return Key(spec.base, spec.precision, spec.model_class, labels, sharing, spec.base_folder)
 
 
 class Pool:
@@ -49,6 +60,8 @@ class Pool:
     def load(self, spec: ModelSpec) -> tuple[Resident, LoadReport]:
         """Make sure that the base and the adapter of `spec` are in memory; gives the base that answers."""
         started = time.monotonic()
+        if spec.adapter:
+            self.forget_older_files(spec.adapter, Path(spec.adapter_folder))
         resident = self.resident_for(spec)
         self.note_use(resident)
         resident.note_use(spec.adapter)
@@ -87,6 +100,23 @@ class Pool:
             self.attach(resident, spec)
         return resident
 
+    def forget_older_files(self, adapter: str, folder: Path) -> None:
+        """Let an adapter go whose files are other ones now: its name must not answer with older weights.
+
+        Raises ModelFailure while somebody is still answered with them.
+        """
+        for key, resident in list(self.residents.items()):
+            if resident.files.get(adapter, state_of(folder)) == state_of(folder):
+                continue
+            if resident.answers_with(adapter):
+                raise ModelFailure(
+                    f"{adapter} has changed while it answers; ask again once its answers have ended."
+                )
+            if resident.is_last_in_layers(adapter):
+                del self.residents[key]
+            else:
+                resident.detach(adapter)
+
     def attach(self, resident: Resident, spec: ModelSpec) -> None:
         """Put the adapter on the base. One that PEFT left half changed is forgotten, and loaded afresh when
         it is asked for again.
@@ -101,7 +131,7 @@ class Pool:
 
     def any_copy(self, spec: ModelSpec) -> Resident:
         found = self.copy_that_serves_alone(spec)
-        return found or self.load_base(Key(spec.base, spec.precision, spec.model_class), spec)
+        return found or self.load_base(key_of(spec), spec)
 
     def copy_that_serves_alone(self, spec: ModelSpec) -> Resident | None:
         """Of several the one that has the adapter already, else one that is writing, else the one used last:
@@ -126,8 +156,8 @@ class Pool:
     def copy_to_attach_to(self, spec: ModelSpec, folder: Path) -> Resident:
         """The copy of the base that the adapter is on, or can be attached to."""
         labels = labels_of(folder) if spec.task_type in TASKS_WITH_HEADS else ()
-        key = Key(spec.base, spec.precision, spec.model_class, labels, sharing_key(folder, spec.adapter))
-        alone = Key(spec.base, spec.precision, spec.model_class, labels)
+        key = key_of(spec, labels, sharing_key(folder, spec.adapter))
+        alone = key_of(spec, labels)
         if key not in self.residents and alone in self.residents:
             self.residents[key] = self.residents.pop(alone)
         return self.residents.get(key) or self.load_base(key, spec)

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 from adapter_ui.domain import Precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import HalfAttached
+from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import (
     Attached,
     attach,
@@ -53,7 +54,7 @@ class FirstAnswers(Enum):
 class Resident:
     """`attached` maps a person's name for an adapter to what was applied of it, `low_rank` those that are
     plain LoRAs to their factors, and `adapter_bytes` all of them to their memory, in the order of their last
-    use.
+    use. `files` says of which state of its files each is.
     """
 
     spec: ModelSpec
@@ -61,6 +62,7 @@ class Resident:
     attached: dict[str, Attached] = field(default_factory=dict)
     low_rank: dict[str, LowRank] = field(default_factory=dict)
     adapter_bytes: dict[str, int] = field(default_factory=dict)
+    files: dict[str, tuple[object, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bare: PreTrainedModel = self.loaded.model
@@ -87,6 +89,7 @@ class Resident:
         if factors is None:
             return False
         self.low_rank[adapter] = factors
+        self.files[adapter] = state_of(folder)
         self.attached[adapter] = Attached(len(tensors), len(tensors))
         self.adapter_bytes[adapter] = factors.bytes
         return True
@@ -100,6 +103,7 @@ class Resident:
         with self.base_unchanged(but=sharing_key(folder, adapter) == adapter):
             self.loaded.model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
         self.adapter_bytes[adapter] = tensor_bytes(self.loaded.model) - before
+        self.files[adapter] = state_of(folder)
 
     def note_use(self, adapter: str) -> None:
         """The adapter was asked for: those that were not for long are detached where all hold too much."""
@@ -111,17 +115,19 @@ class Resident:
 
     def in_use(self) -> Iterator[str]:
         """The adapters that cannot go now: answers are written with them, or PEFT needs one on its base."""
-        for adapter in self.attached:
-            voice, attachment = self.voice(adapter, 1.0)
-            if (
-                adapter not in self.low_rank and len(self.loaded.model.peft_config) == 1
-            ) or self.decoder.writes_with(voice.adapter, attachment.name):
-                yield adapter
+        return (one for one in self.attached if self.answers_with(one) or self.is_last_in_layers(one))
+
+    def answers_with(self, adapter: str) -> bool:
+        voice, attachment = self.voice(adapter, 1.0)
+        return self.decoder.writes_with(voice.adapter, attachment.name)
+
+    def is_last_in_layers(self, adapter: str) -> bool:
+        return adapter not in self.low_rank and len(self.loaded.model.peft_config) == 1
 
     def detach(self, adapter: str) -> None:
         """Forget an adapter with which nothing is being written."""
         factors = self.low_rank.pop(adapter, None)
-        del self.attached[adapter], self.adapter_bytes[adapter]
+        del self.attached[adapter], self.adapter_bytes[adapter], self.files[adapter]
         name = "" if factors else slot(adapter)
         self.decoder.forget(factors, name)
         if name:

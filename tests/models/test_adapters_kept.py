@@ -6,10 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
+from adapter_ui.errors import ModelFailure
 from adapter_ui.models import room_for_adapters
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.pool import Pool
+from adapter_ui.models.resident import Resident
 from adapter_ui.models.room_for_adapters import AT_LEAST_BYTES, to_detach
 from tests.models.test_decoding import Writer, prompt_of, spec_for
 
@@ -85,3 +88,34 @@ def test_an_adapter_that_is_answering_stays(
     writer.finish()
     assert not writer.errors
     assert row.answer.tokens == alone.answer.tokens
+
+
+@pytest.mark.parametrize("method", ["lora", "dora"])
+def test_an_adapter_answers_with_the_files_that_stand_under_its_name_now(
+    tiny_models: Path, tmp_path: Path, method: str
+):
+    """A run that was tried and went on, or a new revision: the same name, other weights."""
+    pool = Pool()
+    base = tiny_models / "llama"
+    adapter = shutil.copytree(tiny_models / method, tmp_path / "mine")
+    resident, _ = pool.load(spec_for(base, adapter))
+    older = written(resident, "mine")
+    weights = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: -3 * value for name, value in weights.items()}, adapter / "adapter_model.safetensors")
+    writer = Writer(resident)
+    writer.row(prompt_of(9), "mine")
+    writer.step()
+    with pytest.raises(ModelFailure, match="ask again once its answers have ended"):
+        pool.load(spec_for(base, adapter))
+    writer.finish()
+
+    resident, _ = pool.load(spec_for(base, adapter))
+    newer = written(resident, "mine")
+    fresh, _ = Pool().load(spec_for(base, adapter))
+    assert newer == written(fresh, "mine") != older
+
+
+def written(resident: Resident, adapter: str) -> list[int]:
+    row = Writer(resident).row(prompt_of(9), adapter)
+    Writer(resident).finish()
+    return row.answer.tokens
