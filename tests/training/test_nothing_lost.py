@@ -10,7 +10,8 @@ import pytest
 from adapter_ui.domain import RunState
 from adapter_ui.models import train as train_module
 from adapter_ui.models.train import train
-from adapter_ui.training.checkpoints import newest_step
+from adapter_ui.models.tuning import events
+from adapter_ui.training.checkpoints import newest_step, step_of
 from adapter_ui.training.process import start_trainer
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
@@ -68,6 +69,7 @@ def test_a_run_goes_on_from_the_end_of_an_epoch_with_the_same_losses_and_measure
 
     with pytest.MonkeyPatch.context() as watched:
         watched.setattr("transformers.trainer_utils.shutil.rmtree", seen_before)
+        watched.setattr(events, "SAVING_SHARE", 1e9)  # so short a run has time for one checkpoint only
         trained(tmp_path / "again", settings, pirate_rows(), base)
     newest = newest_step(kept[0])  # a sealed one; the next was just being written
     resumed = RunFolder(tmp_path / "resumed")
@@ -85,3 +87,12 @@ def test_a_run_goes_on_from_the_end_of_an_epoch_with_the_same_losses_and_measure
 def figures(run: RunFolder) -> list[dict[str, float]]:
     names = ("step", "loss", "eval_loss", "grad_norm")
     return [{name: entry[name] for name in names if name in entry} for entry in read_status(run).history]
+
+
+def test_a_short_run_does_not_spend_its_time_on_checkpoints(tiny_models: Path, tmp_path: Path) -> None:
+    sealed: list[int] = []
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr(events, "seal", lambda checkpoint: sealed.append(step_of(checkpoint)))
+        watched.setattr(events, "SAVING_SHARE", 1e-9)
+        trained(tmp_path, recipe(max_steps=40), pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
+    assert sealed == [4]  # a tenth of the steps, and no other in the second that it takes

@@ -20,6 +20,8 @@ from adapter_ui.training.run_folder import RunFolder
 
 MAX_LOGGED_STEPS = 2_000
 CHECKPOINT_SECONDS = 300.0
+# Of the time of a training, at most: a short one would otherwise spend much of it on writing checkpoints.
+SAVING_SHARE = 0.02
 # The first step alone is slow, and its batch may be unlike the others.
 MEASURED_STEPS = 2
 LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", *(f"eval_{name}" for name in METRICS))
@@ -28,7 +30,8 @@ LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", *(f"eval_{name}" for na
 class RunCallback(TrainerCallback):
     """Logs every step (of a long run every n-th), stops when asked, and at the first loss that is no number.
 
-    A stop asks for a checkpoint first, as does every five minutes, so that the run can be resumed from there.
+    A stop asks for a checkpoint first, as does every five minutes, so that the run can be resumed from there;
+    one that would come too soon after the one before is left out.
     `stopped` and `diverged_at` (a step) say why a training ended early; `measured` has the last values, and
     `evaluated` the metrics at the last step that was evaluated.
     """
@@ -43,6 +46,7 @@ class RunCallback(TrainerCallback):
         self.first_step = self.saved_step = 0
         self.first_tokens = 0
         self.save_once_evaluated = False
+        self.save_begun = self.saving_seconds = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -50,7 +54,7 @@ class RunCallback(TrainerCallback):
         self.started = self.saved = time.monotonic()
         self.first_step = self.saved_step = state.global_step
         self.first_tokens = int(state.num_input_tokens_seen)
-        self.run.append("plan", total_steps=state.max_steps)
+        self.run.append("plan", total_steps=state.max_steps, step=state.global_step)
 
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -61,9 +65,13 @@ class RunCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.stop_if_asked(control)
-        due = self.stopped or time.monotonic() - self.saved > CHECKPOINT_SECONDS
+        since = time.monotonic() - self.saved
+        due = self.stopped or since > CHECKPOINT_SECONDS
         if due and args.save_strategy != SaveStrategy.NO:
             control.should_save = True
+        elif since * SAVING_SHARE < self.saving_seconds:
+            control.should_save = False
+        self.save_begun = time.monotonic()
         if control.should_save and not self.stopped and is_evaluated_next(args, state):
             # an evaluation draws random numbers, and a run that goes on from here would do without it
             control.should_save, self.save_once_evaluated = False, True
@@ -73,6 +81,12 @@ class RunCallback(TrainerCallback):
     ) -> None:
         seal(self.run.checkpoints / f"checkpoint-{state.global_step}")
         self.saved, self.saved_step = time.monotonic(), state.global_step
+        self.saving_seconds = self.saved - self.save_begun
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.save_begun = time.monotonic()  # what is saved at the end of an epoch is saved after this
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
