@@ -15,8 +15,8 @@ from adapter_ui.domain.tokens import LengthHistogram, TokenRow
 class Table:
     """Rows of a data file as they were read: column names, rows of text values, and what was dropped and why.
 
-    `places` says for each row where it came from: "line 7", or "row 7" of a JSON list. `dropped_rows` counts
-    all dropped rows; `dropped` explains the first of them.
+    `places` says for each row where it came from: "line 7", or "row 7 (line 9)" of a JSON list.
+    `dropped_rows` counts all dropped rows; `dropped` explains the first of them.
     """
 
     columns: tuple[str, ...]

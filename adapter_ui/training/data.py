@@ -105,13 +105,13 @@ def read_csv(text: str) -> Table:
     header: list[str] = []
     try:
         for values in rows:
-            begin = skipped + rows.line_num + 1
+            start, begin = begin, skipped + rows.line_num + 1
             if not any(map(str.strip, values)):
                 continue
             if not header:
                 header = column_names(values)
             else:
-                add_values(reading, header, values, f"line {begin - 1}")
+                add_values(reading, header, values, f"line {start}")
     except csv.Error as error:
         refuse(f"Line {begin} is no CSV ({error}); check its quotes.", error)
     return reading.table()

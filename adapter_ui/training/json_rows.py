@@ -6,7 +6,9 @@ Stricter than Python's reader: no NaN, no Infinity, no name twice in an object, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import Any, NoReturn
 
 from adapter_ui.domain import Table
@@ -15,6 +17,7 @@ from adapter_ui.training.reading import Reading
 
 MAX_PARTS = 1_000_000
 MAX_DIGITS = 300
+BETWEEN_ELEMENTS = re.compile(r"\s*[\[,]?\s*")
 
 
 def read_json_list(text: str) -> Table:
@@ -23,7 +26,7 @@ def read_json_list(text: str) -> Table:
         rows = parse_json(text)
     except ValueError as error:
         refuse(f"The JSON list cannot be read: {error}; mend it there.", error)
-    return table_of_objects(rows)
+    return table_of_objects(rows, places_in(text) if "\n" in text else ())
 
 
 def read_json_objects(text: str) -> Table:
@@ -82,11 +85,23 @@ def read_json_lines(text: str) -> Table:
     return reading.table()
 
 
-def table_of_objects(rows: Iterable[object]) -> Table:
+def table_of_objects(rows: Iterable[object], lines: Iterable[int] = ()) -> Table:
+    """The rows, each by its number, and by its line where lines are told."""
     reading = Reading()
-    for number, row in enumerate(rows, start=1):
-        reading.add(row, f"row {number}")
+    for number, (row, line) in enumerate(zip_longest(rows, lines), start=1):
+        reading.add(row, f"row {number} (line {line})" if line else f"row {number}")
     return reading.table()
+
+
+def places_in(text: str) -> Iterator[int]:
+    """The line in which each element of a list begins; the text has been read before, so it is sound."""
+    read = json.JSONDecoder().raw_decode
+    at, seen, line = BETWEEN_ELEMENTS.match(text).end(), 0, 1
+    while text[at] != "]":
+        line += text.count("\n", seen, at)
+        yield line
+        _, end = read(text, at)
+        seen, at = at, BETWEEN_ELEMENTS.match(text, end).end()
 
 
 def parse_json(text: str) -> Any:

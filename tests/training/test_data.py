@@ -110,8 +110,18 @@ def test_only_the_first_dropped_rows_are_explained() -> None:
 
 def test_places_are_lines_of_the_file() -> None:
     table = read_table('a,b\n1,2\n\n"3\n4",5\n6,7\n')
-    assert table.places == ("line 2", "line 5", "line 6")
+    assert table.places == ("line 2", "line 4", "line 6")
     assert table.rows[1]["a"] == "3\n4"
+    with pytest.raises(InvalidRecipe, match=r"line 3: 1 values"):
+        read_table('a,b\n\n"x\ny\nz"\n')
+
+
+def test_the_rows_of_a_json_list_are_told_with_their_lines() -> None:
+    text = '\n[\n  {"a": "[,\\n"},\n  {\n    "a": 2\n  }, 7\n  ,\n  {"a": 3}\n]\n'
+    table = read_table(text)
+    assert table.places == ("row 1 (line 3)", "row 2 (line 4)", "row 4 (line 8)")
+    assert table.dropped == ("row 3 (line 6): not an object with named fields",)
+    assert read_table(json.dumps([{"a": 1}])).places == ("row 1",)
 
 
 def test_a_spreadsheets_nameless_column_gets_its_position() -> None:
