@@ -19,7 +19,7 @@ import yaml
 from adapter_ui.domain import Precision
 from adapter_ui.training.merge_folder import MergeReport
 from adapter_ui.training.methods import METHODS
-from adapter_ui.training.metrics import METRICS
+from adapter_ui.training.metrics import METRICS, partly
 from adapter_ui.training.prompt_template import ANSWER
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
@@ -129,10 +129,9 @@ def metrics_table(facts: TrainingFacts) -> list[str]:
     names = [name for name in METRICS if any(name in metrics for metrics in both)]
     if not names:
         return []
-    return table(
-        ["metric", "before training", "after"],
-        [[METRICS[name].title, *(figure(metrics, name) for metrics in both)] for name in names],
-    )
+    rows = [[METRICS[name].title, *(figure(metrics, name) for metrics in both)] for name in names]
+    notes = partly(*both)
+    return [*table(["metric", "before training", "after"], rows), *(["", *notes] if notes else [])]
 
 
 def merged_card(report: MergeReport) -> str:

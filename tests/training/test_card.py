@@ -87,6 +87,11 @@ def test_how_prompts_must_be_written_is_told_where_a_template_was_taken() -> Non
     assert "````text\n``` Q: {prompt}\nA:\n````" in part
 
 
+def test_a_metric_of_some_rows_only_says_so() -> None:
+    assert "of the first 32 of these rows at most" in card(before={"rouge_l": 0.1}, after={"rouge_l": 0.6})[1]
+    assert "ROUGE-L" not in card()[1]
+
+
 def test_the_libraries_at_work_are_named_with_their_versions() -> None:
     assert f"accelerate {version('accelerate')}" in card()[1]
     assert "bitsandbytes" not in card()[1]

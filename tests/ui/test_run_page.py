@@ -45,6 +45,11 @@ def test_every_figure_of_a_step_is_shown() -> None:
         assert f"<dd>{figure}</dd><dt>{name}</dt>" in page
 
 
+def test_a_metric_of_some_rows_only_says_so() -> None:
+    assert "of the first 32 of these rows" in run_view(replace(RUNNING, metrics_after={"rouge_l": 0.5}))
+    assert "of the first" not in run_view(replace(RUNNING, metrics_after={"accuracy": 0.5}))
+
+
 def test_a_place_in_the_queue_is_told_in_the_run_and_in_the_list() -> None:
     waiting = replace(RUNNING, state=RunState.QUEUED, step=0, history=(), place=2)
     assert "place 2 in the queue" in run_view(waiting)

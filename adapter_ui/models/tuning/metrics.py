@@ -19,14 +19,12 @@ from transformers import EvalPrediction, Trainer
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.data import IGNORED, EncodedData
 from adapter_ui.models.windows import likeliest_span
-from adapter_ui.training.metrics import METRICS
+from adapter_ui.training.metrics import METRICS, ROUGE_ROWS, ROUGE_TOKENS
 from adapter_ui.training.metrics.classes import accuracy, macro_f1, majority_accuracy
 from adapter_ui.training.metrics.entities import entity_f1
 from adapter_ui.training.metrics.overlap import rouge_l
 from adapter_ui.training.metrics.spans import exact_match, token_f1
 
-ROUGE_ROWS = 32
-ROUGE_TOKENS = 64
 ROUGE_BATCH = 8
 PREFIX = "test"
 Found = dict[str, float]

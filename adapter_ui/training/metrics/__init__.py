@@ -23,6 +23,8 @@ class Metric:
     less_is_better: bool = False
 
 
+ROUGE_ROWS, ROUGE_TOKENS = 32, 64
+"""Texts take long to write, so that not all of them are measured, and not to their end."""
 METRICS: Mapping[str, Metric] = {
     "loss": Metric("validation loss", less_is_better=True),
     "perplexity": Metric("perplexity", less_is_better=True),
@@ -35,3 +37,13 @@ METRICS: Mapping[str, Metric] = {
     "majority_accuracy": Metric("accuracy of the majority baseline (always the most frequent class)"),
 }
 """Every metric by the name that a run's events have for it."""
+PARTLY: Mapping[str, str] = {
+    "rouge_l": f"ROUGE-L is of the first {ROUGE_ROWS} of these rows at most, on the first {ROUGE_TOKENS} "
+    "tokens that are written."
+}
+"""What to know of a metric that is not of all that was held back."""
+
+
+def partly(*measured: Mapping[str, float]) -> list[str]:
+    """The sentences on those of the metrics that are not of all rows held back."""
+    return [sentence for name, sentence in PARTLY.items() if any(name in metrics for metrics in measured)]

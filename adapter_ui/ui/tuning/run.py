@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from markupsafe import Markup
 
 from adapter_ui.domain import Level, RunStatus
-from adapter_ui.training.metrics import METRICS
+from adapter_ui.training.metrics import METRICS, partly
 from adapter_ui.ui import format
 from adapter_ui.ui.markup import badge, empty, fill, join, meter, notice, stats, table
 from adapter_ui.ui.plots import loss_plot
@@ -107,8 +107,9 @@ def metrics_view(status: RunStatus) -> Markup:
         return Markup("")
     headers = ("On the rows held back", "Before", "After", "")
     return fill(
-        '<section class="metrics" aria-label="Metrics">{table}</section>',
+        '<section class="metrics" aria-label="Metrics">{table}{notes}</section>',
         table=table(headers, rows, numbers=(1, 2)),
+        notes=join(fill('<p class="hint">{note}</p>', note=note) for note in partly(before, after)),
     )
 
 
