@@ -23,6 +23,7 @@ from adapter_ui.training.run_folder import RunFolder, read_json, write_json
 
 SAME_START_SECONDS = 2.0
 NOBODY = 0
+TRAINER = ("-m", "adapter_ui.models.train")
 STARTED = b"-- started --\n"
 """Before what a training process writes to its log, which goes on when the run is resumed."""
 GATE = ("/bin/sh", "-c", 'read -r go && exec "$@" </dev/null', "gate")
@@ -98,7 +99,7 @@ def start_trainer(folder: RunFolder) -> subprocess.Popen[bytes]:
         stderr.write(STARTED)
         stderr.flush()
         child = subprocess.Popen(
-            [*GATE, sys.executable, "-m", "adapter_ui.models.train", str(folder.path)],
+            [*GATE, sys.executable, *TRAINER, str(folder.path)],
             cwd=folder.path,
             env=child_environment(),
             stdin=subprocess.PIPE,

@@ -81,7 +81,11 @@ class Supervisor:
         """Whether a run is in hand, and the one to take if none is."""
         with self.lock:
             in_hand = [run for run in run_folders(self._folder) if self._is_in_hand(run)]
-            return bool(in_hand), None if in_hand else claim_next(self._folder)
+            oldest = next(iter(waiting_runs(self._folder)), None)
+            if in_hand or oldest is None:
+                return bool(in_hand), None
+            with self._space_awaited(oldest):
+                return False, oldest if ProcessMark.of_this("supervisor").claim(oldest) else None
 
     def _is_in_hand(self, run: RunFolder) -> bool:
         """Whether a living process works on the run. The end of a dead one is noted on the way."""
@@ -123,14 +127,14 @@ class Supervisor:
         """
         started = False
         try:
-            started = self._start(run)
+            with self._space_awaited(run):
+                started = self._start(run)
             if not started and run.stop_asked:
                 end_waiting(run)
         except AdapterUIError as error:
             end(run, RunState.FAILED, error.message)
         except Exception as error:  # whatever is wrong with one run must not end the thread that all need
             if is_full(error):
-                self.preparing[run.path.name] = WAITS_FOR_SPACE
                 raise
             log.exception("The run %s could not be started.", run.path.name)
             end(run, RunState.FAILED, f"The training could not be started ({error}); try it again.")
@@ -147,6 +151,16 @@ class Supervisor:
         run.append("base", base_model=base.base_model)
         self._children[run.path] = start_trainer(run)
         return True
+
+    @contextmanager
+    def _space_awaited(self, run: RunFolder) -> Iterator[None]:
+        """Says of a waiting run that it is a full disk that it waits for."""
+        try:
+            yield
+        except Exception as error:
+            if is_full(error):
+                self.preparing[run.path.name] = WAITS_FOR_SPACE
+            raise
 
     @contextmanager
     def _trouble_told(self, what: str) -> Iterator[None]:
@@ -174,12 +188,6 @@ class Supervisor:
         finally:
             steps.close()
             self.preparing.pop(run.path.name, None)
-
-
-def claim_next(folder: Path) -> RunFolder | None:
-    """Take the waiting run that was created first in hand; None when none waits."""
-    oldest = next(iter(waiting_runs(folder)), None)
-    return oldest if oldest and ProcessMark.of_this("supervisor").claim(oldest) else None
 
 
 def waiting_runs(folder: Path) -> list[RunFolder]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,9 @@ from adapter_ui.training.run_status import fold, read_status
 from adapter_ui.training.runs import Runs
 from tests.training.conftest import pirate_rows, recipe, wait_for
 
+ROOT = Path(__file__).parents[2]
+FEWEST_WRITES = 16
+
 
 def no_space(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
@@ -34,6 +39,28 @@ def test_a_run_that_no_disk_has_room_for_is_never_listed(
         runs.start(recipe(), pirate_rows())
     assert runs.all() == ()
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["kill", "full"])
+def test_whatever_write_of_the_queue_fails_no_half_run_is_listed_and_all_go_on(
+    kind: str, tmp_path: Path
+) -> None:
+    """Every write of the process that queues a run and starts its training, in turn."""
+    command = [sys.executable, "-m", "tests.training.queue_faults", kind, tmp_path]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr[-3000:]
+    faults = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert len(faults) >= FEWEST_WRITES
+    waiting = [fault for fault in faults if fault["listed"]]
+    assert 5 < len(waiting) < len(faults)
+    for fault in faults:
+        assert set(fault["ended"]) == {"done"} and len(fault["ended"]) == 1 + len(fault["listed"]), fault
+        assert fault["left"] == [], fault
+        if kind == "full":
+            assert bool(fault["refused"]) != bool(fault["listed"]), fault
+            assert "disk is full; free some space" in (fault["refused"] or fault["listed"][0][1]), fault
+    assert {state for fault in waiting for state, _ in fault["listed"]} == {"queued"}
 
 
 @pytest.mark.parametrize("damage", ["empty events", "torn recipe", "no recipe"])
