@@ -6,7 +6,6 @@ knows no queue and no page, and can be run by hand.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import sys
@@ -42,9 +41,10 @@ from adapter_ui.models.tuning.plain_lora import PlainCheckpoints, first_factors
 from adapter_ui.models.tuning.ranks import RankBudget
 from adapter_ui.models.tuning.samples import SamplesAtEvaluations, sample_prompts, write_samples
 from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
-from adapter_ui.training.checkpoints import remove_torn
+from adapter_ui.training.checkpoints import newest_step, remove_torn
+from adapter_ui.training.disk import FULL, is_full
 from adapter_ui.training.divergence import DIVERGED
-from adapter_ui.training.keeping import newest_good
+from adapter_ui.training.keeping import give_space_back, newest_good
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
@@ -224,7 +224,11 @@ def tell(run: RunFolder, state: RunState, message: str) -> None:
 
 def tell_rest(run: RunFolder, step: int, total_steps: int) -> None:
     """A run that was paused, or stopped before it learned anything, saves no adapter."""
-    if not run.pause_asked:
+    kept = newest_step(run.checkpoints)
+    if not run.pause_asked and kept:
+        message = f"Stopped before step {kept + 1}; the checkpoint of step {kept} can be kept or resumed."
+        tell(run, RunState.CANCELLED, message)
+    elif not run.pause_asked:
         tell(run, RunState.CANCELLED, "Stopped before the first step.")
     elif step == 0:
         tell(run, RunState.PAUSED, "Paused before its next step.")
@@ -251,12 +255,13 @@ def failures_told(run: RunFolder) -> Iterator[None]:
         yield
     except AdapterUIError as error:
         fail(run, error.message)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        fail(run, "The disk is full; free some space, then resume the run.")
     except (MemoryError, torch.OutOfMemoryError):
         fail(run, "There was not enough memory; use a smaller batch or max_length, or another precision.")
+    except Exception as error:  # the writers of tensors and tokenizers raise types of their own
+        if not is_full(error):
+            raise
+        give_space_back(run)
+        fail(run, FULL)
 
 
 def main(arguments: Sequence[str]) -> None:

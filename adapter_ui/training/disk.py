@@ -10,8 +10,14 @@ import os
 from pathlib import Path
 
 FULL = "The disk is full; free some space, then resume the run."
-# Writers in C++ and Rust raise errors of their own, which have no number. The last two are torch.save's.
-SIGNS = ("No space left on device", "Disk quota exceeded", "PytorchStreamWriter failed", ". unexpected pos ")
+# Writers in C++ and Rust raise errors of their own, which have no number. The last three are torch.save's.
+SIGNS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "PytorchStreamWriter failed",
+    ". unexpected pos ",
+    "iostream error",
+)
 
 
 def is_full(error: BaseException) -> bool:

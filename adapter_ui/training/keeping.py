@@ -15,13 +15,12 @@ from pathlib import Path
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.errors import InvalidInput
 from adapter_ui.training.card import TrainingFacts, adapter_card
-from adapter_ui.training.checkpoints import PLAIN, newest, step_of
+from adapter_ui.training.checkpoints import PLAIN, newest, remove_torn, step_of
 from adapter_ui.training.disk import flush_to_disk
-from adapter_ui.training.divergence import DIVERGED, diverged_at
+from adapter_ui.training.divergence import diverged_at
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.run_status import read_status
 
-__all__ = ["DIVERGED", "TrainingFacts"]
 LABELS_FILE = "label_names.json"
 MEASURED = "eval_"
 PARTIAL, REPLACED = "adapter.partial", "adapter.replaced"
@@ -106,6 +105,12 @@ def put_in_place(run: RunFolder, partial: Path) -> None:
     partial.rename(run.adapter)
     flush_to_disk(run.path)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def give_space_back(run: RunFolder) -> None:
+    """Remove what was half written when the disk was full, which may be most of what fills it."""
+    remove_torn(run.checkpoints)
+    shutil.rmtree(run.path / PARTIAL, ignore_errors=True)
 
 
 def finish_replacing(run: RunFolder) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from adapter_ui.domain import Precision, RunState
@@ -17,16 +20,26 @@ from adapter_ui.models.adapters import attach
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
 from adapter_ui.models.merging import outputs
+from adapter_ui.models.train import failures_told, tell_rest
 from adapter_ui.training.checkpoints import digest, newest, seal, step_of
 from adapter_ui.training.keeping import keep_checkpoint, newest_good
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.runs import Runs
 from tests.training.conftest import BASE_ID, pirate_rows, recipe, wait_for
+from tests.training.failing_writes import fail_writes
 from tests.training.test_runs import has_ended, process_of
 from tests.training.test_training import reviews, trained
 
 WEIGHTS = "adapter_model.safetensors"
+
+
+def save_tensors(tensor: torch.Tensor, path: Path) -> None:
+    save_file({"tensor": tensor}, path)
+
+
+def save_text(tensor: torch.Tensor, path: Path) -> None:
+    path.write_text(str(tensor.tolist()))
 
 
 def test_a_killed_run_gives_its_checkpoint_as_an_adapter(
@@ -78,10 +91,7 @@ def test_a_run_that_diverged_keeps_its_last_good_state(tiny_models: Path, tmp_pa
 def test_the_state_that_gave_no_number_is_not_kept(tmp_path: Path) -> None:
     run = waiting(tmp_path)
     for step in (2, 4):
-        checkpoint = run.checkpoints / f"checkpoint-{step}"
-        checkpoint.mkdir(parents=True)
-        (checkpoint / "weights").write_bytes(b"some")
-        seal(checkpoint)
+        a_checkpoint(run, step)
     for step in (1, 2, 3, 4):
         run.append("log", step=step, loss=1.0)
     assert newest_good(run) == run.checkpoints / "checkpoint-4"
@@ -123,6 +133,47 @@ def test_without_a_whole_checkpoint_there_is_nothing_to_keep(tmp_path: Path) -> 
     with pytest.raises(InvalidInput, match="no whole checkpoint to keep; start it again"):
         keep_checkpoint(run)
     assert not run.adapter.exists()
+
+
+def test_who_stops_a_resumed_run_before_its_next_step_is_told_what_is_kept(tmp_path: Path) -> None:
+    run = waiting(tmp_path)
+    run.stop_file.touch()
+    tell_rest(run, 0, 4)
+    assert read_status(run).message == "Stopped before the first step."
+    a_checkpoint(run, 2)
+    tell_rest(run, 0, 4)
+    assert read_status(run).message == (
+        "Stopped before step 3; the checkpoint of step 2 can be kept or resumed."
+    )
+
+
+@pytest.mark.parametrize("write", [torch.save, save_tensors, save_text], ids=["torch", "safetensors", "text"])
+def test_a_full_disk_is_told_whoever_writes_and_gets_its_space_back(
+    write: Callable[[torch.Tensor, Path], None], tmp_path: Path
+) -> None:
+    """In a process of its own, whose writes the kernel refuses from the middle of a checkpoint on."""
+    run = waiting(tmp_path)
+    a_checkpoint(run, 2)
+    torn = run.checkpoints / "checkpoint-4"
+    torn.mkdir()
+    child = os.fork()
+    if child == 0:
+        try:
+            with failures_told(run):
+                fail_writes(kill=False, longest=400)
+                write(torch.ones(5000), torn / "file")
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert read_status(run).error == "The disk is full; free some space, then resume the run."
+    assert [path.name for path in run.checkpoints.iterdir()] == ["checkpoint-2"]
+
+
+def a_checkpoint(run: RunFolder, step: int) -> None:
+    checkpoint = run.checkpoints / f"checkpoint-{step}"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "weights").write_bytes(b"some")
+    seal(checkpoint)
 
 
 def waiting(folder: Path) -> RunFolder:
