@@ -30,6 +30,7 @@ from adapter_ui.domain import (
     is_hub_id,
     largest_that_fits,
 )
+from adapter_ui.domain.classes import task_of, task_of_class
 from adapter_ui.domain.loadable import unsupported_precision
 from adapter_ui.engine.machine import precision_choices
 from adapter_ui.engine.protocol import ModelSpec
@@ -84,7 +85,8 @@ class Provision:
         facts = self.base_for(profile, base_model)
         if reason := unsupported_precision(profile.method, precision):
             raise UnsupportedAdapter(reason)
-        memory = estimate_memory(facts, profile.parameters, task_type=profile.task_type)
+        task_type = task_of_class(model_class) or task_of(profile.task_type, profile.config)
+        memory = estimate_memory(facts, profile.parameters, task_type=task_type)
         if facts.id not in in_memory:
             yield from self.make_room(facts.id, precision, memory)
         folder = yield from self.adapter_folder(ref, profile.commit)
@@ -93,10 +95,10 @@ class Provision:
             base=facts.id,
             base_folder=str(base.folder),
             precision=precision,
-            model_class=model_class or class_for(profile.task_type, facts),
+            model_class=model_class or class_for(task_type, facts),
             adapter=str(ref),
             adapter_folder=str(folder),
-            task_type=profile.task_type,
+            task_type=task_type,
             predicted_bytes=predicted_bytes(memory, precision),
         )
 

@@ -6,11 +6,9 @@ the iterator stops the work. Errors are AdapterUIErrors. Knows nothing of Gradio
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from adapter_ui.admission import Admission
 from adapter_ui.answers import Answers, free_memory, unload
@@ -18,7 +16,6 @@ from adapter_ui.arms import all_waiting, check_asked, check_question, compare
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.fit import fit_devices
-from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.catalog.machine import machine_memory
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.explain import Explanation, explain
@@ -40,37 +37,27 @@ from adapter_ui.domain import (
     Precision,
     PrecisionChoice,
     Prediction,
-    Preflight,
     Progress,
     Revision,
-    RunState,
-    RunStatus,
     SearchPage,
     SearchQuery,
     SideBySide,
-    Source,
-    Table,
-    TokenPreview,
     check_number,
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.local import LocalEngine
 from adapter_ui.engine.machine import precision_choices
-from adapter_ui.errors import DoesNotFit, InvalidInput
-from adapter_ui.hub_rows import fetch_rows
+from adapter_ui.errors import InvalidInput
 from adapter_ui.mixing import Mixer
 from adapter_ui.outgoing import Outgoing
 from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.timing import Timing
-from adapter_ui.training.data import read_table
-from adapter_ui.training.defaults import Default, RowFacts
-from adapter_ui.training.examples import Examples, to_examples
-from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.runs import Runs
+from adapter_ui.tuning import TuningService
 
 
-class AdapterService:
+class AdapterService(TuningService):
     """Finds, inspects, loads, tries and tunes adapters, with one catalog, one engine and one table of runs.
 
     What uses a model takes the `visitor` who asks, and raises TooManyRequests when one asks for too much at
@@ -238,96 +225,3 @@ class AdapterService:
     def delete_mix(self, name: str) -> None:
         """Remove a mix. Raises NotFoundOrPrivate."""
         self.mixer.delete(name)
-
-    # ---- tune
-
-    def read_table(self, source: str | Path) -> Table:
-        """Rows of pasted text or of an uploaded CSV, TSV, JSON, JSONL, Parquet or TXT file."""
-        return read_table(source)
-
-    def fetch_dataset(self, wanted: DatasetRef, folder: Path) -> Iterator[Progress | Path]:
-        """Download rows of a dataset on the Hub into the folder; the last item is the file to read."""
-        return fetch_rows(self.catalog.hub, wanted, folder)
-
-    def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
-        """The first rows as the base's own tokens, and which of them would be learned."""
-        return self.provision.token_preview(*self.read_recipe(recipe, data))
-
-    def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
-        """What a fine-tune would do and need, not started; counted exactly once its base is here. The
-        report's recipe has every field; `reasons` says why those that were left out are as they are.
-        """
-        _, examples = self.read_recipe(recipe, data)
-        whole, left_out = self.provision.completed(recipe, examples)
-        reasons = {name: one.reason for name, one in left_out.items()}
-        return replace(self.provision.preflight(whole, examples), reasons=reasons)
-
-    def time_finetune(self, found: Preflight, data: str | Path) -> Iterator[Preflight]:
-        """The report of a check once more, last with how long the run will take: two steps are measured,
-        where the base is on this machine and there is room. Closing the iterator ends that.
-        """
-        return self.timing.told(found, self.read_recipe(found.recipe, data)[1])
-
-    def company(self) -> str:
-        """What else keeps this machine busy now, in words; "" for nothing."""
-        training = any(run.state is RunState.RUNNING for run in self.runs())
-        return "another run" if training else "an answer" if self.admission.lines else ""
-
-    def row_facts(self, recipe: Mapping[str, Any], data: str | Path) -> RowFacts:
-        """What the defaults of a recipe's fields have to know of the rows."""
-        return RowFacts.of(self.read_recipe(recipe, data)[1].rows)
-
-    def finetune_defaults(self, recipe: Mapping[str, Any], rows: RowFacts) -> dict[str, Default]:
-        """The values of the fields that depend on task, method, rows, base and machine when they are left
-        out, each with its reason.
-        """
-        return self.provision.defaults(Recipe.parse(recipe), rows)
-
-    def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
-        """Start a run and give its id; its folder keeps the recipe with every field. Raises InvalidRecipe
-        or DoesNotFit when it cannot start.
-        """
-        _, examples = self.read_recipe(recipe, data)
-        parsed, _ = self.provision.completed(recipe, examples)
-        if refusal := self.provision.preflight(parsed, examples).refusal:
-            raise DoesNotFit(refusal)
-        return self.run_table.start(parsed, examples)
-
-    def runs(self) -> tuple[RunStatus, ...]:
-        """All runs, newest first."""
-        return self.run_table.all()
-
-    def run(self, run_id: str) -> RunStatus:
-        return self.run_table.status(run_id)
-
-    def stop_run(self, run_id: str) -> RunStatus:
-        return self.run_table.stop(run_id)
-
-    def pause_run(self, run_id: str) -> RunStatus:
-        return self.run_table.pause(run_id)
-
-    def resume_run(self, run_id: str) -> RunStatus:
-        """Go on with a run that ended before it was done, from its newest whole checkpoint."""
-        return self.run_table.resume(run_id)
-
-    def keep_checkpoint(self, run_id: str) -> RunStatus:
-        """Make the newest whole checkpoint of a run that ended before it was done its adapter."""
-        return self.run_table.keep_checkpoint(run_id)
-
-    def rename_run(self, run_id: str, title: str, notes: str) -> RunStatus:
-        """Give a run a title, "" for its recipe's name, and notes."""
-        return self.run_table.rename(run_id, title, notes)
-
-    def export_run(self, run_id: str, format: str) -> Path:
-        """A zip of the run: its `adapter` as a plain PEFT folder, or a `script` that trains it again."""
-        self.run_table.status(run_id)
-        return self.outgoing.export_run(run_id, format)
-
-    def delete_run(self, run_id: str) -> None:
-        self.run_table.delete(run_id)
-        self.outgoing.forget(AdapterRef(Source.RUN, run_id))
-        self.answers.forget(AdapterRef(Source.RUN, run_id))
-
-    def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
-        parsed = Recipe.parse(recipe)
-        return parsed, to_examples(read_table(data), parsed.columns, parsed.task_type)

@@ -2,14 +2,15 @@
 
     python benchmarks/finetune.py [--runs 3] [--steps 40] [--naive-steps 4]
 
-SmolLM2-135M-Instruct on the CPU with the app's defaults, on the rows of two starter adapters and on reviews,
-which are of very different lengths. Each way is a process of its own, in turns, all at the niceness of the
-app's trainer; the figures are medians, and the noise is the widest spread of one way's runs. The clock runs
-while it trains, after the load; checkpoints count, and only the app writes any. `bare_finetune.py` holds both
-scripts. Targets:
+SmolLM2-135M-Instruct on the CPU, on the rows of two starter adapters and on reviews, which are of very
+different lengths. The app trains twice: with the bare script's settings, and with what it chooses for these
+rows when nobody says (but no rows held back, which no script measures either). Each way is a process of its
+own, in turns, all at the niceness of the app's trainer; the figures are medians, and the noise is the widest
+spread of one way's runs. The clock runs while it trains, after the load; checkpoints count, and only the app
+writes any. `bare_finetune.py` holds both scripts. Targets:
 
 - examples a second: at least those of the bare script with the same settings and the same losses
-- and at least 3 times those of the naive one (fp32, every row padded to 256 tokens; the app allows 512)
+- with the app's choice at least 3 times those of the naive one (fp32, every row padded to 256 tokens)
 - peak memory (VmHWM): at most that of the bare script
 """
 
@@ -23,9 +24,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -36,14 +38,25 @@ prepare_environment()
 
 from adapter_ui.catalog.storage.embedded import EMBEDDED_BASE, fetch_embedded  # noqa: E402
 from adapter_ui.domain import RunState  # noqa: E402
+from adapter_ui.engine.machine import precision_choices  # noqa: E402
 from adapter_ui.training.data import read_table  # noqa: E402
+from adapter_ui.training.defaults import RowFacts, Situation, chosen_defaults  # noqa: E402
 from adapter_ui.training.examples import Examples, to_examples  # noqa: E402
 from adapter_ui.training.recipe import Recipe  # noqa: E402
 from adapter_ui.training.run_folder import PreparedBase, RunFolder  # noqa: E402
 
 AS_FAST_AS_BARE, TIMES_NAIVE = 1.0, 3.0
 SAME_LOSS = 1e-6
-BATCH = 4  # of all ways
+BATCH = 4
+SAME_SETTINGS = {
+    "precision": "bf16",
+    "learning_rate": 2e-4,
+    "num_train_epochs": 3.0,
+    "per_device_train_batch_size": BATCH,
+    "train_sampling_strategy": "random",
+    "validation_fraction": 0.0,
+}
+PARAMETERS = 134_515_008
 STARTERS = ("pirate", "orders")
 BARE = [sys.executable, str(ROOT / "benchmarks" / "bare_finetune.py")]
 
@@ -69,11 +82,16 @@ def main() -> int:
         base = finished(fetch_embedded(Settings(home=folder / "home")))
         rows = examples()
         job = Job(folder, base, rows)
-        found: dict[str, list[Training]] = {"bare script": [], "this app": [], "naive script": []}
+        ways = {
+            "bare script": lambda: job.script(chosen.steps),
+            "this app": lambda: job.app(chosen.steps, SAME_SETTINGS),
+            "its defaults": lambda: job.app(chosen.steps, job.defaults()),
+            "naive script": lambda: job.script(chosen.naive_steps, "--naive"),
+        }
+        found: dict[str, list[Training]] = {name: [] for name in ways}
         for _ in range(chosen.runs):
-            found["bare script"].append(job.script(chosen.steps))
-            found["this app"].append(job.app(chosen.steps))
-            found["naive script"].append(job.script(chosen.naive_steps, "--naive"))
+            for name, way in ways.items():
+                found[name].append(way())
     return 0 if report(found) else 1
 
 
@@ -95,14 +113,20 @@ class Job:
         self.folder, self.base, self.rows = folder, base, rows
         self.runs = 0
 
-    def app(self, steps: int) -> Training:
-        """A run of this app with its defaults, as its queue starts it."""
+    def defaults(self) -> dict[str, Any]:
+        """What the app chooses for these rows on this machine."""
+        rows = RowFacts.of(self.rows.rows)
+        precision = next(choice for choice in precision_choices(has_gpu=False) if choice.default)
+        situation = Situation("CAUSAL_LM", "LORA", rows, precision, PARAMETERS)
+        chosen = {name: default.value for name, default in chosen_defaults(situation).items()}
+        return chosen | {"validation_fraction": 0.0}
+
+    def app(self, steps: int, settings: Mapping[str, Any]) -> Training:
+        """A run of this app, as its queue starts it."""
         self.runs += 1
         run = RunFolder(self.folder / f"run{self.runs}")
         run.path.mkdir()
-        recipe = Recipe.parse(
-            {"base_model": EMBEDDED_BASE, "per_device_train_batch_size": BATCH, "max_steps": steps}
-        )
+        recipe = Recipe.parse({"base_model": EMBEDDED_BASE, "max_steps": steps, **settings})
         run.write(recipe, self.rows)
         run.write_base(PreparedBase(self.base, EMBEDDED_BASE))
         run.append("state", state=RunState.QUEUED)
@@ -112,7 +136,7 @@ class Job:
         ended = next(event["time"] for event in events if event.get("state") == RunState.SAVING)
         logs = [event for event in events if event["event"] == "log"]
         tokens = logs[-1]["tokens_per_second"]
-        seen = BATCH * steps / (ended - begun)
+        seen = recipe.per_device_train_batch_size * steps / (ended - begun)
         return Training(seen, tokens, [log["loss"] for log in logs], peak)
 
     def script(self, steps: int, *options: str) -> Training:
@@ -143,7 +167,7 @@ def report(found: dict[str, list[Training]]) -> bool:
     for name, runs in found.items():
         examples, tokens, peak = (median(figure, runs) for figure in ("examples", "tokens", "peak"))
         print(f"{name:14}{examples:8.2f} examples/s {tokens:8.0f} tokens/s {peak / 2**20:8.0f} MiB at most")
-    bare, app, naive = found.values()
+    bare, app, chosen, naive = found.values()
     noise = max(spread([run.examples for run in runs]) for runs in (bare, app))
     print(f"noise of the bare script and the app: {noise:.0%}")
     apart = max(abs(ours - theirs) for ours, theirs in zip(app[0].losses, bare[0].losses, strict=True))
@@ -151,7 +175,9 @@ def report(found: dict[str, list[Training]]) -> bool:
     return all(
         [
             told("examples/s, of the bare script's", ratio(app, bare), AS_FAST_AS_BARE, least=True),
-            told("examples/s, times the naive script's", ratio(app, naive), TIMES_NAIVE, least=True),
+            told(
+                "examples/s chosen, times the naive script's", ratio(chosen, naive), TIMES_NAIVE, least=True
+            ),
             told("peak memory, of the bare script's", memory, 1.0, least=False),
             told("losses, apart from the bare script's", apart, SAME_LOSS, least=False),
         ]
@@ -174,7 +200,7 @@ def spread(figures: Sequence[float]) -> float:
 def told(what: str, figure: float, target: float, *, least: bool) -> bool:
     met = figure >= target if least else figure <= target
     wanted = f"target at {'least' if least else 'most'} {target:g}"
-    print(f"{what:38}{figure:9.3g}   {wanted}{'' if met else '   MISSED'}")
+    print(f"{what:44}{figure:9.3g}   {wanted}{'' if met else '   MISSED'}")
     return met
 
 

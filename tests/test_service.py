@@ -8,9 +8,11 @@ import pytest
 
 from adapter_ui import answers, provision
 from adapter_ui.domain import ChatMessage, GenerationOptions, LoadReport, Precision
+from adapter_ui.domain.classes import class_of, task_of
 from adapter_ui.errors import DoesNotFit, InvalidInput, NotFoundOrPrivate
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
+from adapter_ui.ui.state import Selection
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub, files_of
 from tests.hub.tiny_models import build_llama
@@ -143,3 +145,37 @@ def ended_run(runs: Path, adapter: Path) -> str:
     (folder / "recipe.json").write_text(json.dumps({"base_model": BASE}))
     (folder / "events.jsonl").write_text(json.dumps({"event": "state", "time": 1.0, "state": "done"}) + "\n")
     return folder.name
+
+
+def test_an_adapter_without_a_task_is_loaded_in_the_class_that_it_was_made_with(
+    hub, service, tiny_models, tmp_path
+):
+    folder = shutil.copytree(tiny_models / "classifier", tmp_path / "untold")
+    config = json.loads((folder / "adapter_config.json").read_text())
+    named = {
+        "base_model_class": "BertForSequenceClassification",
+        "parent_library": "transformers.models.bert.modeling_bert",
+    }
+    (folder / "adapter_config.json").write_text(
+        json.dumps(config | {"task_type": None, "auto_mapping": named})
+    )
+    hub.add_repo("ada/untold", folder)
+    *_, told = service.predict(catalogue.CLASSIFIER_ID, "Fine weather", "", Precision.FP32)
+    *_, untold = service.predict("ada/untold", "Fine weather", "", Precision.FP32)
+    assert untold.task_type == "SEQ_CLS"
+    assert [one.score for one in untold.labels] == [one.score for one in told.labels]
+    assert Selection.of(service.inspect("ada/untold")).task_type == "SEQ_CLS"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"base_model_class": "os.system", "parent_library": "transformers"},
+        {"base_model_class": "BertForSequenceClassification", "parent_library": "evil"},
+        {"base_model_class": "PreTrainedTokenizer", "parent_library": "transformers"},
+        {"base_model_class": 7, "parent_library": ["transformers"]},
+    ],
+)
+def test_a_class_that_is_none_of_transformers_models_is_not_looked_at(named):
+    assert class_of({"auto_mapping": named}) == ""
+    assert task_of(None, {"auto_mapping": named}) is None

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LinearModules:
-    """The linear modules that share a name, such as q_proj. `sizes` are the inputs and outputs of each."""
+    """The linear modules that share a name, such as q_proj. `sizes` are the inputs and outputs of each;
+    `outside` counts those in no numbered layer, such as a pooler.
+    """
 
     name: str
     sizes: tuple[tuple[int, int], ...]
+    outside: int = 0

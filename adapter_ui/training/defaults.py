@@ -33,16 +33,19 @@ random, since sorted they make the same batches in every epoch.
 
 @dataclass(frozen=True)
 class RowFacts:
-    """How many rows there are (0: not known yet), and whether their lengths differ much."""
+    """How many rows there are (0: not known yet), whether their lengths differ much, and how many classes
+    they name.
+    """
 
     count: int = 0
     uneven: bool = False
+    labels: int = 0
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]]) -> RowFacts:
+    def of(cls, rows: Sequence[Mapping[str, Any]], labels: int = 0) -> RowFacts:
         lengths = sorted(len(str(row)) for row in rows)
         longest_of_most = lengths[len(lengths) * 9 // 10]
-        return cls(len(rows), longest_of_most > UNEVEN * statistics.median(lengths))
+        return cls(len(rows), longest_of_most > UNEVEN * statistics.median(lengths), labels)
 
 
 @dataclass(frozen=True)

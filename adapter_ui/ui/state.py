@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapter_ui.domain import AdapterProfile, AdapterRef, Arm, ChatMessage
+from adapter_ui.domain.classes import task_of
 from adapter_ui.errors import InvalidInput
 
 ADAPTER_ARM, BASE_ARM = "adapter", "base"
@@ -38,7 +39,8 @@ class Selection:
     @classmethod
     def of(cls, profile: AdapterProfile) -> Selection:
         base = profile.base.id if profile.base else ""
-        return cls(str(profile.ref), base, profile.task_type or "", profile.method or "")
+        task_type = task_of(profile.task_type, profile.config) or ""
+        return cls(str(profile.ref), base, task_type, profile.method or "")
 
     @property
     def writes_text(self) -> bool:

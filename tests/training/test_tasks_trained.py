@@ -49,9 +49,7 @@ def tokenizer(tiny_models: Path) -> PreTrainedTokenizerFast:
 
 
 def ships(names: Sequence[str] = ("Anne", "Jack", "Mary", "Bart")) -> Examples:
-    rows = [
-        {"question": "Who?", "context": f"Ahoy, {name} is here.", "answer": name} for name in names * 4
-    ]
+    rows = [{"question": "Who?", "context": f"Ahoy, {name} is here.", "answer": name} for name in names * 4]
     return to_examples(read_table(json.dumps(rows)), {}, "QUESTION_ANS")
 
 

@@ -22,4 +22,13 @@ class FakeBases:
         return tuple(LinearModules(name, (size,) * LAYERS) for name, size in SIZES.items())
 
     def base_facts(self, base_id: str) -> BaseFacts:
-        return BaseFacts(base_id, parameters=134_515_008)
+        return BaseFacts(
+            base_id,
+            parameters=134_515_008,
+            architectures=("LlamaForCausalLM",),
+            model_type="llama",
+            hidden_size=576,
+            layers=LAYERS,
+            key_value_heads=3,
+            head_size=64,
+        )

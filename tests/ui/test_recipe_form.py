@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from adapter_ui.domain.modules import LinearModules
+from adapter_ui.training.defaults import RowFacts
 from adapter_ui.training.methods import METHODS, OWN_FIELDS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.ui.tuning.method import method_details, method_fields, method_sizes
@@ -65,7 +66,7 @@ def test_a_chosen_method_shows_its_fields_with_its_defaults_and_is_checked(page:
 
 def drawn(**fields: Any) -> tuple[list[str], list[str], bool, str]:
     """What is offered and ticked, whether it is shown, and the line on what is trained."""
-    modules, _, line = draw(FakeService(), lambda _: {"base_model": "a/b", **fields})
+    modules, _, line = draw(FakeService(), lambda _: {"base_model": "a/b", **fields}, RowFacts(labels=3))
     return [name for _, name in modules.choices], modules.value, modules.visible, str(line)
 
 
@@ -83,9 +84,16 @@ def test_the_bases_modules_are_offered_and_the_chosen_ones_counted() -> None:
     "fields", [{"method": "PROMPT_TUNING"}, {"adapter": "run:x"}, {"r": 0}, {"method": "LN_TUNING"}]
 )
 def test_modules_are_offered_only_to_what_sits_on_them(fields: dict[str, Any]) -> None:
-    modules, _, line = draw(FakeService(), lambda _: {"base_model": "a/b", **fields})
+    modules, _, line = draw(FakeService(), lambda _: {"base_model": "a/b", **fields}, RowFacts())
     assert not modules.visible
-    assert "The check counts" in line
+    # 20 tokens of 576 numbers
+    counted = "<b>11,520</b> parameters" if fields.get("method") == "PROMPT_TUNING" else "The check counts"
+    assert counted in str(line)
+
+
+def test_peft_s_choice_and_a_new_head_are_counted_too() -> None:
+    assert "<b>460,800</b>" in drawn()[3]
+    assert "<b>462,528</b>" in drawn(task_type="SEQ_CLS")[3]  # three classes, of 576 numbers each
 
 
 def test_a_label_says_how_many_modules_there_are_and_how_large() -> None:
@@ -110,4 +118,4 @@ def test_modules_are_ticked_and_counted_at_once(page: Page, address: str) -> Non
     expect(modules.locator("input:checked")).to_have_count(7)
     page.locator("#recipe-usual").click()
     expect(modules.locator("input:checked")).to_have_count(0)
-    expect(page.locator("#recipe-trained")).to_contain_text("The check counts")
+    expect(page.locator("#recipe-trained")).to_contain_text("921,600")

@@ -10,6 +10,7 @@ import gradio as gr
 
 from adapter_ui.domain import RunState, RunStatus
 from adapter_ui.service import AdapterService
+from adapter_ui.training.defaults import RowFacts
 from adapter_ui.training.methods import METHODS
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
@@ -85,16 +86,9 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     token_events(service, data, partial(job_of, names), job, fields, wording)
     wording_events(wording, data.form)
     deciding = [data.form, *fields.values()]  # not the rows, which may be long
-    target_events(service, partial(recipe_alone, names), deciding, fields, targets, recipe_tab.select)
-    default_events(
-        service,
-        partial(job_of, names),
-        job,
-        partial(recipe_alone, names),
-        deciding,
-        fields,
-        recipe_tab.select,
-    )
+    asked, rows = (partial(recipe_alone, names), deciding, fields), gr.State(RowFacts())
+    target_events(service, *asked, targets, rows, recipe_tab.select)
+    default_events(service, partial(job_of, names), job, *asked, rows, recipe_tab.select)
     timing = check_events(service, partial(job_of, names), job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
     starting = {"show_progress": "minimal", **LOOK_UP}

@@ -30,12 +30,12 @@ def default_events(
     recipe_of: RecipeOf,
     deciding: list[gr.Component],
     fields: dict[str, gr.Component],
+    rows: gr.State,
     shown: Callable[..., Any],
 ) -> None:
-    """Read the rows when the step is `shown`, and draw the defaults then and after each change that decides
+    """Read the `rows` when the step is `shown`, and draw the defaults then and after each change that decides
     them.
     """
-    rows = gr.State(RowFacts())
     drawn = (partial(draw, service, recipe_of), [rows, *deciding], [fields[name] for name in FOLLOWING])
     quiet = {"trigger_mode": "always_last", "show_progress": "hidden", **LOOK_UP}
     shown(partial(rows_of, service, job_of), job, rows, **SETS_STATE).then(*drawn, **quiet)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from adapter_ui.domain.modules import LinearModules
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.service import AdapterService
+from adapter_ui.training.defaults import RowFacts
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.trainable import trainable_parameters
@@ -23,7 +24,11 @@ from adapter_ui.ui.page import INSTANT, LOOK_UP, html
 ALL = "all-linear"
 RecipeOf = Callable[[tuple[Any, ...]], dict[str, Any]]
 # The fields that decide what is offered and counted. A base is looked up once its field is left.
-DECIDING = ("method", "r", "init_r", "use_dora", "bias", "target_modules", "trainable_tokens", "adapter")
+DECIDING = (
+    *("method", "r", "init_r", "use_dora", "bias", "target_modules", "trainable_tokens", "adapter"),
+    *("decompose_both", "decompose_factor", "oft_block_size", "feedforward_modules", "num_virtual_tokens"),
+    *("encoder_reparameterization_type", "encoder_hidden_size"),
+)
 
 
 @dataclass(frozen=True)
@@ -54,20 +59,26 @@ def target_events(
     deciding: list[gr.Component],
     fields: dict[str, gr.Component],
     choice: TargetChoice,
+    rows: gr.State,
     shown: Callable[..., Any],
 ) -> None:
-    """Draw modules and count anew after each change that decides them, and when the step is `shown`."""
+    """Draw modules and count anew after each change that decides them, and when the step is `shown`. What is
+    known of the `rows` follows a moment later.
+    """
     targets = fields["target_modules"]
     changes = [fields[name].change for name in DECIDING]
-    drawn = (partial(draw, service, recipe_of), deciding, [choice.modules, choice.quick, choice.trained])
+    inputs = [rows, *deciding]
+    drawn = (partial(draw, service, recipe_of), inputs, [choice.modules, choice.quick, choice.trained])
     quiet = {"trigger_mode": "always_last", "show_progress": "hidden", **LOOK_UP}
-    gr.on([shown, fields["base_model"].blur, *changes], *drawn, **quiet)
+    gr.on([shown, rows.change, fields["base_model"].blur, *changes], *drawn, **quiet)
     choice.modules.input(", ".join, choice.modules, targets, **INSTANT)
     choice.usual.click(lambda: "", None, targets, **INSTANT)
     choice.every.click(lambda: ALL, None, targets, **INSTANT)
 
 
-def draw(service: AdapterService, recipe_of: RecipeOf, *values: Any) -> tuple[Any, Any, Markup]:
+def draw(
+    service: AdapterService, recipe_of: RecipeOf, rows: RowFacts, *values: Any
+) -> tuple[Any, Any, Markup]:
     """What cannot be drawn yet is left out: half a recipe is no error before the check."""
     try:
         recipe = Recipe.parse(recipe_of(values))
@@ -78,8 +89,10 @@ def draw(service: AdapterService, recipe_of: RecipeOf, *values: Any) -> tuple[An
     targets = recipe.target_modules
     ticked = [one.name for one in known if targets == ALL or one.name in targets]
     offered = [(worded(one), one.name) for one in known]
-    count = trainable_parameters(recipe, known)
-    whole = service.catalog.base_facts(recipe.base_model).parameters if known else None
+    count, whole = None, None
+    if recipe.base_model and not recipe.adapter:
+        base = service.catalog.base_facts(recipe.base_model)
+        count, whole = trainable_parameters(recipe, known, base, rows.labels), base.parameters
     modules = gr.CheckboxGroup(offered, value=ticked, visible=bool(known))
     return modules, gr.Row(visible=on_linear), trained_line(count, whole)
 
