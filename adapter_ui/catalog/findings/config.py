@@ -9,7 +9,6 @@ from adapter_ui.catalog.methods.fields import default_fields, unknown_fields
 from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import Finding
-from adapter_ui.domain.classes import class_of
 from adapter_ui.domain.loadable import REFUSED_FIELDS, REFUSED_METHODS
 
 # The others change the base's own weights before training starts (PEFT's `tuners/lora/layer.py`): pissa,
@@ -88,19 +87,13 @@ def version_key(text: str) -> tuple[int, ...]:
 
 
 def task_findings(config: AdapterConfig) -> Iterator[Finding]:
-    own_class = class_of({"auto_mapping": config.auto_mapping})
-    if config.auto_mapping and not own_class:
+    if config.auto_mapping:
         yield warning(
             "custom_class",
             "The adapter asks for a class by module and name; this app never imports by a stranger's name "
             "and picks the class by the task.",
         )
-    if config.task_type is None and own_class:
-        yield info(
-            "task_missing",
-            f"The adapter does not say its task; it was made with {own_class}, which tells it.",
-        )
-    elif config.task_type is None:
+    if config.task_type is None:
         yield info("task_missing", "The adapter does not say its task; the base's own head would be used.")
     elif config.task_type not in PIPELINE_TAGS:
         yield warning(
