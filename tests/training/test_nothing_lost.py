@@ -95,4 +95,4 @@ def test_a_short_run_does_not_spend_its_time_on_checkpoints(tiny_models: Path, t
         watched.setattr(events, "seal", lambda checkpoint: sealed.append(step_of(checkpoint)))
         watched.setattr(events, "SAVING_SHARE", 1e-9)
         trained(tmp_path, recipe(max_steps=40), pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
-    assert sealed == [4]  # a tenth of the steps, and no other in the second that it takes
+    assert sealed == [4, 40]  # a tenth of the steps, the last, and no other in the second that it takes

@@ -69,7 +69,7 @@ class RunCallback(TrainerCallback):
         due = self.stopped or since > CHECKPOINT_SECONDS
         if due and args.save_strategy != SaveStrategy.NO:
             control.should_save = True
-        elif since * SAVING_SHARE < self.saving_seconds:
+        elif since * SAVING_SHARE < self.saving_seconds and state.global_step < state.max_steps:
             control.should_save = False
         self.save_begun = time.monotonic()
         if control.should_save and not self.stopped and is_evaluated_next(args, state):
