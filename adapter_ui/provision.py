@@ -1,5 +1,4 @@
-"""Everything on disk that a load or a fine-tuning run needs: checks first, then downloads, then folders to
-hand on.
+"""Everything on disk that a load needs: checks first, then downloads, then folders to hand on.
 
 Part of the service layer: knows the catalog and the engine's messages; knows nothing of processes or of the
 page.
@@ -8,14 +7,15 @@ page.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_model
+from adapter_ui.catalog.machine import room_for_a_model
 from adapter_ui.catalog.memory import estimate_memory
-from adapter_ui.catalog.storage.bases import fetch_adapter, fetch_base, find_base
+from adapter_ui.catalog.storage.bases import (
+    fetch_adapter,
+    fetch_base,
+)
 from adapter_ui.domain import (
     MODEL_CLASS_OF_TASK,
     AdapterProfile,
@@ -23,34 +23,16 @@ from adapter_ui.domain import (
     BaseFacts,
     MemoryEstimate,
     Precision,
-    Preflight,
     Progress,
     Source,
-    TokenPreview,
     is_hub_id,
     largest_that_fits,
 )
 from adapter_ui.domain.classes import task_of, task_of_class
 from adapter_ui.domain.loadable import unsupported_precision
-from adapter_ui.engine.machine import precision_choices
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
 from adapter_ui.settings import Settings
-from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
-from adapter_ui.training.examples import Examples
-from adapter_ui.training.in_hand import memory_in_hand
-from adapter_ui.training.measuring import measure
-from adapter_ui.training.preflight import check, memory_of_run
-from adapter_ui.training.preflight import refusal as refused
-from adapter_ui.training.recipe import Recipe
-from adapter_ui.training.run_folder import PreparedBase, RunFolder
-
-IN_HAND = (
-    "A run is training now, and its memory counts as free here; what this one needs is looked at again when "
-    "its turn has come."
-)
-PREVIEWED_ROWS = 64
-"""Read for a preview: enough that some have an answer within the limit, few enough to be quick."""
 
 
 class Provision:
@@ -149,100 +131,6 @@ class Provision:
             model_class=model_class or class_for(None, facts),
             predicted_bytes=predicted_bytes(memory, precision),
         )
-
-    def defaults(self, asked: Recipe, rows: RowFacts) -> dict[str, Default]:
-        """The fields that depend on task, method, rows, base and machine, as they are when they are left
-        out.
-        """
-        base = self.catalog.base_facts(self.base_of(asked))
-        choices = precision_choices(has_gpu=machine_memory().device != "cpu")
-        precision = next(choice for choice in choices if choice.default)
-        situation = Situation(asked.task_type, asked.method, rows, precision, base.parameters)
-        return chosen_defaults(situation)
-
-    def completed(self, given: Mapping[str, Any], examples: Examples) -> tuple[Recipe, dict[str, Default]]:
-        """The recipe with what was left out filled in, and what that was. A given field is never changed."""
-        chosen = self.defaults(Recipe.parse(given), RowFacts.of(examples.rows))
-        left_out = {name: one for name, one in chosen.items() if name not in given}
-        return Recipe.parse({**given, **{name: one.value for name, one in left_out.items()}}), left_out
-
-    def training(self, run: RunFolder) -> Generator[Progress, None, PreparedBase]:
-        """Files that a run trains on, and room for it; called by the run table when the run's turn comes.
-
-        Raises DoesNotFit when the memory that it needs is not free now.
-        """
-        recipe = run.read_recipe()
-        facts = self.catalog.base_facts(self.base_of(recipe))
-        base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
-        adapter = None
-        if recipe.adapter:
-            adapter = yield from self.adapter_folder(AdapterRef.parse(recipe.adapter))
-        prepared = PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
-        yield from self.make_room_to_train(recipe, run.read_examples(), facts, prepared)
-        return prepared
-
-    def make_room_to_train(
-        self, recipe: Recipe, examples: Examples, facts: BaseFacts, base: PreparedBase
-    ) -> Iterator[Progress]:
-        """Counted exactly only where the upper bound does not fit, for that takes a process of its own."""
-        bound = memory_of_run(recipe, examples, facts, None)
-        if bound is None or bound.total <= room_for_a_model():
-            return
-        yield Progress("memory", "Counting the memory that the training needs")
-        figures = measure(recipe, examples, base)
-        if exact := memory_of_run(recipe, examples, facts, figures):
-            yield from self.free(exact.total)
-        if refusal := refused(recipe, examples, facts, room_for_a_model(), figures):
-            raise DoesNotFit(f"{refusal} Resume the run when there is room.")
-
-    def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
-        """What a fine-tune would do and need; exact where its base is on this machine already."""
-        base_id = self.base_of(recipe)
-        here = self.already_here(recipe, base_id)
-        figures = measure(recipe, examples, here) if here else None
-        facts = self.catalog.base_facts(base_id)
-        room, held = room_for_a_model(), memory_in_hand(self.settings.runs)
-        if held:
-            memory = machine_memory()
-            room = room + held if memory.device == "cpu" else own_devices()[0].total
-        found = check(recipe, examples, facts, room, figures)
-        return replace(found, warnings=(*found.warnings, IN_HAND)) if held else found
-
-    def token_preview(self, recipe: Recipe, examples: Examples) -> TokenPreview:
-        """The first rows as tokens, where the base is on this machine already; else what is missing."""
-        base_id = self.base_of(recipe)
-        here = self.already_here(recipe, base_id)
-        if here is None:
-            return TokenPreview(
-                missing=f"{base_id} is not on this machine yet; load it in Generate, or start the run, and "
-                "its tokens can be shown."
-            )
-        first = replace(examples, rows=examples.rows[:PREVIEWED_ROWS])
-        figures = measure(recipe, first, here)
-        return TokenPreview(figures.preview, figures.lengths.limit)
-
-    def already_here(self, recipe: Recipe, base_id: str) -> PreparedBase | None:
-        """What `training` would give, if the base needs no download."""
-        base = find_base(self.settings, base_id)
-        if base is None:
-            return None
-        adapter = finished(self.adapter_folder(AdapterRef.parse(recipe.adapter))) if recipe.adapter else None
-        return PreparedBase(base.folder, base.id, base.commit, adapter)
-
-    def base_of(self, recipe: Recipe) -> str:
-        """The base that a recipe trains on: named, or that of the adapter to continue."""
-        if recipe.base_model:
-            return recipe.base_model
-        return self.base_for(self.catalog.inspect(AdapterRef.parse(recipe.adapter)), "").id
-
-
-def finished(work: Generator[Progress, None, Path]) -> Path:
-    """The result of a download that is too small to report on."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            return end.value
 
 
 def class_for(task_type: str | None, base: BaseFacts) -> str:

@@ -50,6 +50,7 @@ from adapter_ui.engine.machine import precision_choices
 from adapter_ui.errors import InvalidInput
 from adapter_ui.mixing import Mixer
 from adapter_ui.outgoing import Outgoing
+from adapter_ui.preparation import Preparation
 from adapter_ui.provision import Provision
 from adapter_ui.settings import Settings
 from adapter_ui.timing import Timing
@@ -72,9 +73,10 @@ class AdapterService(TuningService):
         self.answers = Answers(self.provision, engine)
         self.admission = Admission()
         self.mixer = Mixer(settings, self.answers)
-        self.run_table = Runs(settings.runs, self.provision.training)
+        self.preparation = Preparation(self.provision)
+        self.run_table = Runs(settings.runs, self.preparation.training)
         self.outgoing = Outgoing(settings, self.provision)
-        self.timing = Timing(self.provision, self.company)
+        self.timing = Timing(self.preparation, self.company)
 
     @classmethod
     def start(cls, settings: Settings) -> AdapterService:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from adapter_ui.catalog.machine import room_for_a_model
 from adapter_ui.domain import Preflight
-from adapter_ui.provision import Provision
+from adapter_ui.preparation import Preparation
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.measuring import STEPS_SECONDS, timed
 from adapter_ui.training.pace import Pace
@@ -31,8 +31,8 @@ class Timing:
     `company` says what else uses this machine now, such as "another run"; "" for nothing.
     """
 
-    def __init__(self, provision: Provision, company: Callable[[], str]) -> None:
-        self.provision = provision
+    def __init__(self, preparation: Preparation, company: Callable[[], str]) -> None:
+        self.preparation = preparation
         self.company = company
         self.lock = threading.Lock()
 
@@ -46,7 +46,7 @@ class Timing:
             yield found
             return
         recipe = Recipe.parse(found.recipe)
-        base = self.provision.already_here(recipe, self.provision.base_of(recipe))
+        base = self.preparation.already_here(recipe, self.preparation.base_of(recipe))
         if base is None:
             yield replace(found, timing=NOT_HERE)
         elif found.memory is None or found.memory.total > room_for_a_model():

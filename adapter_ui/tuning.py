@@ -28,7 +28,7 @@ from adapter_ui.domain import (
 from adapter_ui.errors import DoesNotFit
 from adapter_ui.hub_rows import fetch_rows
 from adapter_ui.outgoing import Outgoing
-from adapter_ui.provision import Provision
+from adapter_ui.preparation import Preparation
 from adapter_ui.timing import Timing
 from adapter_ui.training.data import read_table
 from adapter_ui.training.defaults import Default, RowFacts
@@ -41,7 +41,7 @@ class TuningService:
     """What AdapterService can do with data and runs; it sets the parts that are named here."""
 
     catalog: Catalog
-    provision: Provision
+    preparation: Preparation
     answers: Answers
     admission: Admission
     timing: Timing
@@ -58,16 +58,16 @@ class TuningService:
 
     def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
         """The first rows as the base's own tokens, and which of them would be learned."""
-        return self.provision.token_preview(*self.read_recipe(recipe, data))
+        return self.preparation.token_preview(*self.read_recipe(recipe, data))
 
     def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
         """What a fine-tune would do and need, not started; counted exactly once its base is here. The
         report's recipe has every field; `reasons` says why those that were left out are as they are.
         """
         _, examples = self.read_recipe(recipe, data)
-        whole, left_out = self.provision.completed(recipe, examples)
+        whole, left_out = self.preparation.completed(recipe, examples)
         reasons = {name: one.reason for name, one in left_out.items()}
-        return replace(self.provision.preflight(whole, examples), reasons=reasons)
+        return replace(self.preparation.preflight(whole, examples), reasons=reasons)
 
     def time_finetune(self, found: Preflight, data: str | Path) -> Iterator[Preflight]:
         """The report of a check once more, last with how long the run will take: two steps are measured,
@@ -89,15 +89,15 @@ class TuningService:
         """The values of the fields that depend on task, method, rows, base and machine when they are left
         out, each with its reason.
         """
-        return self.provision.defaults(Recipe.parse(recipe), rows)
+        return self.preparation.defaults(Recipe.parse(recipe), rows)
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
         """Start a run and give its id; its folder keeps the recipe with every field. Raises InvalidRecipe
         or DoesNotFit when it cannot start.
         """
         _, examples = self.read_recipe(recipe, data)
-        parsed, _ = self.provision.completed(recipe, examples)
-        if refusal := self.provision.preflight(parsed, examples).refusal:
+        parsed, _ = self.preparation.completed(recipe, examples)
+        if refusal := self.preparation.preflight(parsed, examples).refusal:
             raise DoesNotFit(refusal)
         return self.run_table.start(parsed, examples)
 

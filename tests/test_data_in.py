@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapter_ui.catalog.hub.datasets import DatasetRef
-from adapter_ui.domain import Precision, Progress
+from adapter_ui.catalog.storage.bases import find_base
+from adapter_ui.domain import Progress
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
@@ -34,8 +35,7 @@ def test_a_dataset_of_the_hub_is_shown_as_tokens_and_counted(service: AdapterSer
     *steps, rows = service.fetch_dataset(DatasetRef("org/talk"), tmp_path)
     assert all(isinstance(step, Progress) for step in steps)
     assert isinstance(rows, Path)
-    assert "tiny-org/tiny-llama is not on this machine yet" in service.preview_tokens(RECIPE, rows).missing
-    list(service.provision.base_alone(RECIPE["base_model"], Precision.FP32, model_class="", in_memory=()))
+    assert find_base(service.settings, "tiny-org/tiny-llama") is None
     shown = service.preview_tokens(RECIPE, rows)
     assert (shown.missing, shown.limit, len(shown.rows)) == ("", 80, 3)
     learned = "".join(token.text for token in shown.rows[1].tokens if token.learned)
@@ -47,6 +47,16 @@ def test_a_dataset_of_the_hub_is_shown_as_tokens_and_counted(service: AdapterSer
     assert found.lengths.limit == 80 < found.lengths.longest == found.longest
     assert found.cut >= 1
     assert found.preview == shown.rows
+    assert find_base(service.settings, "tiny-org/tiny-llama") is None  # its weights were not needed
+
+
+def test_a_base_that_cannot_be_had_shows_no_tokens_and_says_why(service: AdapterService) -> None:
+    recipe = {**RECIPE, "base_model": "tiny-org/nowhere"}
+    missing = service.preview_tokens(recipe, ROWS).missing
+    assert missing.startswith("tiny-org/nowhere is not on this machine, so no tokens can be shown. ")
+    assert "tiny-org/nowhere" in missing.partition(". ")[2]
+    found = service.check_finetune(recipe, ROWS)
+    assert (found.rows, found.tokens) == (8, None)
 
 
 def test_a_preview_says_what_is_wrong_with_the_columns(service: AdapterService) -> None:

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from adapter_ui.models.train import trainer_for
+from adapter_ui.models.tuning import events
 from adapter_ui.models.tuning.data import encode_examples
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.model import load_trainable
@@ -123,8 +124,9 @@ def trainer_of(
 
 
 def test_a_run_resumed_within_its_second_epoch_goes_on_with_the_same_batches(
-    run: RunFolder, base: PreparedBase, tmp_path: Path
+    run: RunFolder, base: PreparedBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(events, "SAVING_SHARE", 1e9)  # so short a run has time for its last checkpoint only
     again = RunFolder(tmp_path)
     whole, resumed = trainer_of(again, base), trainer_of(again, base)
     whole.train()

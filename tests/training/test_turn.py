@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from adapter_ui.domain import Precision, RunState
-from adapter_ui.provision import IN_HAND
+from adapter_ui.preparation import IN_HAND
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
 from adapter_ui.training.in_hand import memory_in_hand

