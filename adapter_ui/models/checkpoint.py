@@ -5,6 +5,8 @@ Knows safetensors files and transformers' loader; knows nothing of which class o
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,13 @@ import torch
 from safetensors import safe_open
 from transformers import BitsAndBytesConfig, GenerationConfig, PretrainedConfig, PreTrainedModel
 from transformers.models.auto.auto_factory import _BaseAutoModelClass, _get_model_class
+from transformers.utils.logging import set_tqdm_hook
 
 from adapter_ui.models.base_files import read_base_config, weight_files
+from adapter_ui.models.turns import Between
 
+LOADING = "Loading weights"
+"""What transformers calls the progress bar over a model's tensors."""
 STORED_AS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 
 
@@ -24,30 +30,56 @@ def read_model(
     config: PretrainedConfig,
     dtype: torch.dtype,
     quantization: BitsAndBytesConfig | None,
+    between: Between | None = None,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model of class `found`, which may be one of the Auto classes, and transformers' report of its keys.
 
-    With a GPU transformers reads the files by itself: it spreads the tensors over devices, and tensors that
-    leave for one stay nowhere else.
+    `between` is called after every tensor, and may end the load by what it raises. With a GPU transformers
+    reads the files by itself: it spreads the tensors over devices, and tensors that leave for one stay
+    nowhere else.
     """
     model_class = _get_model_class(config, found._model_mapping) if is_auto(found) else found
     on_gpu = torch.cuda.is_available()
-    model, info = model_class.from_pretrained(
-        folder if on_gpu else None,
-        state_dict=None if on_gpu else open_tensors(folder, None if quantization else dtype),
-        config=config,
-        dtype=dtype,
-        quantization_config=quantization,
-        device_map="auto" if on_gpu else None,
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
+    with tensors_counted(between):
+        model, info = model_class.from_pretrained(
+            folder if on_gpu else None,
+            state_dict=None if on_gpu else open_tensors(folder, None if quantization else dtype),
+            config=config,
+            dtype=dtype,
+            quantization_config=quantization,
+            device_map="auto" if on_gpu else None,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
     model.name_or_path = model.config.name_or_path = str(folder)
     if model.can_generate():
         model.generation_config = read_generation_config(folder)
     return model, info
+
+
+@contextmanager
+def tensors_counted(between: Between | None) -> Generator[None]:
+    """Call `between` where transformers would move its progress bar: after every tensor, in this thread."""
+
+    def bar(factory: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        if between is None or not args or options.get("desc") != LOADING:
+            return factory(*args, **options)
+        return counted(args[0], between)
+
+    before = set_tqdm_hook(bar)
+    try:
+        yield
+    finally:
+        set_tqdm_hook(before)
+
+
+def counted(things: Iterable[Any], between: Between) -> Iterator[Any]:
+    every = list(things)
+    for done, one in enumerate(every, start=1):
+        yield one
+        between(done, len(every))
 
 
 def is_auto(found: type) -> bool:

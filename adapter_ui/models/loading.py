@@ -37,6 +37,7 @@ from adapter_ui.models.base_files import (
 from adapter_ui.models.checkpoint import read_model
 from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
+from adapter_ui.models.turns import Between
 
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 # In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
@@ -63,12 +64,14 @@ def load_base(
     *,
     labels: tuple[str, ...] = (),
     fast_4bit: bool = False,
+    between: Between | None = None,
 ) -> LoadedModel:
     """Load the base in `folder` (config, tokenizer and safetensors) as `model_class`, ready for inference.
 
     `labels` names the classes of a classification head, in order. `fast_4bit` allows bitsandbytes'
     AVX512-BF16 kernel, which repacks nf4 and fp4 weights in place at the first forward: twice as fast on
     such CPUs, but a model that ran once can then be neither trained nor merged (bitsandbytes issue 2078).
+    `between` is called after every tensor, and may end the load by what it raises.
     Raises BaseUnavailable when the folder is no usable base, InvalidInput when the class does not exist.
     """
     config = read_config(folder)
@@ -79,7 +82,7 @@ def load_base(
     refuse_class_of_others(found, config)
     check_weights(folder)
     tokenizer = load_tokenizer(folder)
-    model, info = read_weights(found, folder, config, precision)
+    model, info = read_weights(found, folder, config, precision, between)
     refuse_incomplete(info, model, has_new_head=bool(labels) or model_class == "AutoModel")
     if not fast_4bit:
         keep_4bit_weights_as_they_are(model)
@@ -91,12 +94,12 @@ def load_base(
 
 
 def read_weights(
-    found: type, folder: Path, config: PretrainedConfig, precision: Precision
+    found: type, folder: Path, config: PretrainedConfig, precision: Precision, between: Between | None
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """transformers' own load, with nothing left for the folder to choose, and what it says of the tensors."""
     try:
         return read_model(
-            found, folder, config, DTYPES.get(precision, torch.bfloat16), quantization(precision)
+            found, folder, config, DTYPES.get(precision, torch.bfloat16), quantization(precision), between
         )
     except (OSError, ValueError, TypeError, AttributeError, LookupError, SafetensorError) as error:
         raise BaseUnavailable(

@@ -21,6 +21,7 @@ from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.system_memory import give_memory_back
+from adapter_ui.models.turns import Between
 
 # Tasks whose head comes with the adapter: a base seldom has one.
 TASKS_WITH_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
@@ -57,12 +58,15 @@ class Pool:
     def __init__(self) -> None:
         self.residents: dict[Key, Resident] = {}
 
-    def load(self, spec: ModelSpec) -> tuple[Resident, LoadReport]:
-        """Make sure that the base and the adapter of `spec` are in memory; gives the base that answers."""
+    def load(self, spec: ModelSpec, between: Between | None = None) -> tuple[Resident, LoadReport]:
+        """Make sure that the base and the adapter of `spec` are in memory; gives the base that answers.
+
+        `between` is called between the tensors of a base that has to be read, and may end that.
+        """
         started = time.monotonic()
         if spec.adapter:
             self.forget_older_files(spec.adapter, Path(spec.adapter_folder))
-        resident = self.resident_for(spec)
+        resident = self.resident_for(spec, between)
         self.note_use(resident)
         resident.note_use(spec.adapter)
         attached = resident.attached.get(spec.adapter, Attached(0, 0))
@@ -82,20 +86,20 @@ class Pool:
         )
         return resident, report
 
-    def resident_for(self, spec: ModelSpec) -> Resident:
+    def resident_for(self, spec: ModelSpec, between: Between | None) -> Resident:
         """The base in memory with the adapter of `spec` on it, loaded if there is none.
 
         A base alone, and a plain LoRA, is answered by any copy of it whose adapters can be switched off
         without a trace.
         """
         if not spec.adapter:
-            return self.any_copy(spec)
+            return self.any_copy(spec, between)
         folder = Path(spec.adapter_folder)
         if spec.task_type in (None, "CAUSAL_LM") and method_of(folder) == PeftType.LORA.value:
-            resident = self.any_copy(spec)
+            resident = self.any_copy(spec, between)
             if resident.take_low_rank(spec.adapter, folder):
                 return resident
-        resident = self.copy_to_attach_to(spec, folder)
+        resident = self.copy_to_attach_to(spec, folder, between)
         if spec.adapter not in resident.attached:
             self.attach(resident, spec)
         return resident
@@ -129,9 +133,9 @@ class Pool:
                 batch.fail(HalfAttached(f"{spec.base} was dropped while it answered; ask again."))
             raise
 
-    def any_copy(self, spec: ModelSpec) -> Resident:
+    def any_copy(self, spec: ModelSpec, between: Between | None) -> Resident:
         found = self.copy_that_serves_alone(spec)
-        return found or self.load_base(key_of(spec), spec)
+        return found or self.load_base(key_of(spec), spec, between)
 
     def copy_that_serves_alone(self, spec: ModelSpec) -> Resident | None:
         """Of several the one that has the adapter already, else one that is writing, else the one used last:
@@ -153,18 +157,24 @@ class Pool:
         copies = (one for one in self.residents.values() if one.is_copy_of(spec.base, spec.precision))
         return next((one for one in copies if spec.adapter in one.attached), None)
 
-    def copy_to_attach_to(self, spec: ModelSpec, folder: Path) -> Resident:
+    def copy_to_attach_to(self, spec: ModelSpec, folder: Path, between: Between | None) -> Resident:
         """The copy of the base that the adapter is on, or can be attached to."""
         labels = labels_of(folder) if spec.task_type in TASKS_WITH_HEADS else ()
         key = key_of(spec, labels, sharing_key(folder, spec.adapter))
         alone = key_of(spec, labels)
         if key not in self.residents and alone in self.residents:
             self.residents[key] = self.residents.pop(alone)
-        return self.residents.get(key) or self.load_base(key, spec)
+        return self.residents.get(key) or self.load_base(key, spec, between)
 
-    def load_base(self, key: Key, spec: ModelSpec) -> Resident:
-        folder = Path(spec.base_folder)
-        loaded = load_base(folder, spec.precision, spec.model_class, labels=key.labels, fast_4bit=True)
+    def load_base(self, key: Key, spec: ModelSpec, between: Between | None) -> Resident:
+        loaded = load_base(
+            Path(spec.base_folder),
+            spec.precision,
+            spec.model_class,
+            labels=key.labels,
+            fast_4bit=True,
+            between=between,
+        )
         self.residents[key] = Resident(spec, loaded)
         return self.residents[key]
 

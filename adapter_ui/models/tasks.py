@@ -16,13 +16,19 @@ from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
 from adapter_ui.models.decoding.prompt import context_length, tokenized
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.turns import Between
 from adapter_ui.models.windows import Window, likeliest_span, read_windows
 
 EMBEDDING_POOLING = "mean"
+WORST = (-math.inf, 0.0, 0, 0)
 
 
-def predict(loaded: LoadedModel, task_type: str, text: str, text_pair: str) -> Prediction:
-    """Run the task's own head on `text`. Raises InvalidInput when the task has no such view."""
+def predict(
+    loaded: LoadedModel, task_type: str, text: str, text_pair: str, between: Between | None = None
+) -> Prediction:
+    """Run the task's own head on `text`. `between` is called between the pieces of a text that is read in
+    several. Raises InvalidInput when the task has no such view.
+    """
     if task_type not in TASKS:
         raise InvalidInput(
             f"{task_type or 'An adapter without a task type'} has no prediction view; generate text with "
@@ -30,7 +36,7 @@ def predict(loaded: LoadedModel, task_type: str, text: str, text_pair: str) -> P
             field="adapter",
         )
     with torch.inference_mode():
-        return TASKS[task_type](loaded, text, text_pair)
+        return TASKS[task_type](loaded, text, text_pair, between)
 
 
 def most_tokens(loaded: LoadedModel) -> int:
@@ -54,7 +60,7 @@ def encode(loaded: LoadedModel, text: str, text_pair: str = "", **options: objec
     return encoded.to(loaded.device)
 
 
-def classify(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+def classify(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """SEQ_CLS: every label with its probability (softmax; sigmoid for multi-label bases), best first."""
     logits = loaded.model(**encode(loaded, text, text_pair)).logits[0].float()
     config = loaded.model.config
@@ -68,7 +74,7 @@ def classify(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
     return Prediction("SEQ_CLS", labels=tuple(sorted(labels, key=lambda label: -label.score)))
 
 
-def tag(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+def tag(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further words."""
     encoded = encode(loaded, text, return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
@@ -121,7 +127,7 @@ def spans_of(text: str, words: Sequence[Entity]) -> list[Entity]:
     return spans
 
 
-def answer(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+def answer(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """QUESTION_ANS: the likeliest span of the context (`text_pair`) for the question (`text`).
 
     A context that the model cannot read at once is read in windows.
@@ -133,7 +139,12 @@ def answer(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
     windows = tokenized(lambda: read_windows(text, text_pair, loaded.tokenizer, most_tokens(loaded)))
     if not any(place for window in windows for place in window.places):
         raise InvalidInput("The question leaves no room for its context; shorten it.", field="text")
-    _, score, start, end = max(span_in(loaded, window) for window in windows)
+    best = WORST
+    for done, window in enumerate(windows, start=1):
+        best = max(best, span_in(loaded, window))
+        if between is not None and done < len(windows):
+            between(done, len(windows))
+    _, score, start, end = best
     return Prediction("QUESTION_ANS", answer=text_pair[start:end], start=start, end=end, score=score)
 
 
@@ -149,7 +160,7 @@ def span_in(loaded: LoadedModel, window: Window) -> tuple[float, float, int, int
     return best, math.exp(best - float(logits[inside].logsumexp(0).sum())), start, end
 
 
-def embed(loaded: LoadedModel, text: str, text_pair: str) -> Prediction:
+def embed(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """FEATURE_EXTRACTION: the embedding of the text; of a second text too, and how alike both are."""
     one = embedding_of(loaded, text)
     found = Prediction("FEATURE_EXTRACTION", embedding=tuple(one.tolist()), pooling=EMBEDDING_POOLING)
@@ -167,7 +178,7 @@ def embedding_of(loaded: LoadedModel, text: str) -> torch.Tensor:
     return torch.nn.functional.normalize((hidden * mask).sum(0) / mask.sum(), dim=-1)
 
 
-TASKS: dict[str, Callable[[LoadedModel, str, str], Prediction]] = {
+TASKS: dict[str, Callable[[LoadedModel, str, str, Between | None], Prediction]] = {
     "SEQ_CLS": classify,
     "TOKEN_CLS": tag,
     "QUESTION_ANS": answer,

@@ -6,6 +6,7 @@ Knows what each kind of request needs of the models in memory; begins nothing it
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
 from adapter_ui.domain import Precision
 from adapter_ui.engine import protocol
@@ -14,6 +15,24 @@ from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 
 Base = tuple[str, Precision]
+
+
+@dataclass(frozen=True)
+class Held:
+    """The bases that long work has to itself, which of them answer outside of their batches, and whether the
+    innermost work is a load.
+    """
+
+    bases: tuple[Base, ...] = ()
+    alone: tuple[Resident, ...] = ()
+    loading: bool = False
+
+    def by_load(self, spec: protocol.ModelSpec) -> Held:
+        return Held((*self.bases, (spec.base, spec.precision)), self.alone, loading=True)
+
+    def by_answer(self, resident: Resident) -> Held:
+        base = resident.spec.base, resident.spec.precision
+        return Held((*self.bases, base), (*self.alone, resident))
 
 
 class Waiting:
@@ -37,17 +56,19 @@ class Waiting:
             self.told.pop(request_id, None)
         return gone
 
-    def able_to_begin(self, pool: Pool, alone: Resident | None) -> Iterator[tuple[int, protocol.Request]]:
-        """The requests that can begin, one after the other: what one changes, the next one sees. `alone`
-        writes an answer that no batch can hold.
-        """
-        held: set[Base] = set()
+    def wants(self, base: Base) -> bool:
+        """Whether somebody waits for this base."""
+        return any(base_of(request) == base for request in self.requests.values())
+
+    def able_to_begin(self, pool: Pool, held: Held) -> Iterator[tuple[int, protocol.Request]]:
+        """The requests that can begin, one after the other: what one changes, the next one sees."""
+        passed: set[Base] = set()
         for request_id, request in list(self.requests.items()):
-            if request_id not in self.requests:  # begun beside an answer that was written alone meanwhile
+            if request_id not in self.requests:  # begun beside what another one took long for
                 continue
             base = base_of(request)
-            if base in held or not can_begin(request, base, pool, alone):
-                held.add(base)
+            if base in passed or not can_begin(request, base, pool, held):
+                passed.add(base)
                 continue
             del self.requests[request_id]
             self.told.pop(request_id, None)
@@ -67,16 +88,18 @@ def base_of(request: protocol.Request) -> Base:
     return request.spec.base, request.spec.precision
 
 
-def can_begin(request: protocol.Request, base: Base, pool: Pool, alone: Resident | None) -> bool:
+def can_begin(request: protocol.Request, base: Base, pool: Pool, held: Held) -> bool:
     """An unload waits for the answers on its base, so that none loses its model; an answer for a free row.
 
-    Beside an answer that is written alone, nothing else begins on its base, and no second one of its kind.
+    Beside long work nothing else begins on its base, and no answer that would be long work itself; beside a
+    load nothing but answers that join a batch.
     """
-    if alone is not None:
-        if alone.is_copy_of(*base):
-            return False
-        if isinstance(request, protocol.Generate) and not joins_a_batch(request.spec, pool):
-            return False
+    if base in held.bases:
+        return False
+    if held.bases and isinstance(request, protocol.Generate) and not joins_a_batch(request.spec, pool):
+        return False
+    if held.loading and not isinstance(request, protocol.Generate):
+        return False
     writing = [resident for resident in pool.writing if resident.is_copy_of(*base)]
     if isinstance(request, protocol.Unload):
         return not writing

@@ -15,6 +15,8 @@ import secrets
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import BinaryIO
@@ -33,11 +35,16 @@ from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.strangers import stuck
 from adapter_ui.models.tasks import predict
-from adapter_ui.models.waiting import Waiting
+from adapter_ui.models.turns import Turns
+from adapter_ui.models.waiting import Held, Waiting
 
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 900.0
+
+
+class ReaderGone(Exception):
+    """Nobody waits for this work any more."""
 
 
 class Worker:
@@ -50,7 +57,7 @@ class Worker:
         self.arrived: queue.SimpleQueue[tuple[int, protocol.Request] | None] = queue.SimpleQueue()
         self.waiting = Waiting()
         self.cancelled: set[int] = set()
-        self.alone: Resident | None = None
+        self.held = Held()
         self.ended = False
 
     def run(self) -> None:
@@ -89,18 +96,18 @@ class Worker:
         """Begin what can begin, and let every answer take a step."""
         for request_id in self.waiting.leave(self.cancelled):
             self.end(request_id)
-        for request_id, request in self.waiting.able_to_begin(self.pool, self.alone):
+        for request_id, request in self.waiting.able_to_begin(self.pool, self.held):
             self.begin(request_id, request)
         self.tell_the_waiting()
         self.write()
 
     def write(self) -> bool:
         """One step of every batch; whether there was one. What a model raises ends the rows of its batch, and
-        no others. A base that writes an answer alone has no turn for its batches meanwhile.
+        no others. A base that answers alone has no turn for its batches meanwhile.
         """
         writing = self.pool.writing
         for resident in writing:
-            for batch in resident.decoder.turns() if resident is not self.alone else ():
+            for batch in resident.decoder.turns() if resident not in self.held.alone else ():
                 try:
                     batch.step()
                 except AdapterUIError as error:
@@ -114,6 +121,36 @@ class Worker:
         self.events.write(protocol.encode(request_id, event))
         self.events.flush()
 
+    def go_on_beside(self) -> None:
+        """What others have to do, in the middle of long work."""
+        self.take_in(wait=False)
+        # what is loaded now will outlive that work, and must not draw from its random numbers
+        with torch.inference_mode(False), torch.random.fork_rng():
+            self.go_on()
+
+    def turns(self, request_id: int, progress: Progress, wanted: Callable[[], bool] = lambda: False) -> Turns:
+        """How the pieces of a request's long work are told, and make room for others. Raises ReaderGone when
+        its reader has gone and nobody else has `wanted` it.
+        """
+
+        def others() -> None:
+            self.go_on_beside()
+            if request_id in self.cancelled and not wanted():
+                raise ReaderGone
+
+        def tell(done: int, total: int) -> None:
+            self.send(request_id, replace(progress, done=done, total=total))
+
+        return Turns(others, tell)
+
+    @contextmanager
+    def holding(self, held: Held) -> Iterator[None]:
+        before, self.held = self.held, held
+        try:
+            yield
+        finally:
+            self.held = before
+
     def tell_the_waiting(self) -> None:
         for request_id, ahead in self.waiting.moved():
             requests = "request" if ahead == 1 else "requests"
@@ -126,6 +163,8 @@ class Worker:
             return
         try:
             ended = self.dispatch(request_id, request)
+        except ReaderGone:
+            self.end(request_id)
         except AdapterUIError as error:
             self.end(request_id, error)
         except Exception as error:  # whatever a model raises becomes a sentence
@@ -155,10 +194,13 @@ class Worker:
 
     def load(self, request_id: int, spec: protocol.ModelSpec) -> Resident:
         what = f"{spec.adapter} on {spec.base}" if spec.adapter else spec.base
-        self.send(request_id, Progress("load", f"Loading {what} in {spec.precision.value}"))
+        progress = Progress("load", f"Loading {what} in {spec.precision.value}", unit="tensors")
+        self.send(request_id, progress)
         self.send(request_id, protocol.Busy(LOAD_SECONDS))
+        wanted = partial(self.waiting.wants, (spec.base, spec.precision))
         try:
-            resident, report = self.pool.load(spec)
+            with self.holding(self.held.by_load(spec)):
+                resident, report = self.pool.load(spec, self.turns(request_id, progress, wanted))
         finally:  # a base stays in memory when its adapter cannot be attached
             self.send(request_id, protocol.Loaded(self.pool.contents()))
         self.send(request_id, report)
@@ -209,21 +251,15 @@ class Worker:
         """
 
         def cancelled() -> bool:
-            self.take_in(wait=False)
-            # what is loaded now will outlive this answer, and must not draw from its random numbers
-            with torch.inference_mode(False), torch.random.fork_rng():
-                self.go_on()
+            self.go_on_beside()
             return request_id in self.cancelled
 
         resident.speak_alone(request.spec.adapter, request.strength)
         self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         emit = partial(self.send, request_id)
-        self.alone = resident
-        try:
-            reading = partial(self.tell_reading, request_id)
+        reading = partial(self.tell_reading, request_id)
+        with self.holding(self.held.by_answer(resident)):
             answer = generate(resident.loaded, request.messages, request.options, emit, cancelled, reading)
-        finally:
-            self.alone = None
         self.send(request_id, answer)
 
     def predict(self, request_id: int, request: protocol.Predict) -> None:
@@ -231,7 +267,9 @@ class Worker:
         started = time.monotonic()
         resident.speak_alone(request.spec.adapter)
         task_type = request.spec.task_type or ""
-        prediction = predict(resident.loaded, task_type, request.text, request.text_pair)
+        turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"))
+        with self.holding(self.held.by_answer(resident)):
+            prediction = predict(resident.loaded, task_type, request.text, request.text_pair, turns)
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
 
 

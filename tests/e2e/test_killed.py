@@ -17,7 +17,7 @@ from adapter_ui.training.checkpoints import digest
 from adapter_ui.training.process import ProcessMark
 from adapter_ui.training.run_folder import RunFolder
 from tests.e2e.app_process import AppProcess
-from tests.e2e.test_api import BASE, rows_of, wait_for_end, wait_for_step
+from tests.e2e.test_api import BASE, rows_of, wait_for_end
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
 
@@ -86,7 +86,7 @@ def test_a_run_trains_through_the_death_of_its_app_and_the_next_one_has_its_turn
     done(app, finished)
     kept = files_of(finished)
     run, waiting = begin(app, tmp_path, steps=1500), begin(app, tmp_path, steps=2)
-    wait_for_step(connected(app), run.path.name)
+    wait_until(lambda: bool(steps_of(run)))
     mark = ProcessMark.read(run)
     app.kill()
     step = steps_of(run)[-1]
