@@ -150,9 +150,17 @@ def free_memory(engine: protocol.Engine, needed: int) -> Iterator[Progress]:
     """
     for base in to_unload(engine.loaded(), needed, room_for_a_model()):
         yield Progress("unload", f"Unloading {base.base} in {base.precision.value} to make room")
-        unload(engine, base.base, base.precision)
+        yield from unloading(engine, base.base, base.precision)
 
 
 def unload(engine: protocol.Engine, base: str, precision: Precision) -> None:
-    for _ in engine.stream(protocol.Unload(base, precision), silence_seconds=ANSWER_SILENCE_SECONDS):
+    for _ in unloading(engine, base, precision):
         pass
+
+
+def unloading(engine: protocol.Engine, base: str, precision: Precision) -> Iterator[Progress]:
+    """Free a base once nobody is answered by it; what has to be waited for is told."""
+    request = protocol.Unload(base, precision)
+    for event in engine.stream(request, silence_seconds=ANSWER_SILENCE_SECONDS):
+        if isinstance(event, Progress):
+            yield event

@@ -1,7 +1,4 @@
-"""The memory of this machine: RAM under the limits of its control groups, and every GPU that torch can use.
-
-psutil alone would report the host's memory inside a container, and a load that trusts it is killed.
-"""
+"""The memory of this machine: RAM, and every GPU that torch can use."""
 
 from __future__ import annotations
 
@@ -9,15 +6,10 @@ import shutil
 import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
-
-import psutil
 
 from adapter_ui.domain import Device, MemoryUse
+from adapter_ui.ram import ram
 
-CGROUPS = Path("/sys/fs/cgroup")
-OWN_CGROUPS = Path("/proc/self/cgroup")
-UNLIMITED = 2**60
 SMI_SECONDS = 5
 SMI_QUERY = ("--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")
 # What a process takes of a GPU before its first tensor: CUDA's context, cuBLAS and torch's kernels.
@@ -57,51 +49,10 @@ def own_devices() -> tuple[Device, ...]:
     )
 
 
-def ram_memory(cgroups: Path = CGROUPS, own_cgroups: Path = OWN_CGROUPS) -> MemoryUse:
-    """RAM, cut to the tightest limit of the control groups (version 2 or 1) this process is in."""
-    ram = psutil.virtual_memory()
-    total, available = ram.total, ram.available
-    for folder, limit_name, used_name in cgroup_folders(cgroups, own_cgroups):
-        limit = read_count(folder / limit_name)
-        used = read_count(folder / used_name)
-        if limit is None or used is None or limit >= UNLIMITED:
-            continue
-        # Cached files count as used, but the kernel drops them before it kills anyone.
-        free = limit - used + reclaimable(folder / "memory.stat")
-        total, available = min(total, limit), min(available, max(free, 0))
+def ram_memory() -> MemoryUse:
+    """RAM under the limits of this process's control groups."""
+    total, available = ram()
     return MemoryUse(device="cpu", total=total, available=available)
-
-
-def cgroup_folders(cgroups: Path, own_cgroups: Path) -> list[tuple[Path, str, str]]:
-    """This process's control groups and all above them, with the names of their limit and usage files."""
-    found = [
-        (cgroups, "memory.max", "memory.current"),
-        (cgroups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
-    ]
-    lines = own_cgroups.read_text().splitlines() if own_cgroups.is_file() else []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            root, names = cgroups, found[0][1:]
-        elif "memory" in controllers.split(","):
-            root, names = cgroups / "memory", found[1][1:]
-        else:
-            continue
-        parts = [part for part in path.split("/") if part not in ("", "..")]
-        found += [(root.joinpath(*parts[: depth + 1]), *names) for depth in range(len(parts))]
-    return found
-
-
-def read_count(path: Path) -> int | None:
-    """A file with one number; None when it is missing or says “max”."""
-    text = path.read_text().strip() if path.is_file() else ""
-    return int(text) if text.isdigit() else None
-
-
-def reclaimable(stat: Path) -> int:
-    lines = stat.read_text().splitlines() if stat.is_file() else []
-    counts = dict(line.split(" ", 1) for line in lines if " " in line)
-    return int(counts.get("total_inactive_file", counts.get("inactive_file", "0")))
 
 
 def gpu_memory() -> tuple[MemoryUse, ...]:

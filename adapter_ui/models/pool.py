@@ -17,6 +17,7 @@ from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import HalfAttached, ModelFailure
 from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import Attached, method_of, sharing_key
+from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
 from adapter_ui.models.resident import Resident
@@ -166,7 +167,29 @@ class Pool:
             self.residents[key] = self.residents.pop(alone)
         return self.residents.get(key) or self.load_base(key, spec, between)
 
+    def make_room_for_copy(self, spec: ModelSpec) -> None:
+        """Who asks for a load counts the memory of one copy of its base: for a further one, copies that
+        answer nobody go, those used least recently first. Raises ModelFailure when that is not enough.
+        """
+        copies = [key for key, one in self.residents.items() if one.is_copy_of(spec.base, spec.precision)]
+        if not copies:
+            return
+        needed, device = self.residents[copies[0]].base_bytes, self.residents[copies[0]].loaded.device
+        for key in copies:
+            if free_bytes(device) >= needed:
+                return
+            if not self.residents[key].decoder.writing:
+                del self.residents[key]
+                gc.collect()
+                give_memory_back()
+        if free_bytes(device) < needed:
+            raise ModelFailure(
+                f"This adapter needs a copy of {spec.base} of its own, {needed / 1e9:.1f} GB, which "
+                "are not free; unload what you do not need, or choose a smaller precision."
+            )
+
     def load_base(self, key: Key, spec: ModelSpec, between: Between | None) -> Resident:
+        self.make_room_for_copy(spec)
         loaded = load_base(
             Path(spec.base_folder),
             spec.precision,

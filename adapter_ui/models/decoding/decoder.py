@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import psutil
 import torch
 from transformers import PreTrainedModel
 
@@ -19,6 +18,7 @@ from adapter_ui.models.decoding.batch import Batch, Row
 from adapter_ui.models.decoding.kept import KeptConversations
 from adapter_ui.models.decoding.low_rank import LowRank
 from adapter_ui.models.decoding.mixture import Mixture, Voice
+from adapter_ui.ram import ram
 
 MOST_ROWS = 16
 SHARE_OF_MEMORY = 0.5
@@ -113,4 +113,5 @@ def bytes_per_token(model: PreTrainedModel) -> int:
 
 
 def free_bytes(device: torch.device) -> int:
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    """What a model on this device can still take."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else ram()[1]
