@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_model
+from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_training
 from adapter_ui.catalog.storage.bases import LocalModel, fetch_base, fetch_reading_files, find_base
 from adapter_ui.domain import AdapterRef, BaseFacts, Preflight, Progress, TokenPreview
 from adapter_ui.engine.machine import precision_choices
@@ -80,13 +80,13 @@ class Preparation:
     ) -> Iterator[Progress]:
         """Counted exactly only where the upper bound does not fit, for that takes a process of its own."""
         bound = memory_of_run(recipe, examples, facts, None)
-        if bound is None or bound.total <= room_for_a_model():
+        if bound is None or bound.total <= room_for_a_training():
             return
         yield Progress("memory", "Counting the memory that the training needs")
         figures = measure(recipe, examples, base)
         if exact := memory_of_run(recipe, examples, facts, figures):
             yield from self.provision.free(exact.total)
-        if refusal := refused(recipe, examples, facts, room_for_a_model(), figures):
+        if refusal := refused(recipe, examples, facts, room_for_a_training(), figures):
             raise DoesNotFit(f"{refusal} Resume the run when there is room.")
 
     def preflight(self, recipe: Recipe, examples: Examples) -> Preflight:
@@ -99,7 +99,7 @@ class Preparation:
             figures = measure(recipe, examples, self.readable(recipe, facts))
         except UNREADABLE:  # upper bounds are good enough until the download, which says what is wrong
             figures = None
-        room, held = room_for_a_model(), memory_in_hand(self.settings.runs)
+        room, held = room_for_a_training(), memory_in_hand(self.settings.runs)
         if held:
             memory = machine_memory()
             room = room + held if memory.device == "cpu" else own_devices()[0].total

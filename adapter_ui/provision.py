@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from pathlib import Path
 
 from adapter_ui.catalog.catalog import Catalog
-from adapter_ui.catalog.machine import room_for_a_model
+from adapter_ui.catalog.machine import room_for_a_load
 from adapter_ui.catalog.memory import estimate_memory
 from adapter_ui.catalog.storage.bases import (
     fetch_adapter,
@@ -26,7 +26,6 @@ from adapter_ui.domain import (
     Progress,
     Source,
     is_hub_id,
-    largest_that_fits,
 )
 from adapter_ui.domain.classes import task_of, task_of_class
 from adapter_ui.domain.loadable import unsupported_precision
@@ -155,10 +154,11 @@ def refuse_what_does_not_fit(
 ) -> None:
     """Raise DoesNotFit, with the largest precision that would fit. What is not known is not refused."""
     estimate = memory.get(precision)
-    available = room_for_a_model()
+    available = room_for_a_load(precision)
     if estimate is None or estimate.total <= available:
         return
-    largest = largest_that_fits(memory, available)
+    fitting = (one for one in Precision if one in memory and memory[one].total <= room_for_a_load(one))
+    largest = next(fitting, None)
     way_out = (
         f"{largest.value} would fit."
         if largest

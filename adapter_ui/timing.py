@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 
-from adapter_ui.catalog.machine import room_for_a_model
+from adapter_ui.catalog.machine import room_for_a_training
 from adapter_ui.domain import Preflight
 from adapter_ui.preparation import Preparation
 from adapter_ui.training.examples import Examples
@@ -49,7 +49,7 @@ class Timing:
         base = self.preparation.already_here(recipe, self.preparation.base_of(recipe))
         if base is None:
             yield replace(found, timing=NOT_HERE)
-        elif found.memory is None or found.memory.total > room_for_a_model():
+        elif found.memory is None or found.memory.total > room_for_a_training():
             yield replace(found, timing=NO_ROOM)
         else:
             measuring = self.measured(recipe, examples, base, deadline_seconds)

@@ -114,8 +114,8 @@ def scarce(service, monkeypatch):
         held = sum(base.measured_bytes for base in service.loaded())
         return one_base - held
 
-    for module in (answers, provision):
-        monkeypatch.setattr(module, "room_for_a_model", room)
+    monkeypatch.setattr(answers, "room_for_a_model", room)
+    monkeypatch.setattr(provision, "room_for_a_load", lambda precision: room())
 
 
 def test_what_was_used_least_recently_makes_room(service, scarce):
@@ -132,7 +132,7 @@ def test_what_was_used_least_recently_makes_room(service, scarce):
 def test_nothing_is_unloaded_for_what_cannot_fit_anyway(service, scarce, monkeypatch):
     load(service)
     monkeypatch.setattr(answers, "room_for_a_model", lambda: -(10**12))
-    monkeypatch.setattr(provision, "room_for_a_model", lambda: 0)
+    monkeypatch.setattr(provision, "room_for_a_load", lambda precision: 0)
     with pytest.raises(DoesNotFit, match="no precision fits"):
         list(service.load("", Precision.FP32, base_model=OTHER_BASE))
     assert BASE in {base.base for base in service.loaded()}

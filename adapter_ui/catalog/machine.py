@@ -7,7 +7,8 @@ import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-from adapter_ui.domain import Device, MemoryUse
+from adapter_ui.domain import Device, MemoryUse, Precision
+from adapter_ui.domain.memory import QUANTIZED
 from adapter_ui.ram import ram
 
 SMI_SECONDS = 5
@@ -24,12 +25,24 @@ def machine_memory() -> MemoryUse:
 
 
 def room_for_a_model() -> int:
-    """Bytes that a load could take now, on the device it would go to."""
+    """Bytes that a load could take now where models go: on all GPUs together, else in RAM."""
+    *gpus, ram_device = own_devices()
+    return sum(gpu.available for gpu in gpus) if gpus else ram_device.available
+
+
+def room_for_a_load(precision: Precision) -> int:
+    """The same with the RAM beside the GPUs, where what does not fit them can lie if it is not quantised."""
+    *gpus, ram_device = own_devices()
+    return room_for_a_model() + (ram_device.available if gpus and precision not in QUANTIZED else 0)
+
+
+def room_for_a_training() -> int:
+    """Bytes that a training could take now: on the first GPU, else in RAM."""
     return own_devices()[0].available
 
 
 def own_devices() -> tuple[Device, ...]:
-    """Where on this machine a model can be held: each GPU, then RAM; a load goes to the first.
+    """Where on this machine a model can be held: each GPU, then RAM.
 
     Of a GPU, `available` is what is free now, less CUDA_BYTES.
     """

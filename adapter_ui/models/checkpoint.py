@@ -17,6 +17,7 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass, _get_mode
 from transformers.utils.logging import set_tqdm_hook
 
 from adapter_ui.models.base_files import read_base_config, weight_files
+from adapter_ui.models.placement import placement
 from adapter_ui.models.turns import Between
 
 LOADING = "Loading weights"
@@ -47,7 +48,7 @@ def read_model(
             config=config,
             dtype=dtype,
             quantization_config=quantization,
-            device_map="auto" if on_gpu else None,
+            **placement(quantization),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,

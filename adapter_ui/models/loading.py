@@ -35,6 +35,7 @@ from adapter_ui.models.base_files import (
     read_base_config,
 )
 from adapter_ui.models.checkpoint import read_model
+from adapter_ui.models.placement import offloaded
 from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
 from adapter_ui.models.turns import Between
@@ -244,7 +245,7 @@ def tensor_bytes(model: torch.nn.Module) -> int:
             if part.device.type != "meta":
                 storage = part.untyped_storage()
                 storages[storage.data_ptr()] = storage.nbytes()
-    return sum(storages.values())
+    return sum(storages.values()) + sum(part.nbytes for part in offloaded(model))
 
 
 def quantization_statistics(tensor: torch.Tensor) -> list[torch.Tensor]:

@@ -76,7 +76,7 @@ class Pool:
             base=spec.base,
             precision=spec.precision,
             model_class=spec.model_class,
-            device=str(resident.loaded.device),
+            device=resident.device,
             predicted_bytes=spec.predicted_bytes,
             measured_bytes=resident.base_bytes + resident.adapter_bytes.get(spec.adapter, 0),
             seconds=time.monotonic() - started,
@@ -230,7 +230,7 @@ class Pool:
                 precision=resident.spec.precision,
                 model_class=type(resident.bare).__name__,
                 task_type=resident.spec.task_type,
-                device=str(resident.loaded.device),
+                device=resident.device,
                 measured_bytes=resident.bytes,
                 adapters=tuple(resident.attached),
             )

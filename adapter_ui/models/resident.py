@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from adapter_ui.domain import Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.errors import HalfAttached
+from adapter_ui.errors import HalfAttached, UnsupportedAdapter
 from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import (
     Attached,
@@ -35,6 +35,7 @@ from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, tensor_bytes
 from adapter_ui.models.names import slot
+from adapter_ui.models.placement import described, is_offloaded
 from adapter_ui.models.room_for_adapters import to_detach
 from adapter_ui.models.system_memory import give_memory_back
 
@@ -67,6 +68,8 @@ class Resident:
     def __post_init__(self) -> None:
         self.bare: PreTrainedModel = self.loaded.model
         self.base_bytes = tensor_bytes(self.bare)
+        self.device = described(self.bare)
+        self.is_offloaded = is_offloaded(self.bare)
         self.batches = can_batch(self.bare)
         self.modules = linear_modules(self.bare) if self.batches else {}
         self.decoder = Decoder(self.bare, self.modules, self.speak_as)
@@ -95,7 +98,14 @@ class Resident:
         return True
 
     def attach(self, adapter: str, folder: Path) -> None:
-        """Let PEFT put an adapter into the base's layers."""
+        """Let PEFT put an adapter into the base's layers. Raises UnsupportedAdapter where some of these lie
+        in RAM beside a GPU: PEFT would find them empty.
+        """
+        if self.is_offloaded:
+            raise UnsupportedAdapter(
+                f"{self.spec.base} does not fit on the GPU in {self.spec.precision.value}, so part of it "
+                "lies in RAM, where only plain LoRA adapters can be used; choose nf4 or int8."
+            )
         self.decoder.mixture.silence()
         self.speaking.close()
         self.speaker = None

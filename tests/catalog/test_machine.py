@@ -11,10 +11,11 @@ from adapter_ui.catalog.machine import (
     machine_memory,
     own_devices,
     parse_gpus,
+    room_for_a_load,
     room_for_a_model,
+    room_for_a_training,
 )
-
-GIB = 2**30
+from adapter_ui.domain import Precision
 
 
 def test_this_machine_has_memory():
@@ -63,12 +64,21 @@ def test_all_gpus_are_devices_less_what_cuda_takes(smi):
     assert (first.name, second.name, ram.name) == ("NVIDIA L4 (0)", "NVIDIA L4 (1)", RAM)
     assert first.available == 22000 * 2**20 - CUDA_BYTES
     assert second.available == 0
-    assert room_for_a_model() == first.available
+    assert room_for_a_model() == room_for_a_load(Precision.NF4) == first.available
+    beside = room_for_a_load(Precision.BF16) - first.available  # RAM changes between two looks
+    assert beside == pytest.approx(ram.available, rel=0.2)
     assert machine_memory().device == "NVIDIA L4"
+
+
+def test_a_model_can_take_all_gpus_and_a_training_one(smi):
+    smi("NVIDIA L4, 23034, 22000\nNVIDIA L4, 23034, 12000\n")
+    first, second, _ = own_devices()
+    assert room_for_a_model() == first.available + second.available
+    assert room_for_a_training() == first.available
 
 
 def test_a_driver_that_fails_is_no_gpu(smi):
     smi("NVIDIA-SMI has failed\n")
     assert [device.name for device in own_devices()] == [RAM]
-    assert room_for_a_model() > 0
+    assert room_for_a_load(Precision.BF16) > 0
     assert machine_memory().device == "cpu"

@@ -35,7 +35,7 @@ def test_a_copy_that_answers_somebody_stays(pool: Pool, tiny_models: Path) -> No
     writer = Writer(resident)
     row = writer.row(prompt_of(9), gates.adapter)
     writer.step()
-    with pytest.raises(ModelFailure, match="needs a copy of .* of its own"):
+    with pytest.raises(ModelFailure, match=r"needs a copy of .* of its own"):
         pool.load(dora)
     writer.finish()
     assert row.answer.reason == "length"

@@ -21,6 +21,7 @@ from peft.utils.other import get_pattern_key
 from transformers.pytorch_utils import Conv1D
 
 from adapter_ui.domain.plain_lora import beyond_plain_lora
+from adapter_ui.models.placement import works_on
 
 PREFIX = "base_model.model."
 LINEAR = (torch.nn.Linear, Conv1D, bitsandbytes.nn.Linear8bitLt, bitsandbytes.nn.Linear4bit)
@@ -103,7 +104,7 @@ def factors_of(
     if down.shape != (rank, size_in) or up.shape != (size_out, rank):
         return None
     scaling = alpha / (math.sqrt(rank) if config.use_rslora else rank)
-    device = module.weight.device
+    device = works_on(module)
     scaled = (up.to(device, torch.float32) * scaling).T.contiguous()
     return Factors(down.to(device, torch.float32), scaled) if torch.isfinite(scaled).all() else None
 

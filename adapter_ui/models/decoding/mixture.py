@@ -167,7 +167,7 @@ class Addition:
             torch.set_num_threads(threads)
 
     def products(self, inputs: torch.Tensor) -> torch.Tensor:
-        hidden = torch.nn.functional.linear(inputs.to(self.down.dtype), self.down)
+        hidden = torch.nn.functional.linear(inputs.to(self.down), self.down)
         if self.share is not None:
             # some models (OPT) flatten rows and tokens into one dimension
             hidden = hidden.view(len(self.share), -1, hidden.shape[-1]).mul_(self.share)

@@ -1,0 +1,58 @@
+"""Where the parts of a base lie: on one device, over several GPUs, or partly in RAM beside them.
+
+accelerate brings weights that lie in RAM to a GPU for the moment in which their module works (offloading);
+the module shows them on the device “meta” until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from accelerate.hooks import AlignDevicesHook
+from accelerate.utils import get_max_memory
+from accelerate.utils.modeling import has_offloaded_params
+from transformers import BitsAndBytesConfig
+
+from adapter_ui.ram import ram
+
+
+def placement(quantization: BitsAndBytesConfig | None) -> dict[str, Any]:
+    """What from_pretrained is told: everything that fits on the GPUs, the rest in the RAM that is this
+    process's. Quantised weights cannot be offloaded.
+    """
+    if not torch.cuda.is_available():
+        return {"device_map": None}
+    memory = get_max_memory()
+    memory["cpu"] = 0 if quantization else ram()[1]
+    return {"device_map": "auto", "max_memory": memory}
+
+
+def works_on(module: torch.nn.Module) -> torch.device:
+    """The device on which a module's own weights meet its input."""
+    hook = getattr(module, "_hf_hook", None)
+    if isinstance(hook, AlignDevicesHook) and hook.execution_device is not None:
+        return torch.device(hook.execution_device)
+    return next(module.parameters(recurse=False)).device
+
+
+def is_offloaded(model: torch.nn.Module) -> bool:
+    return any(has_offloaded_params(module) for module in model.modules())
+
+
+def offloaded(model: torch.nn.Module) -> Iterator[torch.Tensor]:
+    """Stand-ins, on “meta”, of the weights that lie in RAM; one that several modules share comes once."""
+    seen: set[int] = set()
+    for module in model.modules():
+        if has_offloaded_params(module):
+            for tensor in module.parameters(recurse=False):
+                if tensor.device.type == "meta" and id(tensor) not in seen:
+                    seen.add(id(tensor))
+                    yield tensor
+
+
+def described(model: torch.nn.Module) -> str:
+    """The devices that hold the model's weights, such as “cuda:0, cuda:1 and RAM”."""
+    devices = sorted({str(part.device) for part in model.parameters() if part.device.type != "meta"})
+    return " and ".join([", ".join(devices), "RAM"] if is_offloaded(model) else [", ".join(devices)])
