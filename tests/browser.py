@@ -50,3 +50,9 @@ def fill_in(field: Locator, value: str) -> None:
         if field.input_value() == value:
             return
     raise AssertionError(f"The field does not keep “{value}”.")
+
+
+def choose(dropdown: Locator, option: str) -> None:
+    """Choose from a dropdown's own list: that of the one before stays for a moment, with the same names."""
+    dropdown.locator("input").click()
+    dropdown.get_by_role("option", name=option, exact=True).click()

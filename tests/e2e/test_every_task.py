@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from adapter_ui.catalog.storage.library import STARTER
-from tests.browser import fill_in
+from tests.browser import choose, fill_in
 from tests.e2e.app_process import AppProcess
 from tests.e2e.test_main_job import ask, paste, visit
 from tests.hub import catalogue
@@ -88,8 +88,7 @@ def test_sentences_are_classified_from_columns_chosen_by_hand(app: AppProcess, p
     expect(page.locator("#data-preview")).to_contain_text("80 rows")
     page.get_by_role("radio", name="Text and label").check()
     for at, column in enumerate(("remark", "verdict")):
-        page.locator(f"#column-{at} input").click()
-        page.get_by_role("option", name=column, exact=True).click()
+        choose(page.locator(f"#column-{at}"), column)
     run_to_its_end(page, BERT_ID, "Sentences")
     expect_metric(page, "accuracy")
     try_on(page, "I loved every minute of it.")

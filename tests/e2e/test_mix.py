@@ -9,7 +9,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from playwright.sync_api import Page, expect
 
-from tests.browser import fill_in
+from tests.browser import choose, fill_in
 from tests.e2e.app_process import AppProcess
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
@@ -55,11 +55,9 @@ def test_a_person_mixes_what_is_compared_and_finds_it_in_the_library(app, page: 
     expect(page.locator("#mix-weight-1")).to_contain_text(WIDE)
     expect(page.locator("#mix-weight-2")).to_be_hidden()
     expect(page.locator("#mix-density")).to_be_hidden()
-    page.locator("#mix-combination input").click()
-    page.get_by_role("option", name="dare_ties", exact=True).click()
+    choose(page.locator("#mix-combination"), "dare_ties")
     expect(page.locator("#mix-density")).to_be_visible()
-    page.locator("#mix-combination input").click()
-    page.get_by_role("option", name="cat", exact=True).click()
+    choose(page.locator("#mix-combination"), "cat")
     expect(page.locator("#mix-density")).to_be_hidden()
     fill_in(page.locator("#mix-name input, #mix-name textarea"), "two-in-one")
     page.locator("#mix-start").click()

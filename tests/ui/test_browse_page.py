@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser import fill_in
+from tests.browser import choose, fill_in
 from tests.ui.fake_data import ROWS
 from tests.ui.served import served
 
@@ -29,11 +29,6 @@ def open_page(page: Page, url: str) -> None:
 
 def refs(page: Page) -> list[str]:
     return [row.get_attribute("data-ref") or "" for row in page.locator(ROW).all()]
-
-
-def choose(page: Page, elem_id: str, option: str) -> None:
-    page.locator(f"#{elem_id} input").click()
-    page.get_by_role("option", name=option, exact=True).click()
 
 
 def unfold(page: Page) -> None:
@@ -69,7 +64,7 @@ def test_a_new_search_ends_the_reading_for_the_old_one(page: Page, address: str)
 
 def test_filters_narrow_show_as_chips_and_are_taken_away(page: Page, address: str) -> None:
     open_page(page, address)
-    choose(page, "filter-method", "LoRA")
+    choose(page.locator("#filter-method"), "LoRA")
     unfold(page)
     fill_in(page.locator("#filter-min-rank input"), "16")
     page.locator("#filter-min-rank input").press("Enter")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from adapter_ui.ui.tuning.drafts import ROWS, RowsDraft, recall_rows, recalled, shown_draft
 from adapter_ui.ui.tuning.method import method_choice, method_details, method_sizes
 from adapter_ui.ui.tuning.wording import wording_form
-from tests.browser import fill_in
+from tests.browser import choose, fill_in
 from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
@@ -75,11 +75,9 @@ def test_a_reload_brings_rows_columns_and_recipe_back(page: Page, address: str) 
     expect(page.locator("#data-preview")).to_contain_text("2 rows")
     page.get_by_role("radio", name="Text to text").check()
     for at, column in enumerate(("verdict", "remark")):
-        page.locator(f"#column-{at} input").click()
-        page.get_by_role("option", name=column, exact=True).click()
+        choose(page.locator(f"#column-{at}"), column)
     page.locator("#data-next").click()
-    page.locator("#recipe-method input").click()
-    page.get_by_role("option", name="LoHa").click()
+    choose(page.locator("#recipe-method"), "LoHa")
     fill_in(page.locator("#recipe-r input"), "3")
     fill_in(page.locator("#recipe-name textarea, #recipe-name input").first, "Twice")
     fill_in(page.locator("#recipe-learning-rate textarea, #recipe-learning-rate input").first, "0.004")

@@ -16,7 +16,7 @@ from adapter_ui.training.recipe import Recipe
 from adapter_ui.ui.tuning.method import method_details, method_fields, method_sizes
 from adapter_ui.ui.tuning.recipe import recipe_of
 from adapter_ui.ui.tuning.targets import draw, worded
-from tests.browser import fill_in
+from tests.browser import choose, fill_in
 from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
@@ -48,8 +48,7 @@ def test_a_chosen_method_shows_its_fields_with_its_defaults_and_is_checked(page:
     expect(page.locator("#data-preview")).to_contain_text("30 rows")
     page.locator("#data-next").click()
     expect(page.locator("#recipe-r")).to_be_visible()
-    page.locator("#recipe-method input").click()
-    page.get_by_role("option", name="Prompt tuning").click()
+    choose(page.locator("#recipe-method"), "Prompt tuning")
     expect(page.locator("#recipe-num-virtual-tokens input")).to_have_value("20")
     rate = page.locator("#recipe-learning-rate")
     expect(rate.locator("input")).to_have_attribute("placeholder", "0.03")
