@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,6 @@ from adapter_ui.errors import InvalidInput
 from adapter_ui.models.heads import HEADS as TRAINING_HEADS
 from adapter_ui.models.tuning.data import encode_row
 from adapter_ui.models.tuning.methods import LORA_TARGETS, TARGETS_OF_METHOD
-from adapter_ui.training.data import read_table
-from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.export import export_run, remove_exports
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
@@ -36,91 +33,11 @@ from adapter_ui.training.scripts.script import LAUNCH, training_script
 from adapter_ui.training.scripts.settings import HEADS
 from tests.e2e.app_process import free_port
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
-from tests.training.test_tasks_trained import orders, ships
-from tests.training.test_training import reviews, trained
+from tests.training.export_cases import CASES, IN_TWO, STRANGER, conversations
+from tests.training.test_training import trained
 from tests.training.tiny_t5 import build_t5
 
 STEPS = 5
-STRANGER = 'x"""; raise SystemExit("it ran") #\n\u202e'
-
-
-def conversations() -> Examples:
-    rows = [
-        {
-            "messages": [
-                {"role": "user", "content": f"What is {number}?"},
-                {"role": "assistant", "content": "A number."},
-                {"role": "user", "content": "And at sea?"},
-                {"role": "assistant", "content": f"Arrr! {number} be the sea.\u2028"},
-            ]
-        }
-        for number in range(8)
-    ]
-    return to_examples(read_table(json.dumps(rows)), {}, "CAUSAL_LM")
-
-
-def crews(names: Sequence[str] = ("Anne", "Jack", "Bart")) -> Examples:
-    rows = [{"tokens": ["Ahoy", name, "!"], "tags": ["O", STRANGER, "O"]} for name in names]
-    return to_examples(read_table(json.dumps(rows)), {}, "TOKEN_CLS")
-
-
-CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
-    "prompts": ("llama", {"warmup_ratio": 0.2, "lora_dropout": 0.1}, pirate_rows()),
-    "conversations": (
-        "llama",
-        {
-            "target_modules": ["q_proj", "down_proj"],
-            "gradient_accumulation_steps": 2,
-            "validation_fraction": 0.3,
-            "lr_scheduler_type": "cosine",
-            "max_length": 32,
-            "seed": 7,
-        },
-        conversations(),
-    ),
-    "every token in a template": (
-        "llama",
-        {"prompt_template": "Q: {prompt} '\"\nA: {completion}", "completion_only_loss": False},
-        pirate_rows(),
-    ),
-    "nf4": ("llama", {"precision": "nf4", "target_modules": "all-linear"}, pirate_rows()),
-    "classes": ("bert", {"task_type": "SEQ_CLS", "validation_fraction": 0.25, "use_rslora": True}, reviews()),
-    "tags on all linear": (
-        "bert",
-        {"task_type": "TOKEN_CLS", "target_modules": "all-linear", "method": "IA3"},
-        crews(),
-    ),
-    "questions": ("bert", {"task_type": "QUESTION_ANS", "max_length": 24, "method": "VERA", "r": 8}, ships()),
-    "pairs": ("t5", {"task_type": "SEQ_2_SEQ_LM", "method": "LOHA", "validation_fraction": 0.25}, orders()),
-    "moving ranks": ("llama", {"method": "ADALORA", "target_modules": "all-linear"}, pirate_rows()),
-    "a start from the base": (
-        "bert",
-        {"task_type": "SEQ_CLS", "init_lora_weights": "pissa", "trainable_tokens": ["</s>"], "r": 4},
-        reviews(),
-    ),
-    "norms in bf16": ("llama", {"method": "LN_TUNING", "precision": "bf16"}, pirate_rows()),
-    "prefix in int8": ("llama", {"method": "PREFIX_TUNING", "precision": "int8"}, pirate_rows()),
-    "virtual tokens": ("bert", {"task_type": "SEQ_CLS", "method": "P_TUNING"}, reviews()),
-    "tags": ("bert", {"task_type": "TOKEN_CLS", "bias": "all", "weight_decay": 0.1}, crews()),
-}
-
-IN_TWO: dict[str, tuple[str, dict[str, Any], Examples]] = {
-    "conversations": ("llama", {**CASES["conversations"][1], "validation_fraction": 0}, conversations()),
-    "rows of one length together": (
-        "llama",
-        {"train_sampling_strategy": "group_by_length"},
-        pirate_rows(),
-    ),
-    "pairs": ("t5", {"task_type": "SEQ_2_SEQ_LM", "gradient_accumulation_steps": 2}, orders()),
-    "classes": ("bert", {"task_type": "SEQ_CLS"}, reviews()),
-    "tags": (
-        "bert",
-        {"task_type": "TOKEN_CLS", "gradient_accumulation_steps": 2},
-        crews(["Anne", "Jack", "Bart", "Mary and Grace"]),
-    ),
-    # of one length: the padding of a batch takes part in where these models look for an answer
-    "questions": ("bert", {"task_type": "QUESTION_ANS"}, ships(["Anne"])),
-}
 
 
 @pytest.fixture(scope="module")
