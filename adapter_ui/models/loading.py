@@ -35,6 +35,7 @@ from adapter_ui.models.base_files import (
     read_base_config,
 )
 from adapter_ui.models.checkpoint import read_model
+from adapter_ui.models.heads import HEADS
 from adapter_ui.models.placement import offloaded
 from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
@@ -43,6 +44,8 @@ from adapter_ui.models.turns import Between
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 # In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
 SHAPES_DIFFER = "ignore_mismatched_sizes"
+# Left out of int8, nf4 and fp4: a new head holds nothing yet to quantise, so bitsandbytes could not run it.
+HEAD_MODULES = [*HEADS, "pooler"]
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
@@ -83,7 +86,9 @@ def load_base(
     refuse_class_of_others(found, config)
     check_weights(folder)
     tokenizer = load_tokenizer(folder)
-    model, info = read_weights(found, folder, config, precision, between)
+    quantized = quantization(precision, HEAD_MODULES if labels else None)
+    dtype = DTYPES.get(precision, torch.bfloat16)
+    model, info = read_weights(found, folder, config, dtype, quantized, between)
     refuse_incomplete(info, model, has_new_head=bool(labels) or model_class == "AutoModel")
     if not fast_4bit:
         keep_4bit_weights_as_they_are(model)
@@ -95,13 +100,16 @@ def load_base(
 
 
 def read_weights(
-    found: type, folder: Path, config: PretrainedConfig, precision: Precision, between: Between | None
+    found: type,
+    folder: Path,
+    config: PretrainedConfig,
+    dtype: torch.dtype,
+    quantized: BitsAndBytesConfig | None,
+    between: Between | None,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """transformers' own load, with nothing left for the folder to choose, and what it says of the tensors."""
     try:
-        return read_model(
-            found, folder, config, DTYPES.get(precision, torch.bfloat16), quantization(precision), between
-        )
+        return read_model(found, folder, config, dtype, quantized, between)
     except (OSError, ValueError, TypeError, AttributeError, LookupError, SafetensorError) as error:
         raise BaseUnavailable(
             f"transformers cannot load the base's files ({in_one_line(error)}); try another revision."
@@ -162,15 +170,18 @@ def refuse_class_of_others(found: type, config: PretrainedConfig) -> None:
         )
 
 
-def quantization(precision: Precision) -> BitsAndBytesConfig | None:
+def quantization(precision: Precision, left_out: list[str] | None = None) -> BitsAndBytesConfig | None:
     """bitsandbytes' config for int8 (LLM.int8) and for nf4 and fp4 (QLoRA's 4-bit types) with bf16
-    compute.
+    compute. Modules that are `left_out` stay in bf16; None leaves out what the embeddings are tied to.
     """
     if precision is Precision.INT8:
-        return BitsAndBytesConfig(load_in_8bit=True)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=left_out)
     if precision in (Precision.NF4, Precision.FP4):
         return BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type=precision.value, bnb_4bit_compute_dtype=torch.bfloat16
+            load_in_4bit=True,
+            bnb_4bit_quant_type=precision.value,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+            llm_int8_skip_modules=left_out,
         )
     return None
 

@@ -10,6 +10,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
 from adapter_ui.domain import Precision
 from adapter_ui.errors import BaseUnavailable, InvalidInput
+from adapter_ui.models.adapters import attach
 from adapter_ui.models.loading import class_named, load_base, tensor_bytes
 
 INPUT = torch.tensor([[5, 9, 200, 17, 42, 8, 7]])
@@ -164,3 +165,18 @@ def test_the_trap_is_still_there():
     with torch.no_grad():
         layer(torch.randn(1, 64, dtype=torch.bfloat16))
     assert not torch.equal(layer.weight.data.flatten(), before.flatten())
+
+
+@pytest.mark.parametrize("precision", [Precision.INT8, Precision.NF4, Precision.FP4])
+def test_an_adapters_head_answers_on_a_quantised_encoder(tiny_models, precision):
+    """bitsandbytes takes a new head for one more layer to quantise, though it holds nothing yet."""
+
+    def says(precision):
+        loaded = load_base(
+            tiny_models / "bert", precision, "AutoModelForSequenceClassification", labels=("a", "b", "c")
+        )
+        model, _ = attach(loaded.model, tiny_models / "classifier", "default")
+        with torch.no_grad():
+            return model.eval()(INPUT).logits.float()
+
+    assert torch.allclose(says(precision), says(Precision.FP32), atol=0.02)

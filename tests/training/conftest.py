@@ -15,6 +15,7 @@ from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.runs import Runs
+from tests.training.tiny_t5 import build_t5
 
 BASE_ID = "tiny-org/tiny-llama"
 SECONDS = 90.0
@@ -39,6 +40,12 @@ def wait_for(runs: Runs, run_id: str, wanted: Callable[[RunStatus], bool]) -> Ru
         assert time.monotonic() < deadline, f"still {status.state} at step {status.step}: {status.message}"
         time.sleep(0.02)
     return status
+
+
+@pytest.fixture(scope="session")
+def bases(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    t5 = build_t5(tmp_path_factory.mktemp("t5"))
+    return {"llama": tiny_models / "llama", "bert": tiny_models / "bert", "t5": t5}
 
 
 @pytest.fixture(scope="session")

@@ -94,6 +94,8 @@ CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
         crews(),
     ),
     "directions and lengths in nf4": ("llama", {"use_dora": True, "precision": "nf4"}, pirate_rows()),
+    "classes in nf4": ("bert", {"task_type": "SEQ_CLS", "precision": "nf4"}, reviews()),
+    "questions in int8": ("bert", {"task_type": "QUESTION_ANS", "precision": "int8"}, ships()),
     "a Kronecker product": (
         "bert",
         {"task_type": "SEQ_CLS", "method": "LOKR", "decompose_both": True, "r": 2},

@@ -36,11 +36,11 @@ HEAD = """
     config.label2id = {label: at for at, label in enumerate(LABELS)}"""
 
 QUANTIZATION = {
-    "int8": "BitsAndBytesConfig(load_in_8bit=True)",
+    "int8": Template("BitsAndBytesConfig(load_in_8bit=True$left_out)"),
     **{
-        kind: f'''BitsAndBytesConfig(
-    load_in_4bit=True, bnb_4bit_quant_type="{kind}", bnb_4bit_compute_dtype=torch.bfloat16
-)'''
+        kind: Template(f'''BitsAndBytesConfig(
+    load_in_4bit=True, bnb_4bit_quant_type="{kind}", bnb_4bit_compute_dtype=torch.bfloat16$left_out
+)''')
         for kind in ("nf4", "fp4")
     },
 }

@@ -19,6 +19,7 @@ STARTING_ADAPTER = "starting_adapter"
 QUANTIZED = {Precision.INT8, Precision.NF4, Precision.FP4}
 NAMED_HEADS = ("SEQ_CLS", "TOKEN_CLS")
 HEADS = ("score", "classifier", "qa_outputs")
+HEAD_MODULES = [*HEADS, "pooler"]
 DTYPES = {Precision.FP32: "float32", Precision.FP16: "float16"}
 TRAINER_FIELDS = (
     "learning_rate",
@@ -84,7 +85,7 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
             f"MODEL_CLASS = {MODEL_CLASS_OF_TASK[recipe.task_type]}",
             f"DTYPE = torch.{DTYPES.get(recipe.precision, 'bfloat16')}",
             *(
-                [f"QUANTIZATION = {QUANTIZATION[recipe.precision.value]}"]
+                [f"QUANTIZATION = {quantization(recipe, has_head=asked or bool(labels))}"]
                 if recipe.precision in QUANTIZED
                 else []
             ),
@@ -94,6 +95,12 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
             "ON_CPU = not torch.cuda.is_available()",
         ]
     )
+
+
+def quantization(recipe: Recipe, *, has_head: bool) -> str:
+    """The expression for bitsandbytes' config; a new head is left out of it."""
+    left_out = f",\n    llm_int8_skip_modules={HEAD_MODULES}" if has_head else ""
+    return QUANTIZATION[recipe.precision.value].substitute(left_out=left_out)
 
 
 def adapter_fields(recipe: Recipe) -> dict[str, Any]:
