@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from adapter_ui.domain import RunState
+from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.models import train as train_module
 from adapter_ui.models.train import train
 from adapter_ui.models.tuning import events
 from adapter_ui.training.checkpoints import newest_step, step_of
+from adapter_ui.training.examples import Examples
 from adapter_ui.training.process import start_trainer
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
-from tests.training.test_training import trained
+from tests.training.export_cases import crews
+from tests.training.test_tasks_trained import orders, ships
+from tests.training.test_training import reviews, trained
 
 
 @pytest.mark.slow
@@ -52,13 +58,47 @@ def test_a_run_is_done_before_its_checkpoints_go(
     assert seen == [RunState.DONE]
 
 
-def test_a_run_goes_on_from_the_end_of_an_epoch_with_the_same_losses_and_measures(
-    tiny_models: Path, tmp_path: Path
+RESUMED: dict[str, tuple[str, dict[str, Any], Examples]] = {
+    "chats": ("llama", {}, pirate_rows()),
+    "classes": ("bert", {"task_type": "SEQ_CLS"}, reviews()),
+    "questions": ("bert", {"task_type": "QUESTION_ANS"}, ships()),
+    "pairs": ("t5", {"task_type": "SEQ_2_SEQ_LM"}, orders()),
+    "tags with every bias": (
+        "bert",
+        {"task_type": "TOKEN_CLS", "bias": "all", "weight_decay": 0.1},
+        crews(["Anne", "Jack", "Bart", "Mary"] * 2),
+    ),
+    "every bias of the LoRA": ("bert", {"task_type": "SEQ_CLS", "bias": "lora_only"}, reviews()),
+    "DoRA": ("llama", {"use_dora": True}, pirate_rows()),
+    "DoRA of a head": ("bert", {"task_type": "SEQ_CLS", "use_dora": True}, reviews()),
+    "trained tokens": ("llama", {"trainable_tokens": ["<s>", "</s>"]}, pirate_rows()),
+    "int8": ("llama", {"precision": "int8"}, pirate_rows()),
+    "nf4": ("llama", {"precision": "nf4", "target_modules": "all-linear"}, pirate_rows()),
+    "classes in nf4": ("bert", {"task_type": "SEQ_CLS", "precision": "nf4"}, reviews()),
+    "tags in int8": ("bert", {"task_type": "TOKEN_CLS", "precision": "int8"}, crews(["Anne", "Jack"] * 4)),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [case if case == "chats" else pytest.param(case, marks=pytest.mark.slow) for case in RESUMED]
+)
+def test_a_run_goes_on_from_the_end_of_an_epoch_as_if_it_had_never_stopped(
+    case: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Evaluating draws random numbers, which dropout draws from too."""
-    settings = recipe(max_steps=12, lora_dropout=0.3, validation_fraction=0.5)  # two steps to an epoch
-    base = PreparedBase(tiny_models / "llama", BASE_ID)
-    whole = trained(tmp_path / "whole", settings, pirate_rows(), base)
+    """Evaluating draws random numbers, which dropout draws from too. A head, its biases, the lengths of DoRA
+    and the rows of trained tokens are trained, and none of them is a LoRA's matrix.
+    """
+    name, fields, examples = RESUMED[case]
+    size = len(examples.rows) // 4  # two steps to an epoch
+    settings = recipe(
+        max_steps=12,
+        lora_dropout=0.3,
+        validation_fraction=0.5,
+        per_device_train_batch_size=size,
+        **fields,
+    )
+    base = PreparedBase(bases[name], f"tiny-org/tiny-{name}")
+    whole = trained(tmp_path / "whole", settings, examples, base)
     kept: list[Path] = []
     rmtree = shutil.rmtree
 
@@ -70,11 +110,11 @@ def test_a_run_goes_on_from_the_end_of_an_epoch_with_the_same_losses_and_measure
     with pytest.MonkeyPatch.context() as watched:
         watched.setattr("transformers.trainer_utils.shutil.rmtree", seen_before)
         watched.setattr(events, "SAVING_SHARE", 1e9)  # so short a run has time for one checkpoint only
-        trained(tmp_path / "again", settings, pirate_rows(), base)
+        trained(tmp_path / "again", settings, examples, base)
     newest = newest_step(kept[0])  # a sealed one; the next was just being written
     resumed = RunFolder(tmp_path / "resumed")
     resumed.path.mkdir()
-    resumed.write(settings, pirate_rows())
+    resumed.write(settings, examples)
     resumed.write_base(base)
     resumed.append("state", state=RunState.QUEUED)
     shutil.copytree(kept[0], resumed.checkpoints)
@@ -82,6 +122,9 @@ def test_a_run_goes_on_from_the_end_of_an_epoch_with_the_same_losses_and_measure
     expected = [entry for entry in figures(whole) if entry["step"] > newest]
     assert newest == 4 and len(expected) == 8
     assert figures(resumed) == expected
+    saved, again = (load_file(run.adapter / ADAPTER_WEIGHTS) for run in (whole, resumed))
+    assert saved.keys() == again.keys()
+    assert [name for name in saved if not torch.equal(saved[name], again[name])] == []
 
 
 def figures(run: RunFolder) -> list[dict[str, float]]:
