@@ -29,18 +29,18 @@ TEXT_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 
 
 class Answers:
-    """Asks the engine by names, and remembers how each adapter was last loaded."""
+    """Asks the engine by names, and remembers how each adapter was last loaded, by the class asked for."""
 
     def __init__(self, provision: Provision, engine: protocol.Engine) -> None:
         self.provision = provision
         self.engine = engine
-        self.specs: dict[tuple[AdapterRef, Precision], protocol.ModelSpec] = {}
+        self.specs: dict[tuple[AdapterRef, Precision, str], protocol.ModelSpec] = {}
 
     def load(
         self, adapter: str, precision: Precision, base_model: str, model_class: str
     ) -> Iterator[Progress | LoadReport]:
         spec = yield from self.look_up(adapter, precision, base_model, model_class)
-        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS):
+        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS, remember_as=model_class):
             if isinstance(event, (Progress, LoadReport)):
                 yield event
 
@@ -52,22 +52,24 @@ class Answers:
         precision: Precision,
         strength: float,
         base_model: str,
+        model_class: str,
     ) -> Iterator[Progress | Generation]:
-        spec = yield from self.model(adapter, precision, base_model)
+        spec = yield from self.model(adapter, precision, base_model, model_class)
         request = protocol.Generate(spec, tuple(messages), options, strength)
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember=not base_model):
+        remember_as = None if base_model else model_class
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=remember_as):
             if isinstance(event, (Progress, Generation)):
                 yield event
 
     def predict(
-        self, adapter: str, text: str, text_pair: str, precision: Precision
+        self, adapter: str, text: str, text_pair: str, precision: Precision, model_class: str
     ) -> Iterator[Progress | Prediction]:
-        spec = yield from self.model(adapter, precision)
+        spec = yield from self.model(adapter, precision, model_class=model_class)
         if spec.task_type in TEXT_TASKS:
-            yield from self.write(spec, text)
+            yield from self.write(spec, text, model_class)
             return
         request = protocol.Predict(spec, text, text_pair)
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=model_class):
             if isinstance(event, (Progress, Prediction)):
                 yield event
 
@@ -76,16 +78,16 @@ class Answers:
         self.specs = {key: spec for key, spec in self.specs.items() if key[0] != adapter}
 
     def model(
-        self, adapter: str, precision: Precision, base_model: str = ""
+        self, adapter: str, precision: Precision, base_model: str = "", model_class: str = ""
     ) -> Generator[Progress, None, protocol.ModelSpec]:
         """What to ask the engine for; an adapter in memory answers as it was last loaded, with no look-up."""
-        known = self.specs.get((AdapterRef.parse(adapter), precision)) if adapter else None
+        known = self.specs.get((AdapterRef.parse(adapter), precision, model_class)) if adapter else None
         if known and base_model in ("", known.base) and known.base in self.in_memory(precision):
             return known
-        return (yield from self.look_up(adapter, precision, base_model))
+        return (yield from self.look_up(adapter, precision, base_model, model_class))
 
     def look_up(
-        self, adapter: str, precision: Precision, base_model: str = "", model_class: str = ""
+        self, adapter: str, precision: Precision, base_model: str, model_class: str
     ) -> Generator[Progress, None, protocol.ModelSpec]:
         here = self.in_memory(precision)
         if adapter:
@@ -112,31 +114,33 @@ class Answers:
         request: protocol.Load | protocol.Generate | protocol.Predict,
         silence_seconds: float,
         *,
-        remember: bool = True,
+        remember_as: str | None,
     ) -> Iterator[protocol.Event]:
-        """The engine's events of one request."""
+        """The engine's events of one request. `remember_as` is the class that was asked for, None for what
+        counts for this request alone.
+        """
         for event in self.engine.stream(request, silence_seconds=silence_seconds):
-            if remember:
-                self.remember(request.spec, event)
+            self.remember(request.spec, remember_as, event)
             yield event
 
     def ask_all(
-        self, requests: Sequence[protocol.Generate], *, remember: bool
+        self, requests: Sequence[protocol.Generate], remember_as: Sequence[str | None]
     ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
         """The engine's events of several requests at once, each with its request's place."""
         for place, event in self.engine.streams(requests, silence_seconds=ANSWER_SILENCE_SECONDS):
-            if remember:
-                self.remember(requests[place].spec, event)
+            self.remember(requests[place].spec, remember_as[place], event)
             yield place, event
 
-    def remember(self, spec: protocol.ModelSpec, event: protocol.Event | AdapterUIError) -> None:
+    def remember(
+        self, spec: protocol.ModelSpec, model_class: str | None, event: protocol.Event | AdapterUIError
+    ) -> None:
         """Only what proved to load is remembered: the rest would fail again."""
-        if isinstance(event, LoadReport) and spec.adapter:
-            self.specs[AdapterRef.parse(spec.adapter), spec.precision] = spec
+        if isinstance(event, LoadReport) and spec.adapter and model_class is not None:
+            self.specs[AdapterRef.parse(spec.adapter), spec.precision, model_class] = spec
 
-    def write(self, spec: protocol.ModelSpec, text: str) -> Iterator[Progress | Prediction]:
+    def write(self, spec: protocol.ModelSpec, text: str, model_class: str) -> Iterator[Progress | Prediction]:
         request = protocol.Generate(spec, (ChatMessage("user", text),), GenerationOptions(temperature=0))
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=model_class):
             if isinstance(event, Progress):
                 yield event
             elif isinstance(event, Generation) and event.done:

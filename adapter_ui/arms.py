@@ -71,7 +71,10 @@ def compare(
         )
         for place in places
     ]
-    with closing(answers.ask_all(requests, remember=not base_model)) as events:
+    arms = [asked[place].arm for place in places]
+    # the base arm asks with the first adapter's spec, which is remembered as that arm's
+    remember_as = [arm.model_class if arm.adapter and not base_model else None for arm in arms]
+    with closing(answers.ask_all(requests, remember_as)) as events:
         for number, event in events:
             place = places[number]
             so_far[place] = grown(so_far[place], event)
@@ -88,11 +91,11 @@ def found_specs(
     specs: dict[int, protocol.ModelSpec] = {}
     adapters_first = sorted(range(len(asked)), key=lambda place: not asked[place].arm.adapter)
     for place in adapters_first:
-        adapter = asked[place].arm.adapter
-        if not adapter and specs and not base_model:
+        arm = asked[place].arm
+        if not arm.adapter and specs and not base_model:
             specs[place] = specs[min(specs)]
             continue
-        looking = answers.model(adapter, precision, base_model)
+        looking = answers.model(arm.adapter, precision, base_model, arm.model_class)
         try:
             while True:
                 so_far[place] = replace(so_far[place], progress=next(looking))

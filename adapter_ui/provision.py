@@ -27,7 +27,7 @@ from adapter_ui.domain import (
     Source,
     is_hub_id,
 )
-from adapter_ui.domain.classes import task_of, task_of_class
+from adapter_ui.domain.classes import check_class, task_of
 from adapter_ui.domain.loadable import unsupported_precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
@@ -59,14 +59,15 @@ class Provision:
         """Files of an adapter and of its base, or of the base that the user named instead.
 
         `in_memory` names the bases that are loaded already and need no more memory. Raises UnsupportedAdapter
-        with the finding that forbids a load, DoesNotFit, BaseUnavailable and HubError.
+        with the finding that forbids a load, InvalidInput, DoesNotFit, BaseUnavailable and HubError.
         """
+        check_class(model_class)
         yield Progress("inspect", f"Inspecting {ref}")
         profile = self.catalog.inspect(ref)
         facts = self.base_for(profile, base_model)
         if reason := unsupported_precision(profile.method, precision):
             raise UnsupportedAdapter(reason)
-        task_type = task_of_class(model_class) or task_of(profile.task_type, profile.config)
+        task_type = task_of(profile.task_type, profile.config, model_class)
         memory = estimate_memory(facts, profile.parameters, task_type=task_type)
         if facts.id not in in_memory:
             yield from self.make_room(facts.id, precision, memory)
@@ -116,6 +117,7 @@ class Provision:
         """Files of a base without an adapter. Raises InvalidInput, DoesNotFit, BaseUnavailable and
         HubError.
         """
+        check_class(model_class)
         if not is_hub_id(base_id):
             raise InvalidInput("Name an adapter, or a base model as org/name.", field="base_model")
         facts = self.catalog.base_facts(base_id)

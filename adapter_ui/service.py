@@ -184,14 +184,18 @@ class AdapterService(TuningService):
         *,
         strength: float = 1.0,
         base_model: str = "",
+        model_class: str = "",
         visitor: str = "",
     ) -> Iterator[Progress | Generation]:
         """Stream an answer, loading first what is not loaded. `adapter` "" is the base alone, named by
-        `base_model`. Strength 0 is the base, 1 the adapter as it was trained.
+        `base_model`. Strength 0 is the base, 1 the adapter as it was trained. `model_class` "" is the class
+        of the adapter's task.
         """
         check_number("strength", strength, 0, STRONGEST)
         check_question(messages)
-        events = self.answers.generate(adapter, messages, options, precision, strength, base_model)
+        events = self.answers.generate(
+            adapter, messages, options, precision, strength, base_model, model_class
+        )
         return self.admission.admitted(visitor, events)
 
     def compare(
@@ -213,12 +217,20 @@ class AdapterService(TuningService):
         return self.admission.admitted(visitor, answers, partial(all_waiting, asked))
 
     def predict(
-        self, adapter: str, text: str, text_pair: str, precision: Precision, *, visitor: str = ""
+        self,
+        adapter: str,
+        text: str,
+        text_pair: str,
+        precision: Precision,
+        *,
+        model_class: str = "",
+        visitor: str = "",
     ) -> Iterator[Progress | Prediction]:
-        """Run an adapter on a text by its task, loaded first if need be; the last item is the Prediction."""
+        """Run an adapter on a text by its task, or by that of the class; the last item is the Prediction."""
         if not text.strip():
             raise InvalidInput("There is no text to read; write some.", field="text")
-        return self.admission.admitted(visitor, self.answers.predict(adapter, text, text_pair, precision))
+        events = self.answers.predict(adapter, text, text_pair, precision, model_class)
+        return self.admission.admitted(visitor, events)
 
     def mix(self, recipe: MixRecipe) -> Iterator[Progress | AdapterRef]:
         """Combine LoRAs of one base into a new adapter, with progress; the last item is its ref."""

@@ -1,7 +1,8 @@
-"""The task of an adapter whose config names none: told from the model class that it was made with (pure).
+"""Model classes by name: the task that a class is for, and the one that an adapter was made with (pure).
 
 PEFT writes that class into `auto_mapping`, by module and name. Only the name is read here, and only one that
-ends as transformers' own classes do; nothing is imported by it.
+ends as transformers' own classes do; nothing is imported by it. A class may be chosen instead; whether
+transformers has it, only the model worker knows.
 """
 
 from __future__ import annotations
@@ -9,16 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from adapter_ui.errors import InvalidInput
+
 TASK_OF_ENDING = {
     "ForSequenceClassification": "SEQ_CLS",
     "ForTokenClassification": "TOKEN_CLS",
     "ForQuestionAnswering": "QUESTION_ANS",
     "ForConditionalGeneration": "SEQ_2_SEQ_LM",
+    "ForSeq2SeqLM": "SEQ_2_SEQ_LM",
     "ForCausalLM": "CAUSAL_LM",
     "LMHeadModel": "CAUSAL_LM",
     "Model": "FEATURE_EXTRACTION",
 }
 LIBRARY = "transformers"
+LONGEST_CLASS = 100
+
+
+def check_class(name: str) -> None:
+    """Raise InvalidInput unless the name is "" or can be that of a class; it becomes part of a program."""
+    if name and not (name.isascii() and name.isidentifier() and len(name) <= LONGEST_CLASS):
+        raise InvalidInput(
+            f"“{name[:60]}” is no model class; name one of transformers, such as AutoModelForCausalLM, or "
+            "leave model_class empty for the class of the adapter's task.",
+            field="model_class",
+        )
 
 
 def class_of(config: Mapping[str, Any]) -> str:
@@ -36,6 +51,6 @@ def task_of_class(name: str) -> str | None:
     return next((task for ending, task in TASK_OF_ENDING.items() if name.endswith(ending)), None)
 
 
-def task_of(task_type: str | None, config: Mapping[str, Any]) -> str | None:
-    """The task that an adapter states, else that of its class."""
-    return task_type or task_of_class(class_of(config))
+def task_of(task_type: str | None, config: Mapping[str, Any], chosen: str = "") -> str | None:
+    """The task of the chosen class, else the one that an adapter states, else that of its own class."""
+    return task_of_class(chosen) or task_type or task_of_class(class_of(config))

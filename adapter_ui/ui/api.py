@@ -180,13 +180,21 @@ class Api(TextApi):
         text: str = "",
         text_pair: str = "",
         precision: str = DEFAULT,
+        model_class: str = "",
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Labels, entities, an answer, an embedding or text, by the adapter's task; progress before."""
+        """Labels, entities, an answer, an embedding or text, by the adapter's task, or by that of the class;
+        progress before.
+        """
         with shown_to_user():
             given = {"adapter": adapter, "text": text, "text_pair": text_pair}
             texts = [checked_text(value, field) for field, value in given.items()]
-            events = self.service.predict(*texts, self.precision(precision), visitor=self.visitor(request))
+            events = self.service.predict(
+                *texts,
+                self.precision(precision),
+                model_class=checked_text(model_class, "model_class"),
+                visitor=self.visitor(request),
+            )
             for event in events:
                 yield json_shapes.prediction_event(event)
 

@@ -94,13 +94,22 @@ def chat_messages(prompt: object, system: object) -> tuple[ChatMessage, ...]:
 
 
 def chosen_arms(value: object) -> tuple[Arm, ...]:
-    """A list of {"adapter": …, "strength": …}; what is left out of one is the base, at strength 1."""
+    """A list of {"adapter": …, "strength": …, "model_class": …}; what is left out of one is the base, at
+    strength 1, and in the class of its task.
+    """
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InvalidInput('arms must be a list of {"adapter": …, "strength": …}.', field="arms")
-    unknown = sorted({str(name)[:40] for item in value for name in item} - {"adapter", "strength"})
+    known = {"adapter", "strength", "model_class"}
+    unknown = sorted({str(name)[:40] for item in value for name in item} - known)
     if unknown:
-        raise InvalidInput(f"An arm has an adapter and a strength, and no {unknown[0]}.", field="arms")
+        raise InvalidInput(
+            f"An arm has an adapter, a strength and a model_class, and no {unknown[0]}.", field="arms"
+        )
     return tuple(
-        Arm(checked_text(item.get("adapter", ""), "adapter"), number(item.get("strength", 1.0), "strength"))
+        Arm(
+            checked_text(item.get("adapter", ""), "adapter"),
+            number(item.get("strength", 1.0), "strength"),
+            checked_text(item.get("model_class", ""), "model_class"),
+        )
         for item in value
     )

@@ -63,13 +63,14 @@ def render_bar(sampler: MemorySampler, selected: Selection) -> Markup:
         memory, loaded = sampler.read()
         return fill(
             '<div class="top-bar"><span class="brand">{logo}<b>Adapter UI</b></span>'
-            '<span class="bar-selected" data-ref="{ref}">{selected}</span><span class="bar-loaded">'
-            "{loaded}</span>"
+            '<span class="bar-selected" data-ref="{ref}" data-class="{model_class}">{selected}</span>'
+            '<span class="bar-loaded">{loaded}</span>'
             '<span class="bar-memory">{memory}</span>'
             '<button type="button" class="dark-toggle" data-action="dark" aria-label="Switch between '
             'light and dark" title="Light or dark">{moon}</button></div>',
             logo=LOGO,
             ref=selected.ref,
+            model_class=selected.model_class,
             selected=selected_chip(selected),
             loaded=loaded_chip(loaded),
             memory=memory_chip(memory),
@@ -81,7 +82,10 @@ def selected_chip(selected: Selection) -> Markup:
     if not selected.ref:
         return Markup('<span class="muted">no adapter selected</span>')
     return fill(
-        '<span class="chip" title="Selected adapter {ref}"><i class="dot"></i>{ref}</span>', ref=selected.ref
+        '<span class="chip" title="Selected adapter {ref}{as_class}"><i class="dot"></i>'
+        "{ref}{as_class}</span>",
+        ref=selected.ref,
+        as_class=f" as {selected.model_class}" if selected.model_class else "",
     )
 
 

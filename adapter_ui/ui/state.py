@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from adapter_ui.domain import AdapterProfile, AdapterRef, Arm, ChatMessage
-from adapter_ui.domain.classes import task_of
+from adapter_ui.domain.classes import check_class, task_of
 from adapter_ui.errors import InvalidInput
 
 ADAPTER_ARM, BASE_ARM = "adapter", "base"
@@ -29,22 +29,47 @@ STRENGTHS = (1.0, 0.5, 1.5, 2.0)
 
 @dataclass(frozen=True)
 class Selection:
-    """The adapter that travels through all tabs. All but `ref` is unknown until it was inspected."""
+    """The adapter that travels through all tabs. All but `ref` is unknown until it was inspected.
+
+    `model_class` is the class that the visitor chose for it, "" for that of its task; `task_type` follows it.
+    """
 
     ref: str = ""
     base: str = ""
     task_type: str = ""
     method: str = ""
+    model_class: str = ""
 
     @classmethod
-    def of(cls, profile: AdapterProfile) -> Selection:
+    def of(cls, profile: AdapterProfile, model_class: str = "") -> Selection:
         base = profile.base.id if profile.base else ""
-        task_type = task_of(profile.task_type, profile.config) or ""
-        return cls(str(profile.ref), base, task_type, profile.method or "")
+        task_type = task_of(profile.task_type, profile.config, model_class) or ""
+        return cls(str(profile.ref), base, task_type, profile.method or "", model_class)
 
     @property
     def writes_text(self) -> bool:
         return self.task_type in ("", "CAUSAL_LM", "SEQ_2_SEQ_LM")
+
+
+@dataclass(frozen=True)
+class ChosenClass:
+    """A model class, and the adapter that it was chosen for; no other one is loaded in it."""
+
+    ref: str = ""
+    model_class: str = ""
+
+    @classmethod
+    def read(cls, ref: str, model_class: str) -> ChosenClass:
+        """What a page's address says; what can be no class is as good as not there."""
+        try:
+            check_class(model_class)
+        except InvalidInput:
+            return cls(ref)
+        return cls(ref, model_class)
+
+    def of(self, ref: str) -> str:
+        """The class of this adapter, "" for that of its task."""
+        return self.model_class if ref == self.ref else ""
 
 
 @dataclass(frozen=True)

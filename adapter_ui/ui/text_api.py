@@ -46,10 +46,11 @@ class TextApi:
         stop: list[str] | None = None,
         raw: bool = False,
         base_model: str = "",
+        model_class: str = "",
         request: gr.Request | None = None,
     ) -> Iterator[str]:
         """Stream the answer, each time the whole text so far. `adapter` "" is the base named by
-        `base_model`.
+        `base_model`; `model_class` "" is the class of the adapter's task.
         """
         with shown_to_user():
             events = self.service.generate(
@@ -61,6 +62,7 @@ class TextApi:
                 self.precision(precision),
                 strength=number(strength, "strength"),
                 base_model=checked_text(base_model, "base_model"),
+                model_class=checked_text(model_class, "model_class"),
                 visitor=self.visitor(request),
             )
             text = ""
@@ -89,8 +91,8 @@ class TextApi:
     ) -> Iterator[list[dict[str, Any]]]:
         """Ask several arms the same, on one seed; streams all answers so far in the order of the arms.
 
-        An arm is `{"adapter": …, "strength": …}`; adapter "" is the base of the first arm that has one, or
-        `base_model`. One that fails keeps its place, with its error.
+        An arm is `{"adapter": …, "strength": …, "model_class": …}`; adapter "" is the base of the first arm
+        that has one, or `base_model`. One that fails keeps its place, with its error.
         """
         with shown_to_user():
             messages = chat_messages(prompt, system)

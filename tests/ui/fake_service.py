@@ -222,6 +222,7 @@ class FakeService:
         *,
         strength: float = 1.0,
         base_model: str = "",
+        model_class: str = "",
         visitor: str = "",
     ) -> Iterator[Progress | Generation]:
         self.asked.append(
@@ -231,6 +232,7 @@ class FakeService:
                 "options": options,
                 "strength": strength,
                 "base_model": base_model,
+                "model_class": model_class,
             }
         )
         base = base_model or (self.inspect(adapter).base or BASES[SMOL]).id
@@ -275,8 +277,16 @@ class FakeService:
             self.closed_streams += 1
 
     def predict(
-        self, adapter: str, text: str, text_pair: str, precision: Precision, *, visitor: str = ""
+        self,
+        adapter: str,
+        text: str,
+        text_pair: str,
+        precision: Precision,
+        *,
+        model_class: str = "",
+        visitor: str = "",
     ) -> Iterator[Progress | Prediction]:
+        self.asked.append({"adapter": adapter, "text": text, "model_class": model_class})
         yield Progress("load", "Loading the base", 120 * MB, 499 * MB)
         time.sleep(self.pause * 4)
         task = self.inspect(adapter).task_type

@@ -10,7 +10,7 @@ import pytest
 from adapter_ui.ui.details.fit import USUAL
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.selected.panel import Panel
-from adapter_ui.ui.state import Selection
+from adapter_ui.ui.state import ChosenClass, Selection
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
@@ -18,7 +18,7 @@ PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 
 
 def inspect(ref: str, service: FakeService | None = None) -> list[handlers.Shown]:
-    return list(handlers.inspect(service or FakeService(), ref, "bf16", USUAL, "Plain"))
+    return list(handlers.inspect(service or FakeService(), ref, ChosenClass(), "bf16", USUAL, "Plain"))
 
 
 def test_every_output_has_its_widget() -> None:
@@ -109,13 +109,13 @@ def test_revisions_that_cannot_be_read_are_an_error_for_the_user() -> None:
 
 def test_the_chosen_code_is_in_its_language_or_says_why_there_is_none() -> None:
     service = FakeService()
-    note, command = handlers.choose_code(service.inspect("gallery/large"), "vLLM server")
+    note, command = handlers.choose_code(service.inspect("gallery/large"), Selection(), "vLLM server")
     assert (note, command.language, command.visible) == ("", "shell", True)
     assert command.value.startswith("vllm serve meta-llama/Llama-3.3-70B-Instruct")
-    note, program = handlers.choose_code(service.inspect("gallery/ia3"), "vLLM Python")
+    note, program = handlers.choose_code(service.inspect("gallery/ia3"), Selection(), "vLLM Python")
     assert "LoRA adapters only" in note
     assert program.visible is False
-    _, four_bit = handlers.choose_code(service.inspect("gallery/ia3"), "4-bit")
+    _, four_bit = handlers.choose_code(service.inspect("gallery/ia3"), Selection(), "4-bit")
     assert "load_in_4bit=True" in four_bit.value
 
 

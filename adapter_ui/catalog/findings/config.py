@@ -9,6 +9,7 @@ from adapter_ui.catalog.methods.fields import default_fields, unknown_fields
 from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import Finding
+from adapter_ui.domain.classes import class_of
 from adapter_ui.domain.loadable import REFUSED_FIELDS, REFUSED_METHODS
 
 # The others change the base's own weights before training starts (PEFT's `tuners/lora/layer.py`): pissa,
@@ -76,6 +77,9 @@ def version_findings(config: AdapterConfig, peft_version: str) -> Iterator[Findi
         )
 
 
+NAMED_CLASS = "The adapter asks for a class by module and name; this app never imports by a stranger's name."
+
+
 def version_key(text: str) -> tuple[int, ...]:
     """The numbers of a version's release part; 0.18.0.dev0 counts as 0.18.0."""
     key = []
@@ -87,19 +91,27 @@ def version_key(text: str) -> tuple[int, ...]:
 
 
 def task_findings(config: AdapterConfig) -> Iterator[Finding]:
+    own_class = class_of({"auto_mapping": config.auto_mapping})
     if config.auto_mapping:
-        yield warning(
-            "custom_class",
-            "The adapter asks for a class by module and name; this app never imports by a stranger's name "
-            "and picks the class by the task.",
-        )
-    if config.task_type is None:
+        yield warning("custom_class", f"{NAMED_CLASS} {class_taken(config.task_type, own_class)}")
+    if config.task_type is None and own_class:
+        yield info("task_missing", f"The adapter does not say its task; the name of {own_class} tells it.")
+    elif config.task_type is None:
         yield info("task_missing", "The adapter does not say its task; the base's own head would be used.")
     elif config.task_type not in PIPELINE_TAGS:
         yield warning(
             "unknown_task",
             f"PEFT has no task “{config.task_type[:40]}”; the base's own head would be used.",
         )
+
+
+def class_taken(task_type: str | None, own_class: str) -> str:
+    """By what the class is chosen, where the config names one."""
+    if task_type:
+        return "The class of its task is used."
+    if own_class:
+        return f"{own_class} is one of transformers, and the class of the task in its name is used."
+    return "Its task is not known from that name; choose a model class yourself, or the base's own is used."
 
 
 def init_findings(config: AdapterConfig) -> Iterator[Finding]:

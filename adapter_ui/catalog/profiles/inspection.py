@@ -25,6 +25,7 @@ from adapter_ui.domain import (
     BaseFacts,
     is_hub_id,
 )
+from adapter_ui.domain.classes import task_of
 from adapter_ui.domain.tensor_table import main_dtype
 
 WEIGHTS = (ADAPTER_WEIGHTS, ADAPTER_PICKLE)
@@ -67,6 +68,7 @@ def inspect_files(
     parameters = sum(tensor.parameters for tensor in tensors) if parts.tensors else None
     label_count = count_labels(tensors)
     task_type = config.task_type if config else None
+    told_task = task_of(task_type, {"auto_mapping": config.auto_mapping}) if config else None
     base_id = evidence.base_asked
     return AdapterProfile(
         ref=ref,
@@ -82,10 +84,10 @@ def inspect_files(
         modules=modules,
         files=tuple(sorted(sizes.items())),
         findings=find(evidence, version("peft")),
-        memory=estimate_memory(base, parameters, task_type=task_type) if base else {},
+        memory=estimate_memory(base, parameters, task_type=told_task) if base else {},
         available_bytes=available_bytes,
         label_count=label_count,
-        snippet=write_snippet(ref, base_id, task_type, label_count=label_count) if base_id else "",
+        snippet=write_snippet(ref, base_id, told_task, label_count=label_count) if base_id else "",
         card=read_card(card),
         license=evidence.license,
     )

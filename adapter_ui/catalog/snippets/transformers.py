@@ -1,11 +1,13 @@
 """Python that loads an adapter on its base with transformers and peft, one program for each precision (pure).
 
-Every name from outside goes in by `repr`, so that it can only be a string in the program.
+Every name from outside goes in by `repr`, so that it can only be a string in the program. The name of a class
+is checked to be one.
 """
 
 from __future__ import annotations
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterRef, Precision, Source
+from adapter_ui.domain.classes import check_class, task_of_class
 
 DTYPES = {Precision.FP32: "torch.float32", Precision.BF16: "torch.bfloat16", Precision.FP16: "torch.float16"}
 FOUR_BIT = (
@@ -16,7 +18,7 @@ QUANTIZED = {
     Precision.NF4: FOUR_BIT.format("nf4"),
     Precision.FP4: FOUR_BIT.format("fp4"),
 }
-GENERATING = ("AutoModelForCausalLM", "AutoModelForSeq2SeqLM")
+GENERATING = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 GENERATE = (
     "",
     'inputs = tokenizer("Hello", return_tensors="pt").to(model.device)',
@@ -32,13 +34,16 @@ def write_snippet(
     task_type: str | None,
     precision: Precision = Precision.BF16,
     label_count: int | None = None,
+    model_class: str = "",
 ) -> str:
     """The program for one adapter.
 
     `label_count` is the number of classes of a classification head, where known. A task that PEFT does not
-    have is loaded as text generation.
+    have is loaded as text generation. Raises InvalidInput for a model class that cannot be one.
     """
-    auto_class = MODEL_CLASS_OF_TASK.get(task_type or "", MODEL_CLASS_OF_TASK["CAUSAL_LM"])
+    check_class(model_class)
+    task_type = task_of_class(model_class) or task_type
+    auto_class = model_class or MODEL_CLASS_OF_TASK.get(task_type or "", MODEL_CLASS_OF_TASK["CAUSAL_LM"])
     labels = label_count if task_type in WITH_LABELS else None
     names = f"{auto_class}, AutoTokenizer" + (", BitsAndBytesConfig" if precision in QUANTIZED else "")
     lines = [
@@ -53,7 +58,7 @@ def write_snippet(
         ")",
         f"model = PeftModel.from_pretrained(base, {adapter_arguments(adapter)})",
         "model.eval()",
-        *(GENERATE if auto_class in GENERATING else ()),
+        *(GENERATE if task_of_class(auto_class) in GENERATING else ()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,7 @@
    Nothing here knows what the server does; names and texts from there are only ever read, never made into markup. */
 window.adapterUI = (() => {
   const THEME = "adapter-ui-theme";
-  const LAST = ["adapter", "tab"];  // the search comes first in an address
+  const LAST = ["adapter", "class", "tab"];  // the search comes first in an address
 
   /* ---- theme: the visitor's choice, else the system's; kept over reloads */
   const chosenTheme = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
@@ -88,12 +88,13 @@ window.adapterUI = (() => {
     }));
   };
 
-  /* ---- bar: what is selected goes into the address */
+  /* ---- bar: what is selected goes into the address, with the class that was chosen for it */
   const bar = (element, watch) => {
     const follow = () => {
-      const ref = element.querySelector("[data-ref]")?.dataset.ref ?? "";
-      if (!ref || ref === new URL(location.href).searchParams.get("adapter")) return;
-      remember(["adapter"], [ref]);
+      const { ref = "", class: chosen = "" } = element.querySelector("[data-ref]")?.dataset ?? {};
+      const address = new URL(location.href).searchParams;
+      if (!ref || (ref === address.get("adapter") && chosen === (address.get("class") ?? ""))) return;
+      remember(["adapter", "class"], [ref, chosen]);
       const table = document.querySelector("#results");
       if (!table || table.contains(document.activeElement)) return;  // the reader may be a row further than the answer
       selectedRef = ref;
@@ -134,7 +135,9 @@ window.adapterUI = (() => {
   /* ---- everywhere: copying, and keys */
   const copy = async (button) => {
     const link = new URL(location.href);
-    if (button.dataset.copy === "link") link.search = new URLSearchParams({ adapter: button.dataset.text });
+    const chosen = link.searchParams.get("adapter") === button.dataset.text && link.searchParams.get("class");
+    if (button.dataset.copy === "link")
+      link.search = new URLSearchParams({ adapter: button.dataset.text, ...(chosen && { class: chosen }) });
     await navigator.clipboard.writeText(button.dataset.copy === "link" ? link.href : button.dataset.text);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);

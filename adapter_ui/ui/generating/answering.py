@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import ArmAnswer, Asked, GenerationOptions, Precision, Progress
+from adapter_ui.domain import Arm, ArmAnswer, Asked, GenerationOptions, Precision, Progress
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
@@ -65,10 +66,18 @@ def arm_answers(
     visitor: str,
 ) -> Iterator[tuple[ArmAnswer, ...]]:
     """Each arm asked with its own history; the base alone has to be named, else it is the adapters' base."""
-    asked = [Asked(one.arm, tuple(conversation.for_model(one.key, system))) for one in conversation.arms]
+    asked = [
+        Asked(in_class(one.arm, selected), tuple(conversation.for_model(one.key, system)))
+        for one in conversation.arms
+    ]
     alone = not any(one.arm.adapter for one in asked)
     base = selected.base if alone else ""
     return service.compare(asked, options, Precision(precision), base_model=base, visitor=visitor)
+
+
+def in_class(arm: Arm, selected: Selection) -> Arm:
+    """The selected adapter answers in the class that was chosen for it, and so does its base alone."""
+    return replace(arm, model_class=selected.model_class) if arm.adapter in ("", selected.ref) else arm
 
 
 def answer_again(

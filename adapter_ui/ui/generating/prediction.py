@@ -88,7 +88,15 @@ def predict(
 ) -> Iterator[list[Any]]:
     with shown_to_user():
         yield [progress(Progress("start", "Starting")), gr.Button(visible=False), gr.Button(visible=True)]
-        for event in service.predict(selected.ref, text, pair, Precision(precision), visitor=visitor):
+        events = service.predict(
+            selected.ref,
+            text,
+            pair,
+            Precision(precision),
+            model_class=selected.model_class,
+            visitor=visitor,
+        )
+        for event in events:
             if isinstance(event, Progress):
                 yield [progress(event), gr.Button(visible=False), gr.Button(visible=True)]
             else:

@@ -11,13 +11,14 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from adapter_ui.domain import AdapterProfile
+from adapter_ui.domain.classes import check_class
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.card import render_card
 from adapter_ui.ui.details import code, config, files, fit, heading, precisions, scale, xray
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import empty, fill
-from adapter_ui.ui.state import Selection
+from adapter_ui.ui.state import ChosenClass, Selection
 
 KEPT: Any = gr.skip()
 
@@ -45,10 +46,16 @@ class Shown(NamedTuple):
     card: Any = KEPT
     code_note: Any = KEPT
     code: Any = KEPT
+    model_class: Any = KEPT
 
 
 def inspect(
-    service: AdapterService, ref: str, precision: str, room: tuple[int, int], code_choice: str
+    service: AdapterService,
+    ref: str,
+    chosen: ChosenClass,
+    precision: str,
+    room: tuple[int, int],
+    code_choice: str,
 ) -> Iterator[Shown]:
     """A head with what is known at once, then everything, or the reason why there is nothing."""
     if not ref:
@@ -69,18 +76,24 @@ def inspect(
             head = heading.failed(ref, error.message)
             yield Shown(profile=None, head=head, retry=gr.Button(visible=True), body=gr.Column(visible=False))
             return
-        yield everything(service, profile, precision, room, code_choice)
+        yield everything(service, profile, chosen.of(str(profile.ref)), precision, room, code_choice)
 
 
 def everything(
-    service: AdapterService, profile: AdapterProfile, precision: str, room: tuple[int, int], code_choice: str
+    service: AdapterService,
+    profile: AdapterProfile,
+    model_class: str,
+    precision: str,
+    room: tuple[int, int],
+    code_choice: str,
 ) -> Shown:
     """All parts of the panel. A blocked adapter cannot be loaded or tried, and says why."""
     blocked, choices, endpoint = bool(profile.blockers), service.precisions(), service.hub_endpoint
     found = service.fit(profile, *room)
-    note, program = choose_code(profile, code_choice)
+    selected = Selection.of(profile, model_class)
+    note, program = choose_code(profile, selected, code_choice)
     return Shown(
-        selected=Selection.of(profile),
+        selected=selected,
         profile=profile,
         fitted=room,
         head=heading.heading(profile, endpoint),
@@ -100,6 +113,7 @@ def everything(
         card=card_of(profile),
         code_note=note,
         code=program,
+        model_class=model_class,
     )
 
 
@@ -157,9 +171,22 @@ def no_revisions(profile: AdapterProfile | None) -> Any:
     return KEPT if profile is None else files.places(profile)
 
 
-def choose_code(profile: AdapterProfile | None, choice: str) -> tuple[Any, Any]:
+def choose_class(
+    profile: AdapterProfile | None, model_class: str | None, code_choice: str
+) -> tuple[Any, ...]:
+    """The class that was chosen for the adapter on screen, the selection with it, and the code."""
+    if profile is None:
+        return KEPT, KEPT, KEPT, KEPT
+    with shown_to_user():
+        name = (model_class or "").strip()
+        check_class(name)
+        selected = Selection.of(profile, name)
+        return ChosenClass(selected.ref, name), selected, *choose_code(profile, selected, code_choice)
+
+
+def choose_code(profile: AdapterProfile | None, selected: Selection, choice: str) -> tuple[Any, Any]:
     """The chosen program, or the reason why there is none."""
-    text, language, refusal = code.code(profile, choice)
+    text, language, refusal = code.code(profile, choice, selected.model_class)
     note = fill('<p class="hint">{refusal}</p>', refusal=refusal) if refusal else ""
     return note, gr.Code(text, language=language, visible=refusal is None)
 

@@ -31,7 +31,7 @@ def load(
     selected: Selection,
     precision: str,
     base: str,
-    model_class: str,
+    model_class: str | None,
     *,
     visitor: str = "",
 ) -> Iterator[tuple[Any, Any, str]]:
@@ -43,7 +43,7 @@ def load(
             selected.ref,
             Precision(precision),
             base_model=base.strip(),
-            model_class=model_class,
+            model_class=(model_class or "").strip(),
             visitor=visitor,
         )
         for event in events:

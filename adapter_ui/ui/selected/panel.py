@@ -49,16 +49,16 @@ class Panel:
     card: gr.HTML
     code_note: gr.HTML
     code: gr.Code
+    model_class: gr.Dropdown
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The widgets that a person sets: the room for the fit, the code, another base or class, and Cancel."""
+    """The widgets that a person sets: the room for the fit, the code, another base, and Cancel."""
 
     room: gr.HTML
     code: gr.Radio
     base: gr.Textbox
-    model_class: gr.Dropdown
     cancel: gr.Button
 
 
@@ -98,7 +98,7 @@ def build_panel() -> tuple[Panel, Choices]:
         scale = html(elem_id="detail-scale")
         parts, code_choice = detail_tabs()
     above = (head, retry, body, load, try_it, reason, report, precisions, matrix, scale)
-    return Panel(*above, *parts), Choices(room, code_choice, base, model_class, cancel)
+    return Panel(*above, *parts, model_class), Choices(room, code_choice, base, cancel)
 
 
 def advanced_choices() -> tuple[gr.Textbox, gr.Dropdown]:
@@ -148,7 +148,7 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
     inspected = gr.on(
         [page.asked.change, panel.retry.click],
         partial(handlers.inspect, service),
-        [page.asked, page.precision, known.room, choices.code],
+        [page.asked, page.chosen_class, page.precision, known.room, choices.code],
         [page.selected, known.profile, known.fitted, *shown],
         trigger_mode="always_last",
         **SETS_STATE,
@@ -175,8 +175,16 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
         return str(event.ref)
 
     choices.room.pick(choose_room, None, known.room, **PICKED)
+    shown_code = [panel.code_note, panel.code]
     choices.code.input(
-        handlers.choose_code, [known.profile, choices.code], [panel.code_note, panel.code], **INSTANT
+        handlers.choose_code, [known.profile, page.selected, choices.code], shown_code, **INSTANT
+    )
+    panel.model_class.input(
+        handlers.choose_class,
+        [known.profile, panel.model_class, choices.code],
+        [page.chosen_class, page.selected, *shown_code],
+        trigger_mode="always_last",
+        **SETS_STATE,
     )
     panel.places.pick(choose_place, None, page.asked, **PICKED)
     listed = panel.places.open(
@@ -197,7 +205,7 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
     panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **PICKED)
     started = panel.load.click(
         for_visitor(service, loading.load),
-        [page.selected, page.precision, choices.base, choices.model_class],
+        [page.selected, page.precision, choices.base, panel.model_class],
         shown,
         show_progress="hidden",
         **MODEL,

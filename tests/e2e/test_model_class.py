@@ -1,0 +1,110 @@
+"""A model class that is chosen on the page stays with the adapter: in every tab, and over a reload."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from playwright.sync_api import Page, expect
+
+from tests.browser import fill_in
+from tests.e2e.app_process import AppProcess
+from tests.e2e.test_main_job import open_tab, visit
+from tests.hub import catalogue
+from tests.hub.server import LoopbackHub
+from tests.hub.task_adapters import UNTOLD_ID, add_task_adapters
+
+pytestmark = pytest.mark.slow
+
+CLASS = "AutoModelForSequenceClassification"
+MINUTE = 60_000
+
+
+@pytest.fixture(scope="module")
+def app(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
+    with LoopbackHub() as hub:
+        catalogue.add_users(hub)
+        catalogue.add_real_repos(hub, tiny_models)
+        add_task_adapters(hub, tiny_models, tmp_path_factory.mktemp("adapters"))
+        with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
+            yield app
+
+
+def test_a_script_names_the_class_with_each_request(app: AppProcess) -> None:
+    client = Client(app.url, verbose=False)
+
+    def labels(**named: str) -> list[dict[str, object]]:
+        return client.submit(text="Fine", precision="fp32", api_name="/predict", **named).result(60)["labels"]
+
+    assert labels(adapter=UNTOLD_ID, model_class=CLASS) == labels(adapter=catalogue.CLASSIFIER_ID)
+    greedy = {"prompt": "Hello", "precision": "fp32", "temperature": 0, "max_new_tokens": 4}
+    with pytest.raises(AppError, match="BertLMHeadModel is no class for a base of type llama"):
+        asked = {"adapter": catalogue.LORA_ID, "model_class": "BertLMHeadModel", **greedy}
+        client.submit(api_name="/generate", **asked).result(60)
+    arms = [
+        {"adapter": catalogue.LORA_ID},
+        {"adapter": catalogue.LORA_ID, "model_class": "BertLMHeadModel"},
+    ]
+    own, other = client.submit(arms=arms, api_name="/compare", **greedy).result(60)
+    assert own["done"]
+    assert "no class for a base of type llama" in other["error"]
+    with pytest.raises(AppError, match="is no model class"):
+        client.submit(arms=[{"model_class": "os.system"}], api_name="/compare", **greedy).result(60)
+
+
+def choose_class(page: Page, name: str) -> None:
+    page.locator("#load-advanced").get_by_role("button").first.click()
+    fill_in(page.locator("#load-class input"), name)
+    page.locator("#load-class input").press("Enter")
+    expect(page.locator("#bar")).to_contain_text(f"{UNTOLD_ID} as {name}")
+
+
+def run_prediction(page: Page) -> None:
+    fill_in(page.locator("#predict-text textarea"), "A text on boats")
+    page.locator("#predict-run").click()
+    expect(page.locator("#predict-result .label-row")).to_have_count(3, timeout=2 * MINUTE)
+
+
+def test_a_chosen_class_holds_in_every_tab_and_over_a_reload(app: AppProcess, page: Page) -> None:
+    visit(page, app, f"?adapter={UNTOLD_ID}")
+    expect(page.locator("#detail-body")).to_be_visible()
+    choose_class(page, CLASS)
+    page.get_by_role("tab", name="Code").click()
+    expect(page.locator("#detail-code")).to_contain_text(f"base = {CLASS}.from_pretrained(")
+    page.locator("#load-button").click()
+    expect(page.locator("#load-status")).to_contain_text(f"{CLASS}.", timeout=2 * MINUTE)
+    page.locator("#try-button").click()
+    run_prediction(page)
+    assert f"class={CLASS}" in page.url
+
+    page.reload()
+    expect(page.locator("#bar")).to_contain_text(f"{UNTOLD_ID} as {CLASS}")
+    run_prediction(page)
+    open_tab(page, "Browse")
+    page.locator("#load-advanced").get_by_role("button").first.click()
+    expect(page.locator("#load-class input")).to_have_value(CLASS)
+
+
+def test_the_class_of_one_adapter_is_not_that_of_the_next(app: AppProcess, page: Page) -> None:
+    visit(page, app, f"?adapter={UNTOLD_ID}&class={CLASS}")
+    expect(page.locator("#bar")).to_contain_text(f" as {CLASS}")
+    page.locator(f'#results tr[data-ref="{catalogue.LORA_ID}"]').click()
+    expect(page.locator("#bar")).to_contain_text(catalogue.LORA_ID)
+    expect(page.locator("#bar")).not_to_contain_text(" as ")
+    page.wait_for_function("!location.search.includes('class=')")
+    page.locator(f'#results tr[data-ref="{UNTOLD_ID}"]').click()
+    expect(page.locator("#bar")).to_contain_text(f"{UNTOLD_ID} as {CLASS}")
+
+
+def test_what_can_be_no_class_is_told_and_changes_nothing(app: AppProcess, page: Page) -> None:
+    visit(page, app, f"?adapter={UNTOLD_ID}&class=os.system")
+    expect(page.locator("#detail-body")).to_be_visible()
+    expect(page.locator("#bar")).not_to_contain_text(" as ")
+    page.locator("#load-advanced").get_by_role("button").first.click()
+    fill_in(page.locator("#load-class input"), "os.system")
+    page.locator("#load-class input").press("Enter")
+    expect(page.locator(".toast-body")).to_contain_text("is no model class")
+    expect(page.locator("#bar")).not_to_contain_text(" as ")
