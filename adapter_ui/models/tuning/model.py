@@ -16,6 +16,7 @@ from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import attach, fill, read_tensors
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
+from adapter_ui.models.tuning.learned import skip_what_is_not_learned
 from adapter_ui.models.tuning.methods import with_new_adapter
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
@@ -52,6 +53,8 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
         loaded.model = continued(loaded.model, base.adapter, recipe)
     config = loaded.model.peft_config[ADAPTER_NAME]
     config.base_model_name_or_path, config.revision = base.base_model, base.revision
+    if recipe.task_type == "CAUSAL_LM":
+        skip_what_is_not_learned(loaded.model.get_base_model())
     return loaded
 
 
