@@ -50,9 +50,11 @@ def bases(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
 
 @pytest.fixture(scope="session")
 def prepare(tiny_models: Path) -> Callable[[RunFolder], Generator[Progress, None, PreparedBase]]:
-    def prepare_tiny(_: RunFolder) -> Generator[Progress, None, PreparedBase]:
+    def prepare_tiny(run: RunFolder) -> Generator[Progress, None, PreparedBase]:
         yield Progress("base", "Fetching the base.", 1, 2)
-        return PreparedBase(tiny_models / "llama", BASE_ID, revision="0" * 40, license="apache-2.0")
+        base_id = run.read_recipe().base_model
+        folder = tiny_models / base_id.removeprefix("tiny-org/tiny-")
+        return PreparedBase(folder, base_id, revision="0" * 40, license="apache-2.0")
 
     return prepare_tiny
 

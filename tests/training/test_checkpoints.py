@@ -8,16 +8,21 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapter_ui.domain import RunState
+from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.errors import InvalidInput
 from adapter_ui.training.checkpoints import SEAL, newest, newest_step, remove_torn, seal
 from adapter_ui.training.disk import FULL
+from adapter_ui.training.examples import Examples
 from adapter_ui.training.runs import Runs
 from tests.training.conftest import pirate_rows, recipe, wait_for
+from tests.training.export_cases import crews
 from tests.training.test_runs import has_ended, process_of
+from tests.training.test_tasks_trained import ships
+from tests.training.test_training import reviews
 
 ROOT = Path(__file__).parents[2]
 FEWEST_WRITES = 60
@@ -71,12 +76,34 @@ def test_what_is_not_whole_is_passed_over_and_removed(folder: Path, damage: Call
     assert [path.name for path in folder.iterdir()] == ["checkpoint-9"]
 
 
-def test_a_stopped_run_goes_on_where_it_was(runs: Runs) -> None:
-    plan = {"max_steps": 40, "lora_dropout": 0.1}
-    whole = runs.start(recipe(**plan), pirate_rows())
+STOPPED: dict[str, tuple[dict[str, Any], Examples]] = {
+    "LoRA": ({}, pirate_rows()),
+    "DoRA": ({"use_dora": True}, pirate_rows()),
+    "trained tokens": ({"trainable_tokens": ["<s>"]}, pirate_rows()),
+    "int8": ({"precision": "int8"}, pirate_rows()),
+    "nf4": ({"precision": "nf4"}, pirate_rows()),
+    "classes": ({"base_model": "tiny-org/tiny-bert", "task_type": "SEQ_CLS"}, reviews()),
+    "tags with every bias": (
+        {"base_model": "tiny-org/tiny-bert", "task_type": "TOKEN_CLS", "bias": "all"},
+        crews(["Anne", "Jack", "Bart", "Mary"] * 2),
+    ),
+    "questions in int8": (
+        {"base_model": "tiny-org/tiny-bert", "task_type": "QUESTION_ANS", "precision": "int8"},
+        ships(),
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [case if case == "LoRA" else pytest.param(case, marks=pytest.mark.slow) for case in STOPPED]
+)
+def test_a_stopped_run_goes_on_where_it_was(case: str, runs: Runs, tmp_path: Path) -> None:
+    fields, rows = STOPPED[case]
+    plan = {"max_steps": 40, "lora_dropout": 0.1, **fields}
+    whole = runs.start(recipe(**plan), rows)
     undisturbed = wait_for(runs, whole, lambda status: status.state is RunState.DONE)
     assert undisturbed.checkpoint_step is None
-    run_id = runs.start(recipe(**plan), pirate_rows())
+    run_id = runs.start(recipe(**plan), rows)
     wait_for(runs, run_id, lambda status: status.step >= 3)
     runs.stop(run_id)
     stopped = wait_for(runs, run_id, has_ended)
@@ -85,6 +112,8 @@ def test_a_stopped_run_goes_on_where_it_was(runs: Runs) -> None:
     resumed = wait_for(runs, run_id, lambda status: status.state is RunState.DONE)
     assert (resumed.error, resumed.resumable) == (None, False)
     assert [entry["loss"] for entry in resumed.history] == [entry["loss"] for entry in undisturbed.history]
+    one, other = (tmp_path / "runs" / name / "adapter" / ADAPTER_WEIGHTS for name in (whole, run_id))
+    assert one.read_bytes() == other.read_bytes()
     with pytest.raises(InvalidInput, match="nothing to resume"):
         runs.resume(run_id)
 
