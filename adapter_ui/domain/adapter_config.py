@@ -143,12 +143,19 @@ def check_sizes(fields: AdapterFields) -> None:
         if name in SIZES and isinstance(value, int | float):
             check_size(name, value, *SIZES[name])
     for pattern, rank in (fields.rank_pattern or {}).items():
+        if fields.peft_type == "ADALORA" and is_choice_of_ranks(rank):
+            continue
         if not isinstance(rank, int | float):
             raise ConfigUnreadable(
                 f"The field “rank_pattern” of {ADAPTER_CONFIG} has no number for “{pattern[:80]}”; ask the "
                 "author for a sound one."
             )
         check_size("rank_pattern", rank, 0, LARGEST_RANK)
+
+
+def is_choice_of_ranks(value: object) -> bool:
+    """AdaLoRA writes down which of its first ranks are left of each module, as a list of true and false."""
+    return isinstance(value, list) and all(isinstance(one, bool) for one in value)
 
 
 def check_size(name: str, value: float, least: int, most: int) -> None:

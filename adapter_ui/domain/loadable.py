@@ -6,11 +6,14 @@ what works, held by a test; the precisions here are those that fail in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from adapter_ui.domain.models import Precision
 
 REFUSED_METHODS: Mapping[str, str] = {
+    "ADAMSS": "PEFT groups the base's weights with scikit-learn for it, which does not come with this app",
     "XLORA": "it names further adapters that would be fetched and mixed while it runs",
     "BONE": "PEFT has replaced it by MISS; convert it with an older PEFT first",
     "POLY": "each answer needs the number of one of its training tasks",
@@ -22,7 +25,47 @@ REFUSED_FIELDS: Mapping[str, str] = {
     "layer_replication": "it rebuilds the base's layers",
     "kasa_config": "it rewrites the base's weights",
     "arrow_config": "it routes between further adapters",
+    "shadow_model": "it names a further model",
 }
+HARMLESS_VALUES: Mapping[str, object] = {"shadow_model": "mirror"}
+"""What a field of those may say all the same: PEFT makes a small copy of the base itself for a mirror."""
+
+ONLY_TASK: Mapping[str, tuple[str, str]] = {
+    "CPT": ("CAUSAL_LM", "its prompt is a text that the base goes on with"),
+}
+"""Methods that PEFT has for one task alone."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """`code` is that of the finding, `sentence` is for people."""
+
+    code: str
+    sentence: str
+
+
+def refusals(fields: Mapping[str, Any]) -> Iterator[Refusal]:
+    """Why an adapter with these fields in its config is not loaded, if so; its method comes first."""
+    method, task = fields.get("peft_type"), fields.get("task_type")
+    if isinstance(method, str) and method in REFUSED_METHODS:
+        yield Refusal(
+            "unsupported_method",
+            f"{method} adapters are not loaded here: {REFUSED_METHODS[method]}; choose another one.",
+        )
+    if isinstance(method, str) and task is not None and method in ONLY_TASK and task != ONLY_TASK[method][0]:
+        only, reason = ONLY_TASK[method]
+        yield Refusal(
+            "unsupported_method",
+            f"{method} adapters are loaded for {only} only, since {reason}; this is for {str(task)[:40]}, "
+            "so ask its author for another method.",
+        )
+    for field, reason in REFUSED_FIELDS.items():
+        if fields.get(field) and fields[field] != HARMLESS_VALUES.get(field):
+            yield Refusal(
+                "unsupported_field",
+                f"Adapters with {field} are not loaded here, since {reason}; choose another one.",
+            )
+
 
 FOUR_BITS = (Precision.NF4, Precision.FP4)
 QUANTISED = (Precision.INT8, *FOUR_BITS)

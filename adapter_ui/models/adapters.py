@@ -16,13 +16,7 @@ from typing import Any
 
 import peft
 import torch
-from peft import (
-    MODEL_TYPE_TO_PEFT_MODEL_MAPPING,
-    PEFT_TYPE_TO_CONFIG_MAPPING,
-    PeftConfig,
-    PeftModel,
-    PeftType,
-)
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel, PeftType
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils import get_peft_model_state_dict, set_peft_model_state_dict
@@ -30,20 +24,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from adapter_ui.domain.loadable import REFUSED_FIELDS, REFUSED_METHODS
-from adapter_ui.errors import BadAdapter, HalfAttached, InvalidInput, UnsupportedAdapter
+from adapter_ui.domain.loadable import refusals
+from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.adapter_files import read_json, read_table
-from adapter_ui.models.adapter_size import refuse_beyond_file
+from adapter_ui.models.adapter_size import fitting_tensors, refuse_beyond_file
+from adapter_ui.models.empty_adapter import add_empty_adapter, first_line, refused_by_peft
 from adapter_ui.models.field_kinds import refuse_other_kinds
 from adapter_ui.models.patterns import with_plain_names
 
-# Code by name, third repositories, local paths, and inits that only matter before training.
+# Code by name, third repositories, local paths, inits that only matter before training, and the noise of
+# MonteCLoRA, which only matters while it trains.
 NEVER_FROM_A_FILE = {
     "auto_mapping", "megatron_config", "megatron_core", "runtime_config", "loftq_config", "eva_config",
-    "corda_config", "lora_ga_config", "tokenizer_name_or_path", "tokenizer_kwargs",
+    "corda_config", "lora_ga_config", "monteclora_config", "tokenizer_name_or_path", "tokenizer_kwargs",
     "prompt_tuning_init_state_dict_path", "prompt_tuning_init_text", "revision",
 }  # fmt: skip
-MIRROR = "mirror"
 
 
 @dataclass(frozen=True)
@@ -75,27 +70,6 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
     return peft_model, attached
 
 
-def add_empty_adapter(model: torch.nn.Module, config: PeftConfig, name: str) -> PeftModel:
-    """The adapter's modules in place, with fresh weights, in the base's own dtype (PEFT would upcast to
-    fp32).
-    """
-    before = parts(model)
-    try:
-        if isinstance(model, PeftModel):
-            model.add_adapter(name, config, autocast_adapter_dtype=False)
-            return model
-        wrapper = MODEL_TYPE_TO_PEFT_MODEL_MAPPING.get(config.task_type, PeftModel)
-        return wrapper(model, config, adapter_name=name, autocast_adapter_dtype=False)
-    except (TypeError, ValueError, AttributeError, LookupError, ImportError, RuntimeError) as error:
-        kind = BadAdapter if parts(model) == before else HalfAttached
-        raise kind(f"PEFT cannot put this adapter on this base: {first_line(error)}") from error
-
-
-def parts(model: torch.nn.Module) -> set[str | int]:
-    """What changes when PEFT wraps a module or adds an adapter to one."""
-    return {*map(id, model.modules()), *(name for name, _ in model.named_parameters())}
-
-
 def answer_in_the_dtype_asked(model: PeftModel) -> None:
     """Over a quantised base PEFT keeps adapters in fp32, and several methods let that leak into the layer's
     answer: attention then refuses its query, key and value of different dtypes.
@@ -114,24 +88,15 @@ def as_asked(layer: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> An
 def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attached:
     """Copy the file's tensors into the adapter `name`, as far as PEFT would have saved them."""
     expected = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    applied = {key: tensor for key, tensor in tensors.items() if key in expected}
-    if not applied:
-        raise BadAdapter(
-            "None of the adapter's tensors belongs to this base: it was made for another architecture, so "
-            "choose its own base."
-        )
-    for key, tensor in applied.items():
-        if tensor.shape != expected[key].shape:
-            raise BadAdapter(
-                f"{key} has shape {tuple(tensor.shape)} in the adapter but {tuple(expected[key].shape)} on "
-                "this base; the adapter was made for another base."
-            )
+    applied = fitting_tensors(expected, tensors)
     try:
         set_peft_model_state_dict(model, applied, adapter_name=name)
     except KeyError as error:
         raise BadAdapter(
             f"{ADAPTER_WEIGHTS} lacks {error.args[0]}, which the config asks for; try another revision."
         ) from error
+    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+        raise refused_by_peft(error) from error
     notices = []
     if missing := len(expected.keys() - applied.keys()):
         notices.append(
@@ -171,19 +136,14 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     """
     raw = read_json(folder)
     method = str(raw.get("peft_type"))
+    if refusal := next(refusals(raw), None):
+        raise UnsupportedAdapter(refusal.sentence)
     config_class = PEFT_TYPE_TO_CONFIG_MAPPING.get(method)
     if config_class is None:
         raise UnsupportedAdapter(
             f"PEFT {peft.__version__} does not know the method “{method[:40]}”; the adapter may need a "
             "newer PEFT."
         )
-    if method in REFUSED_METHODS:
-        raise UnsupportedAdapter(f"{method} adapters are not supported: {REFUSED_METHODS[method]}.")
-    for field, reason in REFUSED_FIELDS.items():
-        if raw.get(field):
-            raise UnsupportedAdapter(f"Adapters with {field} are not supported: {reason}.")
-    if raw.get("shadow_model") not in (None, MIRROR):
-        raise UnsupportedAdapter("Adapters with a shadow_model are not supported: it names a further model.")
     known = {field.name for field in dataclasses.fields(config_class)} - NEVER_FROM_A_FILE
     values = {key: value for key, value in raw.items() if key in known and value is not None}
     refuse_other_kinds(values, config_class)
@@ -195,12 +155,11 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
         values["prompt_tuning_init"] = "RANDOM"
     try:
         return config_class(**with_plain_names(values, model))
-    except (TypeError, ValueError) as error:
-        raise BadAdapter(f"PEFT does not accept this {ADAPTER_CONFIG}: {first_line(error)}") from error
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:300]
+    except (TypeError, ValueError, AttributeError, LookupError, ImportError) as error:
+        raise BadAdapter(
+            f"PEFT does not accept this {ADAPTER_CONFIG} ({first_line(error)}); ask the author for a sound "
+            "one."
+        ) from error
 
 
 def method_of(folder: Path) -> str:

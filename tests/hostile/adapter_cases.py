@@ -17,6 +17,19 @@ PROMPT = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 4}
 Q_PROJ = "base_model.model.model.layers.0.self_attn.q_proj"
 
 
+SIZES = (
+    ("VBLORA", {"num_vectors": 1_000_000, "vector_length": 32}),
+    ("LILY", {"r": 4, "num_B": 60_000}),
+    ("SHADOW", {"shadow_hidden_size": 65_536}),
+    ("SHADOW", {"shadow_num_hidden_layers": 1_024}),
+    ("UNILORA", {"r": 4, "theta_d_length": 100_000_000}),
+    ("PSOFT", {"r": 4, "psoft_svd": "lowrank", "psoft_svd_lowrank_niter": 10**9}),
+    ("CARTRIDGE", {"num_virtual_tokens": 10**6}),
+    ("LORA", {"r": 65_536, "target_modules": ["embed_tokens"]}),
+    ("LORA", {"r": 65_536, "target_parameters": ["up_proj.weight"]}),
+)
+
+
 def only_a_pickle(adapter: Path, base: Path) -> None:
     (adapter / ADAPTER_WEIGHTS).unlink()
     (adapter / ADAPTER_PICKLE).write_bytes(PAYLOAD)
@@ -110,9 +123,7 @@ CASES: tuple[Case, ...] = (
     patterns("a bomb", adapter(target_modules="(" * 5000 + ")" * 5000), BAD, "cannot be used"),
     numbers("a rank without end", adapter(r=2**31 - 1), CONFIG, "“r”"),
     numbers("the largest rank", adapter(r=65_536, use_dora=True), BAD, "asks for about"),
-    numbers(
-        "a rank for some", adapter(rank_pattern={"q_proj": 60_000}, use_dora=True), BAD, "asks for about"
-    ),
+    numbers("a rank for some", adapter(rank_pattern={"q_proj": 60_000}, use_dora=True), BAD, "has shape"),
     numbers("a negative rank", adapter(r=-4), CONFIG, "“r”"),
     numbers("a rank that is text", adapter(r="eight"), CONFIG, "“r”"),
     numbers("a rank in a list", adapter(rank_pattern={"q_proj": [4]}), CONFIG, "rank_pattern"),
@@ -132,6 +143,11 @@ CASES: tuple[Case, ...] = (
         BAD,
         "asks for about",
     ),
+    *(
+        numbers(f"{method}: {', '.join(fields)}", adapter(peft_type=method, **fields), BAD, "asks for")
+        for method, fields in SIZES
+    ),
+    numbers("noise for training", adapter(monteclora_config={"num_samples": 10**9})),
     numbers(
         "layers of a prefix",
         adapter(peft_type="PREFIX_TUNING", num_virtual_tokens=4, num_layers=10**7),

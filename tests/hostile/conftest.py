@@ -57,17 +57,21 @@ class Watched:
         self.process: subprocess.Popen | None = None
 
     def load(self, case: Case) -> dict[str, Any]:
-        adapter, base = (str(path.relative_to(self.folders.root)) for path in self.folders.of(case))
+        return self.load_folders(*self.folders.of(case), str(case))
+
+    def load_folders(self, adapter: Path, base: Path, name: str) -> dict[str, Any]:
+        """What came of an adapter and a base that lie below the root of all folders."""
         process = self.running()
-        process.stdin.write(json.dumps([adapter, base]).encode() + b"\n")
+        asked = [str(path.relative_to(self.folders.root)) for path in (adapter, base)]
+        process.stdin.write(json.dumps(asked).encode() + b"\n")
         process.stdin.flush()
         if not select.select([process.stdout], [], [], SECONDS)[0]:
             self.close()
-            pytest.fail(f"{case} took longer than {SECONDS} s")
+            pytest.fail(f"{name} took longer than {SECONDS} s")
         line = process.stdout.readline()
         if not line:
             self.close()
-            pytest.fail(f"{case} ended the process")
+            pytest.fail(f"{name} ended the process")
         return json.loads(line)
 
     def running(self) -> subprocess.Popen:

@@ -2,23 +2,19 @@
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from peft import C3AConfig, PeftModel, get_peft_model
+from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from adapter_ui.domain import Precision
-from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.errors import BadAdapter, HalfAttached, UnsupportedAdapter
+from adapter_ui.errors import BadAdapter, UnsupportedAdapter
 from adapter_ui.models.adapters import attach, sharing_key, speaking_as
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
-from adapter_ui.models.pool import Pool
-from tests.models.test_decoding import Writer, prompt_of, spec_for
 
 ENDLESS_PATTERN = r"((model|layers|self_attn|\.|\d|_|\w)+)+!"
 INPUT = torch.tensor([[5, 9, 200, 17, 42]])
@@ -219,66 +215,3 @@ def test_a_shadow_model_that_names_a_further_model_is_refused(loaded, altered, m
     folder = altered({"peft_type": "SHADOW", "shadow_model": model})
     with pytest.raises(UnsupportedAdapter, match="shadow_model"):
         attach(loaded.model, folder, "a_1")
-
-
-@pytest.fixture
-def half_attached(tiny_models, tmp_path) -> Path:
-    """PEFT wraps the first layer's module before it finds a block size that does not fit the second's."""
-    folder = tmp_path / "c3a"
-    base = AutoModelForCausalLM.from_pretrained(tiny_models / "llama")
-    config = C3AConfig(block_size=16, target_modules=["q_proj"], task_type="CAUSAL_LM")
-    get_peft_model(base, config).save_pretrained(folder)
-    raw = json.loads((folder / "adapter_config.json").read_text())
-    raw["block_size_pattern"] = {"layers.1.self_attn.q_proj": 48}
-    (folder / "adapter_config.json").write_text(json.dumps(raw))
-    return folder
-
-
-def test_a_base_that_peft_left_half_changed_is_not_used_again(tiny_models, half_attached):
-    pool = Pool()
-    spec = spec_for(tiny_models / "llama")
-    before, _ = pool.load(spec)
-    answer = logits(before.bare)
-    with pytest.raises(HalfAttached):
-        pool.load(spec_for(tiny_models / "llama", half_attached))
-    again, _ = pool.load(spec)
-    assert again.bare is not before.bare
-    assert torch.equal(logits(again.bare), answer)
-
-
-def test_whoever_was_answered_by_a_base_that_is_dropped_is_told(tiny_models, half_attached):
-    pool = Pool()
-    resident, _ = pool.load(spec_for(tiny_models / "llama"))
-    writer = Writer(resident)
-    row = writer.row(prompt_of(9))
-    writer.step()
-    with pytest.raises(HalfAttached):
-        pool.load(spec_for(tiny_models / "llama", half_attached))
-    assert "ask again" in str(writer.errors[row])
-    assert not resident.decoder.writing
-
-
-def test_a_base_that_an_adapter_changed_unseen_is_not_used_again(tiny_models, monkeypatch):
-    """A method of a newer PEFT might write into the base without a word, as its pissa start does."""
-
-    def rewriting(model, folder, name):
-        with torch.no_grad():
-            model.model.norm.weight.add_(1)
-        return attach(model, folder, name)
-
-    pool = Pool()
-    spec = ModelSpec(
-        base="tiny/llama",
-        base_folder=str(tiny_models / "llama"),
-        precision=Precision.FP32,
-        model_class="AutoModelForCausalLM",
-        task_type="CAUSAL_LM",
-    )
-    before, _ = pool.load(spec)
-    answer = logits(before.bare)
-    monkeypatch.setattr("adapter_ui.models.resident.attach", rewriting)
-    with pytest.raises(HalfAttached, match="changes the base itself"):
-        pool.load(replace(spec, adapter="a/ia3", adapter_folder=str(tiny_models / "ia3")))
-    again, _ = pool.load(spec)
-    assert again.bare is not before.bare
-    assert torch.equal(logits(again.bare), answer)

@@ -10,7 +10,7 @@ from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import Finding
 from adapter_ui.domain.classes import class_of
-from adapter_ui.domain.loadable import REFUSED_FIELDS, REFUSED_METHODS
+from adapter_ui.domain.loadable import REFUSED_METHODS, refusals
 
 # The others change the base's own weights before training starts (PEFT's `tuners/lora/layer.py`): pissa,
 # corda, olora, loftq and lora_ga.
@@ -28,11 +28,9 @@ def config_findings(config: AdapterConfig, peft_version: str) -> Iterator[Findin
 
 def method_findings(config: AdapterConfig, peft_version: str) -> Iterator[Finding]:
     method = config.peft_type
-    if method in REFUSED_METHODS:
-        yield blocker(
-            "unsupported_method", f"{method} adapters are not loaded here: {REFUSED_METHODS[method]}."
-        )
-    elif method not in METHODS:
+    for refusal in refusals(config.model_dump(exclude_unset=True)):
+        yield blocker(refusal.code, refusal.sentence)
+    if method not in {*METHODS, *REFUSED_METHODS}:
         yield blocker(
             "unknown_method",
             f"PEFT {peft_version} has no method “{method[:40]}”; update PEFT, or choose another adapter.",
@@ -43,13 +41,6 @@ def method_findings(config: AdapterConfig, peft_version: str) -> Iterator[Findin
             "The adapter is made for Megatron, whose code this app does not import; ask the author for a "
             "plain one.",
         )
-    values = config.model_dump(exclude_unset=True)
-    for field, reason in REFUSED_FIELDS.items():
-        if values.get(field):
-            yield blocker(
-                "unsupported_field",
-                f"Adapters with {field} are not loaded here, since {reason}; choose another one.",
-            )
     if config.use_dora:
         yield info(
             "dora", "It is a DoRA, so it cannot share a batch with other adapters and runs on its own."

@@ -1,0 +1,136 @@
+"""An adapter's modules on a copy of its base that holds no numbers, to see what PEFT would create for real.
+
+A tensor on torch's meta device has a shape and no memory, so whatever a config asks for costs nothing here.
+Knows models and PEFT; nothing of files, nor of how much is too much.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from peft import PeftConfig, PeftModel
+from peft.utils import get_peft_model_state_dict
+from torch.fx.experimental import _config as experimental
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import PreTrainedModel, initialization
+
+from adapter_ui.domain import ADAPTER_CONFIG
+from adapter_ui.errors import BadAdapter, HalfAttached
+from adapter_ui.models.empty_adapter import add_empty_adapter, refused_by_peft
+
+META = torch.device("meta")
+NAME = "a_0"
+# Of this thread's own time, which other work on the machine does not take from.
+SECONDS, SECONDS_PER_MODULE = 2.0, 0.02
+TO, ITEM = torch.ops.aten._to_copy.default, torch.ops.aten._local_scalar_dense.default
+
+
+@dataclass(frozen=True)
+class Created:
+    """What PEFT creates for a config: `saved` are the tensors that it would save, by their names in a file,
+    `parts` those in its modules, and `bytes` all that it keeps, at 4 for a number of a weight. The base has
+    `base_bytes`.
+    """
+
+    saved: Mapping[str, torch.Tensor]
+    parts: Mapping[str, torch.Tensor]
+    bytes: int
+    base_bytes: int
+
+
+def created_by(config: PeftConfig, base: PreTrainedModel, most_bytes: int) -> Created:
+    """What PEFT would create for `config` on `base`, neither of which is touched.
+
+    Raises BadAdapter when PEFT refuses, when a single tensor on the way would take more than `most_bytes`
+    beside twice the base, or when there is no end of tensors.
+    """
+    skeleton = without_numbers(base)
+    own = {id(tensor): tensor for tensor in tensors_of(skeleton).values()}
+    base_bytes = sum(tensor.nbytes for tensor in own.values())
+    modules = sum(1 for _ in skeleton.modules())
+    limits = Limits(most_bytes + 2 * base_bytes, SECONDS + SECONDS_PER_MODULE * modules)
+    with META, limits, experimental.patch(meta_nonzero_assume_all_nonzero=True):
+        model = added(skeleton, copy.deepcopy(config))
+        saved = saved_by(model)
+    new = {name: tensor for name, tensor in tensors_of(model).items() if id(tensor) not in own}
+    kept = bytes_kept([*new.values(), *limits.alive()], but=own.values())
+    return Created(saved, new, kept, base_bytes)
+
+
+def bytes_kept(tensors: Iterable[torch.Tensor], but: Iterable[torch.Tensor]) -> int:
+    """Views and second names count once."""
+    storages = {one._cdata: one for one in (tensor.untyped_storage() for tensor in tensors)}
+    others = {tensor.untyped_storage()._cdata for tensor in but}
+    return sum(storage.nbytes() for key, storage in storages.items() if key not in others)
+
+
+def saved_by(model: PeftModel) -> dict[str, torch.Tensor]:
+    try:
+        return get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
+    except (TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
+        raise refused_by_peft(error) from error
+
+
+def added(skeleton: PreTrainedModel, config: PeftConfig) -> PeftModel:
+    try:
+        return add_empty_adapter(skeleton, config, NAME)
+    except HalfAttached as error:  # it is only the copy that is changed
+        raise BadAdapter(error.message) from error
+
+
+def without_numbers(base: PreTrainedModel) -> PreTrainedModel:
+    """The base as transformers builds it before its weights come; one without quantisation."""
+    with META, initialization.no_init_weights(), initialization.meta_device_safe_creation_ops():
+        return type(base)(copy.deepcopy(base.config))
+
+
+def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+class Limits(TorchDispatchMode):
+    """Sees every operation of torch in its block: keeps them on the meta device and within limits."""
+
+    def __init__(self, most_bytes: int, seconds: float) -> None:
+        super().__init__()
+        self.most_bytes = most_bytes
+        self.deadline = time.thread_time() + seconds
+        self.results: list[weakref.ref[torch.Tensor]] = []
+
+    def alive(self) -> list[torch.Tensor]:
+        """The results that somebody still holds, in a module or elsewhere."""
+        return [tensor for one in self.results if (tensor := one()) is not None]
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if time.thread_time() > self.deadline:
+            raise BadAdapter(
+                f"{ADAPTER_CONFIG} asks for more tensors than can be counted in time; no sound one does."
+            )
+        kwargs = dict(kwargs or {})
+        from_meta = bool(args) and isinstance(args[0], torch.Tensor) and args[0].is_meta
+        is_new = not args or not isinstance(args[0], torch.Tensor)
+        if kwargs.get("device") is not None and (is_new or (from_meta and operation is TO)):
+            kwargs["device"] = META
+        if from_meta and operation is ITEM:
+            return 0  # nobody knows; PEFT asks only where ones belong in a matrix
+        result = operation(*args, **kwargs)
+        for tensor in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(tensor, torch.Tensor):
+                self.note(tensor)
+        return result
+
+    def note(self, tensor: torch.Tensor) -> None:
+        if tensor.nbytes > self.most_bytes:
+            raise BadAdapter(
+                f"{ADAPTER_CONFIG} asks for about {tensor.nbytes / 1e9:.1f} GB in one tensor of shape "
+                f"{tuple(tensor.shape)}, which the file cannot fill; ask the author for a matching pair."
+            )
+        self.results.append(weakref.ref(tensor))
