@@ -18,6 +18,9 @@ from adapter_ui.training.reading import Reading
 MAX_PARTS = 1_000_000
 MAX_DIGITS = 300
 BETWEEN_ELEMENTS = re.compile(r"\s*[\[,]?\s*")
+BETWEEN_FIELDS = re.compile(r"\s*[{:,]?\s*")
+# the first list of objects in an object, after plain values such as a version
+OPENS_ROWS = re.compile(r'\s*\{\s*(?:"[^"\n]*"\s*:\s*(?:"[^"\n]*"|[^\[{\n",]*),\s*)*"[^"\n]*"\s*:\s*\[\s*\{')
 
 
 def read_json_list(text: str) -> Table:
@@ -34,17 +37,28 @@ def read_json_objects(text: str) -> Table:
     refuse_bomb(text)
     try:
         whole = parse_json(text)
-    except ValueError:
+    except ValueError as error:
+        refuse_broken_object(text, error)
         return read_json_lines(text)
     named = {name: value for name, value in whole.items() if is_row_list(value)}
     if len(named) > 1:
         names = ", ".join(f"“{name[:40]}”" for name in list(named)[:5])
         refuse(f"The JSON object holds several lists of rows ({names}); give one of them.")
-    if named:
-        return table_of_objects(next(iter(named.values())))
+    for name, rows in named.items():
+        return table_of_objects(rows, places_in(text, value_at(text, name)) if "\n" in text else ())
     reading = Reading()
     reading.add(whole, "line 1")
     return reading.table()
+
+
+def refuse_broken_object(text: str, error: ValueError) -> None:
+    """One object with a list of rows over several lines: whole objects among its lines are no rows of JSON
+    lines. Raises InvalidRecipe with the place of the fault.
+    """
+    opening = OPENS_ROWS.match(text)
+    several = str(error).startswith("Extra data")  # a sound one, and another after it
+    if opening and "\n" in opening[0].strip() and not several:
+        refuse(f"The JSON object cannot be read: {error}; mend it there.", error)
 
 
 def refuse_bomb(text: str) -> None:
@@ -93,10 +107,25 @@ def table_of_objects(rows: Iterable[object], lines: Iterable[int] = ()) -> Table
     return reading.table()
 
 
-def places_in(text: str) -> Iterator[int]:
-    """The line in which each element of a list begins; the text has been read before, so it is sound."""
+def value_at(text: str, wanted: str) -> int:
+    """Where the value of a name begins in the text of an object, which has been read before."""
     read = json.JSONDecoder().raw_decode
-    at, seen, line = BETWEEN_ELEMENTS.match(text).end(), 0, 1
+    at = BETWEEN_FIELDS.match(text).end()
+    while True:
+        name, end = read(text, at)
+        begin = BETWEEN_FIELDS.match(text, end).end()
+        if name == wanted:
+            return begin
+        _, end = read(text, begin)
+        at = BETWEEN_FIELDS.match(text, end).end()
+
+
+def places_in(text: str, begin: int = 0) -> Iterator[int]:
+    """The line in which each element of the list that begins there does; the text has been read before, so
+    it is sound.
+    """
+    read = json.JSONDecoder().raw_decode
+    at, seen, line = BETWEEN_ELEMENTS.match(text, begin).end(), 0, 1
     while text[at] != "]":
         line += text.count("\n", seen, at)
         yield line

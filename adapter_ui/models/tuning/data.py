@@ -94,7 +94,7 @@ def encode_examples(
     kept = [
         (example, row)
         for example, row in zip(encoded, examples.rows, strict=True)
-        if any(map(is_learnable, example.rows))
+        if any(is_learnable(one, recipe.task_type) for one in example.rows)
     ]
     refuse_too_few(len(kept), max_length)
     held_back = set(random.Random(recipe.seed).sample(range(len(kept)), validation_size(recipe, len(kept))))
@@ -240,15 +240,20 @@ def in_one_line(row: Row, task_type: str) -> tuple[list[int], list[int] | int]:
     """
     ids = row["input_ids"]
     if "end_positions" in row:
-        answer = range(row["start_positions"], row["end_positions"] + 1) if is_learnable(row) else ()
+        learned = is_learnable(row, task_type)
+        answer = range(row["start_positions"], row["end_positions"] + 1) if learned else ()
         return ids, [token if at in answer else IGNORED for at, token in enumerate(ids)]
     if task_type == "SEQ_2_SEQ_LM":
         return [*ids, *row["labels"]], [*[IGNORED] * len(ids), *row["labels"]]
     return ids, row["labels"]
 
 
-def is_learnable(row: Row) -> bool:
+def is_learnable(row: Row, task_type: str) -> bool:
+    """Whether something of the row is learned; nothing stands before a text's first token that it could be
+    foretold from.
+    """
     if "end_positions" in row:
         return row["end_positions"] != NOT_HERE
     labels = row["labels"]
-    return isinstance(labels, int) or any(label != IGNORED for label in labels[1:])
+    first = 1 if task_type == "CAUSAL_LM" else 0
+    return isinstance(labels, int) or any(label != IGNORED for label in labels[first:])

@@ -207,13 +207,20 @@ def row_limit(model, tokenizer):
     return min(MAX_LENGTH, context$virtual_tokens, tokenizer.model_max_length)
 ''')
 
+LEARNABLE_TEXT = """
+def is_learnable(row):
+    return any(label != IGNORED for label in row["labels"][1:])
+"""
+
 LEARNABLE_LABELS = """
 def is_learnable(row):
     labels = row["labels"]
-    return isinstance(labels, int) or any(label != IGNORED for label in labels[1:])
+    return isinstance(labels, int) or any(label != IGNORED for label in labels)
 """
 
 LEARNABLE_PLACES = """
 def is_learnable(row):
     return row["end_positions"] != NOT_HERE
 """
+
+LEARNABLE = {"CAUSAL_LM": LEARNABLE_TEXT, "QUESTION_ANS": LEARNABLE_PLACES}

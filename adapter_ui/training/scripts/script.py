@@ -100,9 +100,8 @@ def opening(recipe: Recipe, *, continued: bool) -> str:
 
 
 def rows_part(recipe: Recipe) -> str:
-    asked = recipe.task_type == "QUESTION_ANS"
     return rows.ROWS.substitute(
-        is_learnable=rows.LEARNABLE_PLACES if asked else rows.LEARNABLE_LABELS,
+        is_learnable=rows.LEARNABLE.get(recipe.task_type, rows.LEARNABLE_LABELS),
         virtual_tokens=' - ADAPTER["num_virtual_tokens"]' if virtual_tokens(recipe) else "",
     )
 
