@@ -33,6 +33,7 @@ from adapter_ui.timing import Timing
 from adapter_ui.training.data import read_table
 from adapter_ui.training.defaults import Default, RowFacts
 from adapter_ui.training.examples import Examples, to_examples
+from adapter_ui.training.prompt_template import refuse_template_of_whole_texts
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.runs import Runs
 
@@ -137,5 +138,8 @@ class TuningService:
         self.answers.forget(AdapterRef(Source.RUN, run_id))
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
+        """The recipe and the rows in their form. Raises InvalidRecipe, also where the two do not go together."""
         parsed = Recipe.parse(recipe)
-        return parsed, to_examples(read_table(data), parsed.columns, parsed.task_type)
+        examples = to_examples(read_table(data), parsed.columns, parsed.task_type)
+        refuse_template_of_whole_texts(parsed, examples)
+        return parsed, examples

@@ -15,6 +15,7 @@ from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.reading import text_problem
 
 if TYPE_CHECKING:
+    from adapter_ui.training.examples import Examples
     from adapter_ui.training.recipe import Recipe
 
 PLACES = ("system", "prompt", "completion")
@@ -89,6 +90,15 @@ def refuse_bad_template(recipe: Recipe) -> None:
         refuse("prompt_template has no {prompt}, the place where a row's prompt goes; add it.")
     if found[-1] != "completion":
         refuse("prompt_template must have {completion}, the answer's place, and as the last one; move it.")
+
+
+def refuse_template_of_whole_texts(recipe: Recipe, examples: Examples) -> None:
+    """A template has nowhere to put rows that are texts without a prompt. Raises InvalidRecipe."""
+    if recipe.prompt_template and "text" in examples.columns:
+        refuse(
+            "prompt_template has places for a prompt and its answer, and the rows are whole texts; leave it "
+            "out, or say in columns which are prompt and completion."
+        )
 
 
 def refuse(message: str) -> NoReturn:
