@@ -20,10 +20,13 @@ from adapter_ui.ram import ram
 
 def placement(quantization: BitsAndBytesConfig | None) -> dict[str, Any]:
     """What from_pretrained is told: everything that fits on the GPUs, the rest in the RAM that is this
-    process's. Quantised weights cannot be offloaded.
+    process's. Quantised weights cannot be offloaded. Of several processes that train together, each is on
+    its own GPU.
     """
     if not torch.cuda.is_available():
         return {"device_map": None}
+    if torch.distributed.is_initialized():
+        return {"device_map": {"": torch.cuda.current_device()}}
     memory = get_max_memory()
     memory["cpu"] = 0 if quantization else ram()[1]
     return {"device_map": "auto", "max_memory": memory}

@@ -1,7 +1,7 @@
 """The training process: `python -m adapter_ui.models.train RUN_FOLDER` trains what the folder says.
 
 Reads the recipe, the rows and the prepared base; writes events, and at last the adapter. It needs no network,
-knows no queue and no page, and can be run by hand.
+knows no queue and no page, and can be run by hand, in several processes under `accelerate launch` too.
 """
 
 from __future__ import annotations
@@ -9,51 +9,46 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from filelock import FileLock
-from transformers import (
-    DataCollatorForSeq2Seq,
-    DataCollatorForTokenClassification,
-    DataCollatorWithPadding,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import Trainer
 from transformers.utils import logging
 
-from adapter_ui.domain import Precision, RunState
+from adapter_ui.domain import RunState
 from adapter_ui.errors import AdapterUIError
-from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.system_memory import MMAP_THRESHOLD, give_memory_back, set_allocator
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
-from adapter_ui.models.tuning.losses import AVERAGED_BY_THE_MODEL, share_of_step
-from adapter_ui.models.tuning.metrics import baseline, measure, measures_for
+from adapter_ui.models.tuning.metrics import baseline, measure
 from adapter_ui.models.tuning.model import class_names, load_trainable
-from adapter_ui.models.tuning.order import OrderOfSeed
-from adapter_ui.models.tuning.plain_lora import PlainCheckpoints, first_factors
-from adapter_ui.models.tuning.ranks import RankBudget
+from adapter_ui.models.tuning.plain_lora import first_factors
+from adapter_ui.models.tuning.processes import (
+    as_the_first,
+    is_first,
+    join_the_others,
+    leave_the_others,
+    run_of_this_process,
+    wait_for_all,
+)
 from adapter_ui.models.tuning.samples import SamplesAtEvaluations, sample_prompts, write_samples
 from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
+from adapter_ui.models.tuning.trainer import trainer_for, unprepare
 from adapter_ui.training.checkpoints import newest_step, remove_torn
 from adapter_ui.training.disk import FULL, is_full
 from adapter_ui.training.divergence import DIVERGED
 from adapter_ui.training.keeping import give_space_back, newest_good
-from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.run_status import read_status
 
 NICENESS = 10
-CHECKPOINT_SHARE = 0.1
-# The one before the newest stays until the newest is sealed.
-KEPT_CHECKPOINTS = 2
+# How long a process that failed lets the first tell what may have failed there too, before it ends them all.
+TELLING_SECONDS = 5.0
 # Larger ones go back to the system when they are freed. Batches differ in length, so in a heap few of them
 # fit the holes of those before: 80 MB on a 135M base. Mapping them anew costs no time that could be measured.
 LARGE_TENSOR_BYTES = 8 * 1024**2
@@ -68,8 +63,10 @@ def train(run: RunFolder) -> None:
     first = first_factors(loaded.model)
     tell(run, RunState.RUNNING, "Reading the data.")
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
-    prompts = sample_prompts(examples, recipe.prompt_template)
-    remove_torn(run.checkpoints)
+    prompts = sample_prompts(examples, recipe.prompt_template) if is_first() else []
+    if is_first():
+        remove_torn(run.checkpoints)
+    wait_for_all()
     checkpoint = newest_good(run)
     if prompts and checkpoint is None:
         tell(run, RunState.RUNNING, "Answering two prompts before training.")
@@ -80,7 +77,7 @@ def train(run: RunFolder) -> None:
     if checkpoint is None:
         write_metrics_before(run, trainer, recipe, data)
     tell(run, RunState.RUNNING, "Training." if checkpoint is None else f"Resuming from {checkpoint.name}.")
-    if not run.stop_asked:
+    if not as_the_first(run.stop_asked):
         keep_little_memory()
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if callback.diverged_at is not None:
@@ -88,11 +85,13 @@ def train(run: RunFolder) -> None:
         fail(run, diverged(callback.diverged_at, recipe))
         return
     step, total_steps = trainer.state.global_step, trainer.state.max_steps
-    if step == 0 or (callback.stopped and run.pause_asked):
+    if step == 0 or (callback.stopped and as_the_first(run.pause_asked)):
         tell_rest(run, step, total_steps)
         return
     tell(run, RunState.SAVING, "Saving the adapter.")
     facts = facts_of(run, trainer, data, callback)
+    if not is_first():
+        return
     save_adapter(run, loaded.model, labels, facts, first)
     if callback.stopped:
         tell(run, RunState.CANCELLED, f"Stopped at step {step} of {total_steps}; the adapter so far is kept.")
@@ -110,9 +109,10 @@ def keep_little_memory() -> None:
 
 def write_metrics_before(run: RunFolder, trainer: Trainer, recipe: Recipe, data: EncodedData) -> None:
     """What the untrained model reaches on the rows held back, and what a baseline without a model does."""
-    if data.validation and not run.stop_asked:
+    if data.validation and not as_the_first(run.stop_asked):
         tell(run, RunState.RUNNING, "Measuring the rows held back, before training.")
         found = measure(trainer, data) | baseline(recipe.task_type, data)
+        unprepare(trainer)
         run.append("metrics_before", metrics=found)
 
 
@@ -133,89 +133,6 @@ def facts_of(run: RunFolder, trainer: Trainer, data: EncodedData, callback: RunC
         before=read_status(run).metrics_before,
         after={} if callback.stopped else after,
     )
-
-
-def trainer_for(
-    run: RunFolder, recipe: Recipe, loaded: LoadedModel, data: EncodedData, callback: RunCallback
-) -> Trainer:
-    """A plain Trainer that reports to `callback` alone, and measures as the task is measured."""
-    measures = measures_for(recipe.task_type, loaded, data)
-    grouped = recipe.train_sampling_strategy == "group_by_length"
-    averaged = recipe.task_type in AVERAGED_BY_THE_MODEL
-    # AdaLoRA adds a term of its own to the model's loss
-    own_loss = averaged and recipe.method != "ADALORA"
-    trainer = Trainer(
-        model=loaded.model,
-        args=training_arguments(run, recipe, has_validation=bool(data.validation)),
-        train_dataset=data.training,
-        eval_dataset=data.validation or None,
-        processing_class=loaded.tokenizer,
-        data_collator=collator(recipe.task_type, loaded),
-        compute_loss_func=share_of_step if own_loss else None,
-        compute_metrics=measures.compute,
-        preprocess_logits_for_metrics=measures.reduce,
-        callbacks=[*method_callbacks(run, recipe, loaded), *([OrderOfSeed()] if grouped else []), callback],
-    )
-    trainer.remove_callback(PrinterCallback)
-    if averaged and not own_loss:
-        trainer.model_accepts_loss_kwargs = False
-    return trainer
-
-
-def collator(task_type: str, loaded: LoadedModel) -> Callable[[list[Any]], dict[str, torch.Tensor]]:
-    """A decoder that is not shown its labels needs its inputs made of them."""
-    model = {"model": loaded.model} if task_type == "SEQ_2_SEQ_LM" else {}
-    return COLLATORS[task_type](loaded.tokenizer, **model)
-
-
-def method_callbacks(run: RunFolder, recipe: Recipe, loaded: LoadedModel) -> list[TrainerCallback]:
-    """What a method wants to be done while it trains; before the checkpoints are sealed."""
-    if recipe.method == "ADALORA":
-        return [RankBudget()]
-    first = first_factors(loaded.model)
-    return [PlainCheckpoints(run.checkpoints, first)] if first else []
-
-
-def training_arguments(run: RunFolder, recipe: Recipe, *, has_validation: bool) -> TrainingArguments:
-    on_gpu = torch.cuda.is_available()
-    return TrainingArguments(
-        output_dir=str(run.checkpoints),
-        learning_rate=recipe.learning_rate,
-        num_train_epochs=recipe.num_train_epochs,
-        max_steps=recipe.max_steps,
-        per_device_train_batch_size=recipe.per_device_train_batch_size,
-        per_device_eval_batch_size=recipe.per_device_train_batch_size,
-        gradient_accumulation_steps=recipe.gradient_accumulation_steps,
-        warmup_steps=recipe.warmup_ratio,
-        lr_scheduler_type=recipe.lr_scheduler_type,
-        weight_decay=recipe.weight_decay,
-        seed=recipe.seed,
-        train_sampling_strategy=recipe.train_sampling_strategy,
-        eval_strategy="epoch" if has_validation else "no",
-        save_strategy="steps" if METHODS[recipe.method].resumable else "no",
-        save_steps=CHECKPOINT_SHARE,
-        save_total_limit=KEPT_CHECKPOINTS,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="non_padding",
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        label_names=LABELS.get(recipe.task_type, ["labels"]),
-        dataloader_pin_memory=on_gpu,
-        use_cpu=not on_gpu,
-        fp16=on_gpu and recipe.precision is Precision.FP16,
-    )
-
-
-COLLATORS = {
-    "CAUSAL_LM": DataCollatorForSeq2Seq,
-    "SEQ_CLS": DataCollatorWithPadding,
-    "TOKEN_CLS": DataCollatorForTokenClassification,
-    "SEQ_2_SEQ_LM": DataCollatorForSeq2Seq,
-    "QUESTION_ANS": DataCollatorWithPadding,
-}
-LABELS = {"QUESTION_ANS": ["start_positions", "end_positions"]}
 
 
 def tell(run: RunFolder, state: RunState, message: str) -> None:
@@ -264,14 +181,34 @@ def failures_told(run: RunFolder) -> Iterator[None]:
         fail(run, FULL)
 
 
+@contextmanager
+def failures_left_to_the_first() -> Iterator[None]:
+    """A process that fails ends with its error, upon which its launcher ends the others."""
+    try:
+        yield
+    except Exception:
+        time.sleep(TELLING_SECONDS)
+        raise
+
+
 def main(arguments: Sequence[str]) -> None:
     os.nice(NICENESS)  # who chats with a model meanwhile goes first
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    run = RunFolder(Path(arguments[0]))
+    join_the_others()
+    run = run_of_this_process(Path(arguments[0]))
+    if not is_first():
+        with failures_left_to_the_first():
+            train_unless_ended(run)
+        return
     with failures_told(run), FileLock(run.lock):
-        if not run.read_events() or not read_status(run).state.ended:
-            train(run)
+        train_unless_ended(run)
+
+
+def train_unless_ended(run: RunFolder) -> None:
+    if not as_the_first(bool(run.read_events()) and read_status(run).state.ended):
+        train(run)
+    leave_the_others()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
+from adapter_ui.models.tuning.processes import as_the_first, is_first, wait_for_all
 from adapter_ui.training.checkpoints import seal
 from adapter_ui.training.metrics import METRICS
 from adapter_ui.training.run_folder import RunFolder
@@ -75,11 +76,15 @@ class RunCallback(TrainerCallback):
         if control.should_save and not self.stopped and is_evaluated_next(args, state):
             # an evaluation draws random numbers, and a run that goes on from here would do without it
             control.should_save, self.save_once_evaluated = False, True
+        control.should_save = as_the_first(control.should_save)
+        self.save_once_evaluated = as_the_first(self.save_once_evaluated)
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        seal(self.run.checkpoints / f"checkpoint-{state.global_step}")
+        wait_for_all()  # each process writes the state of its random numbers into the checkpoint
+        if is_first():
+            seal(self.run.checkpoints / f"checkpoint-{state.global_step}")
         self.saved, self.saved_step = time.monotonic(), state.global_step
         self.saving_seconds = self.saved - self.save_begun
 
@@ -137,7 +142,7 @@ class RunCallback(TrainerCallback):
         }
 
     def stop_if_asked(self, control: TrainerControl) -> None:
-        if self.run.stop_asked:
+        if as_the_first(self.run.stop_asked):
             self.stopped = True
             control.should_training_stop = True
 

@@ -20,11 +20,12 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import SaveStrategy
 from transformers.utils import logging
 
-from adapter_ui.models.train import NICENESS, keep_little_memory, trainer_for
+from adapter_ui.models.train import NICENESS, keep_little_memory
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, in_one_line, row_limit
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.model import class_names, load_trainable
 from adapter_ui.models.tuning.samples import sample_prompts, write_samples
+from adapter_ui.models.tuning.trainer import trainer_for
 from adapter_ui.training.pace import Pace, batches, mean_size, middling, pace_file
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder, write_json
