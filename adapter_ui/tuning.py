@@ -138,7 +138,7 @@ class TuningService:
         self.answers.forget(AdapterRef(Source.RUN, run_id))
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
-        """The recipe and the rows in their form. Raises InvalidRecipe, also where the two do not go together."""
+        """The recipe and the rows in their form. Raises InvalidRecipe, also where they do not go together."""
         parsed = Recipe.parse(recipe)
         examples = to_examples(read_table(data), parsed.columns, parsed.task_type)
         refuse_template_of_whole_texts(parsed, examples)
