@@ -87,9 +87,11 @@ def read_timestamp(timestamp: str | None) -> datetime | None:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time in at most two units: 0.4 s, 12 s, 3 min 20 s, 2 h 5 min."""
+    """A length of time in at most two units: 37 ms, 0.4 s, 12 s, 3 min 20 s, 2 h 5 min."""
     if seconds is None:
         return UNKNOWN
+    if seconds < 0.095:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

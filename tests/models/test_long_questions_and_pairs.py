@@ -92,5 +92,5 @@ def test_the_page_shows_the_similarity_as_a_bar_with_its_number() -> None:
     assert 'aria-label="cosine similarity 0.960"' in page
     assert "width:96.00%" in page
     assert '<span class="figure">0.960</span>' in page
-    assert page.count('<pre class="vector">') == 2
+    assert page.count('<div class="vector">') == 2
     assert "similarity" not in shown(Prediction("FEATURE_EXTRACTION", embedding=(1.0,)), "one", "")

@@ -66,8 +66,12 @@ def test_day_is_a_distance_while_it_is_near() -> None:
 
 
 def test_duration_has_two_units_at_most() -> None:
-    assert [format.duration(seconds) for seconds in (None, 0.41, 12.2, 59.7, 200, 3600, 7_530)] == [
+    lengths = (None, 0.0, 0.037, 0.0951, 0.41, 12.2, 59.7, 200, 3600, 7_530)
+    assert [format.duration(seconds) for seconds in lengths] == [
         "–",
+        "1 ms",
+        "37 ms",
+        "0.1 s",
         "0.4 s",
         "12 s",
         "1 min",

@@ -20,6 +20,7 @@ from adapter_ui.ui.state import Selection
 from adapter_ui.ui.visitor import for_visitor
 
 MOST_LABELS = 20
+SHOWN_NUMBERS = 16
 FORMS = {
     # task: the names of its two texts ("" hides the second) and an example of each
     "SEQ_CLS": ("Text", "Second text (only for pairs)", "I loved every minute of it.", ""),
@@ -140,20 +141,23 @@ def answer_view(answer: Prediction, text: str, pair: str) -> Markup:
 
 
 def marked(text: str, spans: list[tuple[int, int, str, float]]) -> Markup:
+    """The text with its spans marked, each with its label and score; white space around one stays outside."""
     parts, at = [], 0
     for start, end, label, score in sorted(spans):
-        if not at <= start < end <= len(text):
+        span = text[start:end].strip()
+        if not at <= start < end <= len(text) or not span:
             continue
+        start += text[start:end].index(span)
         parts.append(fill("{text}", text=text[at:start]))
         parts.append(
             fill(
-                '<mark title="{score}">{text}<b>{label}</b></mark>',
+                "<mark>{text}<b>{label} <small>{score}</small></b></mark>",
                 score=f"{score:.3f}",
-                text=text[start:end],
+                text=span,
                 label=label,
             )
         )
-        at = end
+        at = start + len(span)
     return fill('<p class="marked">{parts}{rest}</p>', parts=join(parts), rest=text[at:])
 
 
@@ -162,7 +166,9 @@ def embedding_view(answer: Prediction, text: str, pair: str) -> Markup:
     figures = stats(
         [("dimensions", f"{len(answer.embedding):,}"), ("pooling", answer.pooling or format.UNKNOWN)]
     )
-    vectors = join(vector(values) for values in (answer.embedding, answer.pair_embedding) if values)
+    names = ("Text", "Second text")
+    both = zip(names, (answer.embedding, answer.pair_embedding), strict=True)
+    vectors = join(vector(name, values) for name, values in both if values)
     return fill("{similarity}{figures}{vectors}", similarity=alike(answer), figures=figures, vectors=vectors)
 
 
@@ -171,15 +177,25 @@ def alike(answer: Prediction) -> Markup:
         return Markup("")
     cosine = f"{answer.similarity:.3f}"
     return fill(
-        '<div class="label-row"><span>similarity</span>{bar}<span class="figure">{cosine}</span></div>',
+        '<div class="label-row"><span>similarity</span>{bar}<span class="figure">{cosine}</span></div>'
+        '<p class="hint">The cosine between both embeddings: 1 is the same direction, 0 has nothing in '
+        "common, below 0 points away. Compare it with that of other texts, not with 1.</p>",
         bar=meter(answer.similarity, f"cosine similarity {cosine}", "accent"),
         cosine=cosine,
     )
 
 
-def vector(values: Sequence[float]) -> Markup:
-    first = ", ".join(f"{value:.4f}" for value in values[:16])
-    return fill('<pre class="vector">[{first}, …]</pre>', first=first)
+def vector(name: str, values: Sequence[float]) -> Markup:
+    """The first numbers of an embedding; the button copies all of them."""
+    first = ", ".join(f"{value:.4f}" for value in values[:SHOWN_NUMBERS])
+    return fill(
+        '<div class="vector"><p>{name}<button type="button" class="copy" data-copy="text" data-text="{all}" '
+        'aria-label="Copy the embedding of {name}">Copy all</button></p><pre>[{first}{rest}]</pre></div>',
+        name=name,
+        all=f"[{', '.join(f'{value:.6g}' for value in values)}]",
+        first=first,
+        rest=", …" if len(values) > SHOWN_NUMBERS else "",
+    )
 
 
 def text_view(answer: Prediction, text: str, pair: str) -> Markup:
