@@ -75,3 +75,52 @@ def test_a_person_mixes_what_is_compared_and_finds_it_in_the_library(app, page: 
     row.get_by_role("button", name="Delete").click()
     row.get_by_role("button", name="Really delete?").click()
     expect(page.locator("#library-mixes")).to_contain_text("No mixes")
+
+
+def mixed(client: Client, name: str) -> str:
+    parts = [{"adapter": NARROW, "weight": 1}, {"adapter": WIDE, "weight": 1.5}]
+    return client.submit(parts=parts, name=name, combination="svd", api_name="/mix").result(60)["adapter"]
+
+
+def test_a_mix_answers_as_an_arm_beside_its_base_and_its_parts(app):
+    """Each arm says what it says alone, and strength 0 of the mix is the base to the last bit."""
+    client = Client(app.url, verbose=False)
+    mix = mixed(client, "as-an-arm")
+    greedy = {"prompt": "Hello", "precision": "fp32", "temperature": 0, "max_new_tokens": 12}
+    arms = [{"adapter": ""}, {"adapter": NARROW}, {"adapter": mix}, {"adapter": mix, "strength": 0}]
+    *_, last = client.submit(arms=arms, **greedy, api_name="/compare")
+    assert all(one["done"] and not one["error"] and not one["takes_turns"] for one in last)
+    base, part, whole, silent = (one["text"] for one in last)
+    assert silent == base
+    assert len({base, part, whole}) == 3
+    for adapter, text in ((NARROW, part), (mix, whole)):
+        assert client.submit(adapter=adapter, **greedy, api_name="/generate").result(60) == text
+    alone = {"adapter": "", "base_model": "tiny-org/tiny-llama"}
+    assert client.submit(**alone, **greedy, api_name="/generate").result(60) == base
+
+
+def test_a_person_asks_base_adapter_and_mix_side_by_side(app, page: Page):
+    mix = mixed(Client(app.url, verbose=False), "beside")
+    page.goto(f"{app.url}?adapter={NARROW}&tab=generate")
+    expect(page.locator("#arm-bar")).to_contain_text("2 arms", timeout=MINUTE)
+    page.get_by_role("button", name="+ Add an arm").click()
+    page.locator("#arm-menu").get_by_role("button", name=mix).click()
+    expect(page.locator("#arm-bar")).to_contain_text("3 arms")
+    expect(page.locator("#arm-head-3")).to_contain_text("beside")
+    page.locator("#sampling").get_by_role("button").first.click()
+    fill_in(page.locator("#temperature input[type=number]"), "0")
+    fill_in(page.locator("#max-new-tokens input[type=number]"), "12")
+    fill_in(page.locator("#question textarea"), "Hello")
+    page.locator("#send").click()
+    for column in (1, 2, 3):
+        expect(page.locator(f"#stats-{column}")).to_contain_text("tok/s", timeout=2 * MINUTE)
+    expect(page.locator("#send")).to_be_visible(timeout=MINUTE)
+    said = [page.locator(f"#chat-{column} .bot.message").last.inner_text() for column in (1, 2, 3)]
+    assert len(set(said)) == 3
+    expect(page.locator("#stats-1 .takes-turns, #stats-3 .takes-turns")).to_have_count(0)
+    expect(page.locator("#stats-3 .departs")).to_be_visible()
+    assert f"{mix}~1" in page.evaluate("new URL(location.href).searchParams.get('arms')")
+
+    page.reload()
+    expect(page.locator("#arm-head-3")).to_contain_text("beside", timeout=MINUTE)
+    expect(page.locator("#chat-3 .bot.message").last).to_have_text(said[2])
