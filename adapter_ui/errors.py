@@ -24,6 +24,7 @@
     - WorkerHung              it missed its deadline; it is restarted
     - ModelFailure            the model raised while it loaded or ran
   + TooManyRequests           the visitor has as many requests running and waiting as one may have
+    - Crowded                 all visitors together have as many as the app takes
   + Cancelled                 the user stopped it
   + UnknownRun                no such fine-tuning run
 
@@ -152,6 +153,10 @@ class ModelFailure(EngineError):
 
 class TooManyRequests(AdapterUIError):
     code = "too_many_requests"
+
+
+class Crowded(TooManyRequests):
+    code = "crowded"
 
 
 class Cancelled(AdapterUIError):

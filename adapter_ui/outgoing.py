@@ -136,6 +136,15 @@ class Outgoing:
         write_zip(target, {path.name: path for path in folder.iterdir()})
         return target
 
+    def merge_and_zip(self, adapter: str, base_model: str = "") -> Iterator[Progress | Path]:
+        """Merge, which is quick where it was done before, and give the merged model as one file."""
+        for event in self.merge(adapter, base_model):
+            if isinstance(event, Progress):
+                yield event
+            else:
+                yield Progress("zip", f"Packing {event.folder}")
+                yield self.zipped(event)
+
     def forget(self, ref: AdapterRef) -> None:
         """Remove what was written of an adapter that is gone."""
         if ref.source is Source.RUN:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from adapter_ui.admission import Admission
+from adapter_ui.admission import Admissions
 from adapter_ui.answers import Answers, free_memory, unload
 from adapter_ui.arms import all_waiting, check_asked, check_question, compare
 from adapter_ui.catalog.catalog import Catalog
@@ -61,8 +61,8 @@ from adapter_ui.tuning import TuningService
 class AdapterService(TuningService):
     """Finds, inspects, loads, tries and tunes adapters, with one catalog, one engine and one table of runs.
 
-    What uses a model takes the `visitor` who asks, and raises TooManyRequests when one asks for too much at
-    once; "" is not limited.
+    What uses or makes a model, or may take long, takes the `visitor` who asks. It raises TooManyRequests when
+    one asks for too much at once, and Crowded when all of them do; "" is not limited.
     """
 
     def __init__(self, settings: Settings, catalog: Catalog, engine: protocol.Engine) -> None:
@@ -71,7 +71,7 @@ class AdapterService(TuningService):
         self.engine = engine
         self.provision = Provision(settings, catalog, partial(free_memory, engine))
         self.answers = Answers(self.provision, engine)
-        self.admission = Admission()
+        self.admissions = Admissions()
         self.mixer = Mixer(settings, self.answers)
         self.preparation = Preparation(self.provision)
         self.run_table = Runs(settings.runs, self.preparation.training)
@@ -155,7 +155,7 @@ class AdapterService(TuningService):
         Raises DoesNotFit first when memory is too small, naming the largest precision that fits.
         """
         events = self.answers.load(adapter, precision, base_model, model_class)
-        return self.admission.admitted(visitor, events)
+        return self.admissions.requests.admitted(visitor, events)
 
     def warm(self) -> None:
         """Start the model worker ahead of a load that is likely to come; returns at once."""
@@ -164,11 +164,14 @@ class AdapterService(TuningService):
     def loaded(self) -> tuple[LoadedBase, ...]:
         return self.engine.loaded()
 
-    def unload(self, base: str, precision: Precision) -> None:
-        """Free a base and its adapters. Raises InvalidInput when it is not loaded."""
-        if not any((entry.base, entry.precision) == (base, precision) for entry in self.engine.loaded()):
-            raise InvalidInput(f"{base} in {precision.value} is not loaded.", field="base")
-        unload(self.engine, base, precision)
+    def unload(self, base: str, precision: Precision, *, visitor: str = "") -> None:
+        """Free a base and its adapters, once the answers on it have ended. Raises InvalidInput when it is not
+        loaded.
+        """
+        with self.admissions.errands.waited(visitor):
+            if not any((entry.base, entry.precision) == (base, precision) for entry in self.engine.loaded()):
+                raise InvalidInput(f"{base} in {precision.value} is not loaded.", field="base")
+            unload(self.engine, base, precision)
 
     def memory(self) -> MemoryUse:
         return replace(machine_memory(), worker=self.engine.process_memory())
@@ -196,7 +199,7 @@ class AdapterService(TuningService):
         events = self.answers.generate(
             adapter, messages, options, precision, strength, base_model, model_class
         )
-        return self.admission.admitted(visitor, events)
+        return self.admissions.requests.admitted(visitor, events)
 
     def compare(
         self,
@@ -214,7 +217,7 @@ class AdapterService(TuningService):
         """
         check_asked(asked)
         answers = compare(self.answers, asked, options, precision, base_model)
-        return self.admission.admitted(visitor, answers, partial(all_waiting, asked))
+        return self.admissions.requests.admitted(visitor, answers, partial(all_waiting, asked))
 
     def predict(
         self,
@@ -230,12 +233,13 @@ class AdapterService(TuningService):
         if not text.strip():
             raise InvalidInput("There is no text to read; write some.", field="text")
         events = self.answers.predict(adapter, text, text_pair, precision, model_class)
-        return self.admission.admitted(visitor, events)
+        return self.admissions.requests.admitted(visitor, events)
 
-    def mix(self, recipe: MixRecipe) -> Iterator[Progress | AdapterRef]:
+    def mix(self, recipe: MixRecipe, *, visitor: str = "") -> Iterator[Progress | AdapterRef]:
         """Combine LoRAs of one base into a new adapter, with progress; the last item is its ref."""
-        return self.mixer.mix(recipe)
+        return self.admissions.made(visitor, self.mixer.mix(recipe))
 
-    def delete_mix(self, name: str) -> None:
-        """Remove a mix. Raises NotFoundOrPrivate."""
-        self.mixer.delete(name)
+    def delete_mix(self, name: str, *, visitor: str = "") -> None:
+        """Remove a mix, once no answer is written with it. Raises NotFoundOrPrivate."""
+        with self.admissions.errands.waited(visitor):
+            self.mixer.delete(name)

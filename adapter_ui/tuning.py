@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.admission import Admission
+from adapter_ui.admission import Admissions
 from adapter_ui.answers import Answers
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.domain import (
     AdapterRef,
+    Merged,
     Preflight,
     Progress,
+    Pushed,
     RunState,
     RunStatus,
     Source,
@@ -44,7 +46,7 @@ class TuningService:
     catalog: Catalog
     preparation: Preparation
     answers: Answers
-    admission: Admission
+    admissions: Admissions
     timing: Timing
     run_table: Runs
     outgoing: Outgoing
@@ -53,9 +55,11 @@ class TuningService:
         """Rows of pasted text or of an uploaded CSV, TSV, JSON, JSONL, Parquet or TXT file."""
         return read_table(source)
 
-    def fetch_dataset(self, wanted: DatasetRef, folder: Path) -> Iterator[Progress | Path]:
+    def fetch_dataset(
+        self, wanted: DatasetRef, folder: Path, *, visitor: str = ""
+    ) -> Iterator[Progress | Path]:
         """Download rows of a dataset on the Hub into the folder; the last item is the file to read."""
-        return fetch_rows(self.catalog.hub, wanted, folder)
+        return self.admissions.errands.admitted(visitor, fetch_rows(self.catalog.hub, wanted, folder))
 
     def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
         """The first rows as the base's own tokens, and which of them would be learned."""
@@ -79,7 +83,7 @@ class TuningService:
     def company(self) -> str:
         """What else keeps this machine busy now, in words; "" for nothing."""
         training = any(run.state is RunState.RUNNING for run in self.runs())
-        return "another run" if training else "an answer" if self.admission.lines else ""
+        return "another run" if training else "another request" if self.admissions.requests.lines else ""
 
     def row_facts(self, recipe: Mapping[str, Any], data: str | Path) -> RowFacts:
         """What the defaults of a recipe's fields have to know of the rows."""
@@ -127,10 +131,35 @@ class TuningService:
         """Give a run a title, "" for its recipe's name, and notes."""
         return self.run_table.rename(run_id, title, notes)
 
-    def export_run(self, run_id: str, format: str) -> Path:
+    def export_run(self, run_id: str, format: str, *, visitor: str = "") -> Path:
         """A zip of the run: its `adapter` as a plain PEFT folder, or a `script` that trains it again."""
-        self.run_table.status(run_id)
-        return self.outgoing.export_run(run_id, format)
+        with self.admissions.errands.waited(visitor):
+            self.run_table.status(run_id)
+            return self.outgoing.export_run(run_id, format)
+
+    def merge(self, adapter: str, base_model: str = "", *, visitor: str = "") -> Iterator[Progress | Merged]:
+        """Merge an adapter into its base, with progress; the last item is the merged model."""
+        return self.admissions.made(visitor, self.outgoing.merge(adapter, base_model))
+
+    def zip_merged(
+        self, adapter: str, base_model: str = "", *, visitor: str = ""
+    ) -> Iterator[Progress | Path]:
+        """A merged model as one file, merged first if need be; the last item is the file."""
+        return self.admissions.made(visitor, self.outgoing.merge_and_zip(adapter, base_model))
+
+    def push(
+        self,
+        adapter: str,
+        repo_id: str,
+        *,
+        private: bool,
+        overwrite: bool,
+        token: str,
+        visitor: str = "",
+    ) -> Iterator[Progress | Pushed]:
+        """Push an adapter of this machine to the Hub, with progress; the last item says where it lies."""
+        events = self.outgoing.push(adapter, repo_id, private=private, overwrite=overwrite, token=token)
+        return self.admissions.requests.admitted(visitor, events)
 
     def delete_run(self, run_id: str) -> None:
         self.run_table.delete(run_id)

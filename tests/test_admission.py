@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import pytest
 
-from adapter_ui.admission import Admission
+from adapter_ui.admission import Admission, Admissions
 from adapter_ui.domain import Progress
-from adapter_ui.errors import TooManyRequests
+from adapter_ui.errors import Crowded, TooManyRequests
 
 FIRST_IN_LINE = Progress("queue", "Waiting for your earlier request", 1, unit="requests")
 SECOND_IN_LINE = Progress("queue", "Waiting for your 2 earlier requests", 2, unit="requests")
@@ -187,3 +187,57 @@ def test_many_readers_at_once_never_run_two_of_one_visitor():
         reader.join(60)
     assert (len(most), max(most)) == (80, 1)
     assert admission.lines == {}
+
+
+def test_all_visitors_together_take_no_more_than_the_app_does():
+    admission = Admission(most=4)
+    _, adas, _ = begun(admission, "ada", 3)
+    _, (bobs,), _ = begun(admission, "bob", 1)
+    refused = Work()
+    with pytest.raises(Crowded, match="4 requests of all visitors are running or waiting"):
+        next(admission.admitted("eve", refused.events()))
+    with pytest.raises(Crowded):
+        next(admission.admitted("bob", refused.events()))
+    with pytest.raises(TooManyRequests, match="You have 1 request running and 2 waiting"):
+        next(admission.admitted("ada", refused.events()))
+    assert not refused.begun
+    adas[1].close()
+    assert begun(admission, "eve", 1)[2] == ["work"]
+    assert next(bobs) == "work"
+    assert begun(admission, "", 9)[2] == ["work"] * 9
+
+
+def test_work_that_can_show_no_place_waits_for_its_turn():
+    admission, begins = Admission(), threading.Event()
+    _, (running,), _ = begun(admission, "ada", 1)
+
+    def work() -> None:
+        with admission.waited("ada"):
+            begins.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert not begins.wait(0.3)
+    running.close()
+    worker.join(10)
+    assert begins.is_set()
+    assert admission.lines == {}
+
+
+def test_what_makes_a_model_runs_alone_among_all_visitors_and_an_errand_waits_for_none_of_it():
+    admissions = Admissions()
+    works = [Work() for _ in range(4)]
+    streams = [admissions.made(name, work.events()) for name, work in zip("abaa", works, strict=True)]
+    first = [next(stream) for stream in streams[:3]]
+    assert first[0] == "work"
+    assert first[1] == Progress("queue", "Waiting for 1 earlier merge or mix", 1, unit="requests")
+    assert first[2] == FIRST_IN_LINE  # in the visitor's own line before it is in that of all
+    with admissions.errands.waited("a"):
+        pass
+    assert next(admissions.made("", works[3].events())) == "work"
+    streams[0].close()
+    assert next(streams[1]) == "work"
+    assert next(streams[2]).message == "Waiting for 1 earlier merge or mix"
+    for stream in streams:
+        stream.close()
+    assert not (admissions.requests.lines or admissions.workshop.lines or admissions.errands.lines)

@@ -20,13 +20,13 @@ from adapter_ui.ui.arguments import boolean, bound, checked_text, strings, whole
 from adapter_ui.ui.browsing.results import filled_page
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.mixing.endpoints import MixApi
+from adapter_ui.ui.page import MODELS
 from adapter_ui.ui.text_api import TextApi
 from adapter_ui.ui.tuning.data_api import DataApi
 from adapter_ui.ui.tuning.outgoing_api import OutgoingApi
 
 DEFAULT = ""
 LOOK_UPS = {"concurrency_limit": 16, "concurrency_id": "look-ups"}
-MODELS = {"concurrency_limit": 8, "concurrency_id": "models"}
 
 
 def public_api(service: AdapterService) -> None:
@@ -44,7 +44,6 @@ def public_api(service: AdapterService) -> None:
         api.pause_run,
         api.resume_run,
         api.delete_run,
-        mixes.delete_mix,
         outgoing.keep_checkpoint,
         outgoing.rename_run,
     ):
@@ -56,6 +55,7 @@ def public_api(service: AdapterService) -> None:
         api.compare,
         api.predict,
         mixes.mix,
+        mixes.delete_mix,
         outgoing.merge,
         outgoing.push,
     ):
@@ -64,10 +64,10 @@ def public_api(service: AdapterService) -> None:
     recipe, dataset, answer = gr.JSON(visible=False), gr.File(visible=False), gr.JSON(visible=False)
     trigger = gr.Button(visible=False)
     for endpoint in (api.check_finetune, api.finetune):
-        trigger.click(endpoint, [recipe, dataset], answer, api_name=endpoint.__name__, **LOOK_UPS)
+        trigger.click(endpoint, [recipe, dataset], answer, api_name=endpoint.__name__, **MODELS)
     wanted = [gr.Textbox("", visible=False) for _ in ("dataset", "config", "split", "revision")]
     fetch = DataApi(service).fetch_dataset
-    trigger.click(fetch, wanted, gr.File(visible=False), api_name=fetch.__name__, **LOOK_UPS)
+    trigger.click(fetch, wanted, gr.File(visible=False), api_name=fetch.__name__, **MODELS)
     names = [gr.Textbox(text, visible=False) for text in ("", "adapter", "", "")]
     trigger.click(outgoing.export, names, gr.File(visible=False), api_name="export", **MODELS)
 
@@ -168,10 +168,13 @@ class Api(TextApi):
         with shown_to_user():
             return [json_shapes.loaded_base(base) for base in self.service.loaded()]
 
-    def unload(self, base: str, precision: str = DEFAULT) -> list[dict[str, Any]]:
+    def unload(
+        self, base: str, precision: str = DEFAULT, request: gr.Request | None = None
+    ) -> list[dict[str, Any]]:
         """Free a base and its adapters; gives what is still in memory."""
         with shown_to_user():
-            self.service.unload(checked_text(base, "base"), self.precision(precision))
+            wanted = checked_text(base, "base"), self.precision(precision)
+            self.service.unload(*wanted, visitor=self.visitor(request))
             return self.loaded()
 
     def predict(
@@ -198,17 +201,21 @@ class Api(TextApi):
             for event in events:
                 yield json_shapes.prediction_event(event)
 
-    def check_finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
+    def check_finetune(
+        self, recipe: Any, dataset: str | None = None, request: gr.Request | None = None
+    ) -> dict[str, Any]:
         """What a fine-tune would do and need; takes up to two minutes, for steps are measured."""
-        with shown_to_user():
+        with shown_to_user(), self.service.admissions.errands.waited(self.visitor(request)):
             asked, data = self.job(recipe, dataset)
             found = self.service.check_finetune(asked, data)
             *_, found = self.service.time_finetune(found, data)
             return json_shapes.preflight(found)
 
-    def finetune(self, recipe: Any, dataset: str | None = None) -> dict[str, Any]:
+    def finetune(
+        self, recipe: Any, dataset: str | None = None, request: gr.Request | None = None
+    ) -> dict[str, Any]:
         """Start a fine-tune on the rows of a CSV, TSV, JSON, JSONL, Parquet or TXT file."""
-        with shown_to_user():
+        with shown_to_user(), self.service.admissions.errands.waited(self.visitor(request)):
             return {"run_id": self.service.finetune(*self.job(recipe, dataset))}
 
     def runs(self) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import gradio as gr
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.api import public_api
 from adapter_ui.ui.bar import bar
-from adapter_ui.ui.page import SETS_STATE, Page
+from adapter_ui.ui.page import MOST_THREADS, SETS_STATE, Page
 from adapter_ui.ui.state import ChosenClass, Selection
 from adapter_ui.ui.tabs.browse import browse_tab
 from adapter_ui.ui.tabs.finetune import finetune_tab
@@ -28,6 +28,10 @@ TABS = {
     "library": ("Library", library_tab),
 }
 HOUR = 3600
+MOST_SESSIONS = 400
+"""Gradio keeps 0.7 MB of each tab or script that was ever there, up to so many. The one not heard of for the
+longest time goes first; an open page is heard of every few seconds.
+"""
 # Fixed, because what a browser keeps has to be readable after a restart; it protects nothing.
 CONVERSATIONS, ROWS, RECIPE = "adapter-ui-conversations", "adapter-ui-rows", "adapter-ui-recipe"
 
@@ -71,8 +75,10 @@ def restore(request: gr.Request) -> tuple[str, ChosenClass, Any]:
 
 
 def queue_options() -> dict[str, Any]:
-    """What `demo.queue` is given: bounded, so that one visitor's jobs cannot pile up without end."""
-    return {"max_size": 64, "default_concurrency_limit": 4}
+    """What `demo.queue` is given: bounded, so that events cannot pile up without end. Those of models never
+    wait here (see page.MODEL_SLOTS).
+    """
+    return {"max_size": 256, "default_concurrency_limit": 4}
 
 
 def launch_options() -> dict[str, Any]:
@@ -84,6 +90,8 @@ def launch_options() -> dict[str, Any]:
         "head": f'<meta name="color-scheme" content="light dark"><script>{script}</script>',
         "footer_links": ["api"],
         "share": False,
+        "max_threads": MOST_THREADS,
+        "state_session_capacity": MOST_SESSIONS,
         "show_error": False,
         "max_file_size": "20mb",
         "allowed_paths": [],

@@ -9,7 +9,7 @@ from functools import partial
 import gradio as gr
 from markupsafe import Markup
 
-from adapter_ui.domain import LoadedBase, MemoryUse
+from adapter_ui.domain import LoadedBase, MemoryUse, Precision
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
@@ -50,10 +50,9 @@ class MemorySampler:
 def bar(service: AdapterService, page: Page) -> None:
     """Build the bar where it is called."""
     sampler = MemorySampler(service)
-    area = html(
-        partial(render_bar, sampler, Selection()), elem_id="bar", js_on_load="adapterUI.bar(element, watch)"
-    )
+    area = html(elem_id="bar", js_on_load="adapterUI.bar(element, watch)")
     render = partial(render_bar, sampler)
+    page.load(render, page.selected, area, **INSTANT)
     gr.Timer(TICK_SECONDS).tick(render, page.selected, area, **INSTANT)
     page.selected.change(render, page.selected, area, **INSTANT)
 
@@ -83,7 +82,7 @@ def selected_chip(selected: Selection) -> Markup:
         return Markup('<span class="muted">no adapter selected</span>')
     return fill(
         '<span class="chip" title="Selected adapter {ref}{as_class}"><i class="dot"></i>'
-        "{ref}{as_class}</span>",
+        '<span class="cut">{ref}{as_class}</span></span>',
         ref=selected.ref,
         as_class=f" as {selected.model_class}" if selected.model_class else "",
     )
@@ -92,18 +91,21 @@ def selected_chip(selected: Selection) -> Markup:
 def loaded_chip(loaded: tuple[LoadedBase, ...]) -> Markup:
     if not loaded:
         return Markup('<span class="muted">nothing loaded</span>')
+    copies: dict[tuple[str, Precision], list[str]] = {}
+    for one in loaded:  # a base may be there in several classes
+        copies.setdefault((one.base, one.precision), []).extend(one.adapters)
     return join(
         fill(
-            '<span class="chip chip-quiet" title="{base} on {device}: {adapters}">{name} · '
-            "{precision}{count}</span>",
-            base=one.base,
-            device=one.device,
-            adapters=", ".join(one.adapters) or "no adapters",
-            name=format.short_name(one.base)[1],
-            precision=one.precision.value,
-            count=f" · {format.plural(len(one.adapters), 'adapter')}" if one.adapters else "",
+            '<span class="chip chip-quiet" title="{base} on {device}: {adapters}"><span class="cut">{name} · '
+            "{precision}{count}</span></span>",
+            base=base,
+            device=loaded[-1].device,
+            adapters=", ".join(adapters) or "no adapters",
+            name=format.short_name(base)[1],
+            precision=precision.value,
+            count=f" · {format.plural(len(adapters), 'adapter')}" if adapters else "",
         )
-        for one in loaded[-2:]
+        for (base, precision), adapters in list(copies.items())[-2:]
     )
 
 

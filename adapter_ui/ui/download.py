@@ -10,13 +10,19 @@ from pathlib import Path
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder
 
-from adapter_ui.domain import AdapterRef, Merged, Source
+from adapter_ui.domain import AdapterRef, Source
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 
 
 def exported_file(
-    service: AdapterService, run_id: str, format: str, adapter: str = "", base_model: str = ""
+    service: AdapterService,
+    run_id: str,
+    format: str,
+    adapter: str = "",
+    base_model: str = "",
+    *,
+    visitor: str = "",
 ) -> str:
     """Write the run, or the adapter merged, and give the path of the copy to serve.
 
@@ -25,7 +31,8 @@ def exported_file(
     if bool(run_id) == bool(adapter):
         raise InvalidInput("Name a run by run_id, or an adapter, and not both.", field="run_id")
     if format == "merged":
-        return merged_file(service, adapter or str(AdapterRef(Source.RUN, run_id)), base_model)
+        ref = adapter or str(AdapterRef(Source.RUN, run_id))
+        return merged_file(service, ref, base_model, visitor=visitor)
     if adapter:
         ref = AdapterRef.parse(adapter)
         if ref.source is not Source.RUN:
@@ -34,12 +41,12 @@ def exported_file(
                 field="adapter",
             )
         run_id = ref.name
-    return served(service.export_run(run_id, format))
+    return served(service.export_run(run_id, format, visitor=visitor))
 
 
-def merged_file(service: AdapterService, adapter: str, base_model: str) -> str:
-    found = [event for event in service.outgoing.merge(adapter, base_model) if isinstance(event, Merged)]
-    return served(service.outgoing.zipped(found[-1]))
+def merged_file(service: AdapterService, adapter: str, base_model: str, *, visitor: str = "") -> str:
+    *_, path = service.zip_merged(adapter, base_model, visitor=visitor)
+    return served(path)
 
 
 def served(path: Path) -> str:

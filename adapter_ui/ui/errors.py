@@ -19,6 +19,7 @@ from adapter_ui.errors import (
     BadAdapter,
     BaseUnavailable,
     Cancelled,
+    Crowded,
     DoesNotFit,
     EngineError,
     GatedRepo,
@@ -52,6 +53,7 @@ SHOWN_AS: dict[type[AdapterUIError], tuple[str, float]] = {
     WorkerHung: ("The model did not answer", LONG),
     EngineError: ("The model failed", LONG),
     TooManyRequests: ("One thing at a time", SHORT),
+    Crowded: ("The app is busy", LONG),
     UnknownRun: ("No such run", SHORT),
     AdapterUIError: ("That did not work", LONG),
 }

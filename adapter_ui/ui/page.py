@@ -8,14 +8,29 @@ from typing import Any
 
 import gradio as gr
 
+from adapter_ui.admission import MOST_ERRANDS, MOST_REQUESTS
+
 LOOK_UP: dict[str, Any] = {
     "concurrency_limit": 16,
     "concurrency_id": "page-look-ups",
     "api_visibility": "private",
 }
 """Events that only look something up."""
-MODEL: dict[str, Any] = {"concurrency_limit": 8, "concurrency_id": "page-models", "api_visibility": "private"}
-"""Events that use a model; the service decides what really runs at once."""
+MODEL_SLOTS = MOST_REQUESTS + MOST_ERRANDS + 16
+"""As many as the service takes at once, and room for those whom it refuses."""
+MODELS: dict[str, Any] = {"concurrency_limit": MODEL_SLOTS, "concurrency_id": "models"}
+MODEL: dict[str, Any] = {**MODELS, "api_visibility": "private"}
+"""Events that use a model, or may take long; the service decides what really runs at once, and says so. One
+line with the endpoints: in a line of Gradio's own, people would wait without being told.
+"""
+CHECK: dict[str, Any] = {
+    "concurrency_limit": 4,
+    "concurrency_id": "checks",
+    "api_visibility": "private",
+}
+"""Events that start a process to look at a model, one after the other; the overlay shows the place."""
+MOST_THREADS = MODEL_SLOTS + 80
+"""Every event that runs has a thread: those of models, twice 16 look-ups, checks, and instant ones."""
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 INSTANT: dict[str, Any] = {"queue": False, **QUIET}
 """Events that answer within milliseconds: not queued, no overlay. They must not set a gr.State that others

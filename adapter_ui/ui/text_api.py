@@ -19,7 +19,7 @@ from adapter_ui.ui.arguments import (
     precision_of,
 )
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.visitor import visitor_of
+from adapter_ui.ui.visitor import who_asks
 
 
 class TextApi:
@@ -115,4 +115,4 @@ class TextApi:
 
     def visitor(self, request: gr.Request | None) -> str:
         """Who asks, for the service's fairness."""
-        return visitor_of(request, on_space=self.service.settings.on_space)
+        return who_asks(self.service, request)

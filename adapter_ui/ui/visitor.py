@@ -79,6 +79,19 @@ def for_visitor(
     """
 
     def handler(request: gr.Request, *values: Any) -> Iterator[Any]:
-        yield from stream(service, *values, visitor=visitor_of(request, on_space=service.settings.on_space))
+        yield from stream(service, *values, visitor=who_asks(service, request))
 
     return handler
+
+
+def once_for_visitor(service: AdapterService, act: Callable[..., Any]) -> Callable[..., Any]:
+    """The event handler that calls `act(service, *values, visitor=…)` for the one who asks."""
+
+    def handler(request: gr.Request, *values: Any) -> Any:
+        return act(service, *values, visitor=who_asks(service, request))
+
+    return handler
+
+
+def who_asks(service: AdapterService, request: gr.Request | None) -> str:
+    return visitor_of(request, on_space=service.settings.on_space)

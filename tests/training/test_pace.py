@@ -128,8 +128,8 @@ def test_the_report_has_the_time_or_says_why_not(service: AdapterService) -> Non
 
 def test_what_else_uses_the_machine_is_said(service: AdapterService) -> None:
     assert service.company() == ""
-    with service.admission.turn("somebody"):
-        assert service.company() == "an answer"
+    with service.admissions.requests.turn("somebody"):
+        assert service.company() == "another request"
 
     def measuring() -> Generator[None, None, tuple[Pace, str]]:
         yield

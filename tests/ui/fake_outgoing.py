@@ -21,7 +21,7 @@ class FakeOutgoing:
     pause: float = 0.0
     pushed: list[tuple[str, str]] = field(default_factory=list)
 
-    def merge(self, adapter: str, base_model: str = "") -> Iterator[Progress | Merged]:
+    def merge(self, adapter: str, base_model: str = "", *, visitor: str = "") -> Iterator[Progress | Merged]:
         for message in ("Loading the base", "Merging the adapter into the base", "Writing the merged model"):
             yield Progress("merge", message)
             time.sleep(self.pause)
@@ -35,8 +35,22 @@ class FakeOutgoing:
             file.writestr("README.md", found.adapter)
         return archive
 
+    def zip_merged(
+        self, adapter: str, base_model: str = "", *, visitor: str = ""
+    ) -> Iterator[Progress | Path]:
+        *steps, found = self.merge(adapter, base_model)
+        yield from steps
+        yield self.zipped(found)
+
     def push(
-        self, adapter: str, repo_id: str, *, private: bool, overwrite: bool, token: str
+        self,
+        adapter: str,
+        repo_id: str,
+        *,
+        private: bool,
+        overwrite: bool,
+        token: str,
+        visitor: str = "",
     ) -> Iterator[Progress | Pushed]:
         if "/" not in repo_id:
             raise InvalidInput("repo_id must be account/name.", field="repo_id")

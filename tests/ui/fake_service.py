@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from adapter_ui.admission import Admissions
 from adapter_ui.catalog.comparison.together import compare_adapters
 from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.catalog.profiles.config import AdapterConfig
@@ -81,6 +82,11 @@ class FakeService:
     outgoing: FakeOutgoing = field(default_factory=FakeOutgoing)
     catalog: FakeBases = field(default_factory=FakeBases)
     settings: Settings = field(default_factory=lambda: Settings(home=Path("nowhere")))
+
+    def __post_init__(self) -> None:
+        self.admissions = Admissions()
+        self.merge, self.zip_merged = self.outgoing.merge, self.outgoing.zip_merged
+        self.push = self.outgoing.push
 
     def close(self) -> None:
         self.in_memory.clear()
@@ -205,7 +211,7 @@ class FakeService:
     def loaded(self) -> tuple[LoadedBase, ...]:
         return tuple(self.in_memory)
 
-    def unload(self, base: str, precision: Precision) -> None:
+    def unload(self, base: str, precision: Precision, *, visitor: str = "") -> None:
         self.in_memory = [one for one in self.in_memory if (one.base, one.precision) != (base, precision)]
 
     def memory(self) -> MemoryUse:
@@ -303,7 +309,9 @@ class FakeService:
     def read_table(self, source: str | Path) -> Table:
         return read_table(source)
 
-    def fetch_dataset(self, wanted: DatasetRef, folder: Path) -> Iterator[Progress | Path]:
+    def fetch_dataset(
+        self, wanted: DatasetRef, folder: Path, *, visitor: str = ""
+    ) -> Iterator[Progress | Path]:
         if self.unreachable:
             raise HubUnreachable("The Hub cannot be reached; check the connection and try again.")
         for done in (0, 40_000):
@@ -411,7 +419,7 @@ class FakeService:
         self.tuned[run_id] = replace(self.run(run_id), state=RunState.RUNNING, message="Resuming")
         return self.tuned[run_id]
 
-    def export_run(self, run_id: str, format: str) -> Path:
+    def export_run(self, run_id: str, format: str, *, visitor: str = "") -> Path:
         archive = Path(tempfile.mkdtemp()) / f"{run_id}-{format}.zip"
         with zipfile.ZipFile(archive, "w") as file:
             file.writestr("README.md", self.run(run_id).name)

@@ -10,13 +10,14 @@ import fastapi
 import gradio as gr
 import pytest
 
-from adapter_ui.ui.app import build_page
+from adapter_ui.admission import MOST_ERRANDS, MOST_REQUESTS
+from adapter_ui.ui.app import build_page, launch_options, queue_options
 from adapter_ui.ui.visitor import for_visitor, visitor_of
 from tests.ui.fake_service import FakeService
 
 PROXY, ADA, BOB = "10.16.3.80", "93.184.216.34", "151.101.1.69"
 
-MODEL_EVENTS = ("models", "page-models")
+MODEL_EVENTS = "models"
 
 
 def request(
@@ -101,9 +102,16 @@ def test_a_handler_is_told_who_asks_and_passes_its_values_on():
     assert told == [visitor_of(request(session="tab"), on_space=False), "closed"]
 
 
-def test_every_event_that_asks_a_model_is_told_who_asks():
-    """Those that are not make or send files, or free memory: they run by themselves, beside the model."""
-    events = [fn for fn in build_page(FakeService()).fns.values() if fn.concurrency_id in MODEL_EVENTS]
-    not_told = {one.fn.__name__ for one in events if "request" not in inspect.signature(one.fn).parameters}
-    assert not_told == {"begin", "mix", "merge", "push", "export", "unload"}
-    assert len(events) > len(not_told)
+def test_every_event_that_may_take_long_is_told_who_asks_and_waits_in_no_line_of_gradio():
+    events = [fn for fn in build_page(FakeService()).fns.values() if fn.concurrency_id == MODEL_EVENTS]
+    assert len(events) > 20
+    assert all("request" in inspect.signature(one.fn).parameters for one in events)
+    assert all(one.concurrency_limit > MOST_REQUESTS + MOST_ERRANDS for one in events)
+
+
+def test_each_event_that_runs_finds_a_thread():
+    queued = [fn for fn in build_page(FakeService()).fns.values() if fn.queue]
+    limits = {fn.concurrency_id: fn.concurrency_limit for fn in queued}
+    usual = queue_options()["default_concurrency_limit"]
+    at_once = sum(usual if one == "default" else one for one in limits.values())
+    assert at_once < launch_options()["max_threads"]

@@ -16,6 +16,7 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import fill, notice, progress
 from adapter_ui.ui.mixing.form import mix_form, options_for, recipe_of, weights_for
 from adapter_ui.ui.page import INSTANT, MODEL, SETS_STATE, Page, html
+from adapter_ui.ui.visitor import for_visitor
 
 WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"
 HINT = Markup(
@@ -43,13 +44,20 @@ def mix_panel(
     def follow(question: Any) -> list[Any]:
         return [*weights_for(refs_of(question)), ""]
 
-    def begin(question: Any, *values: Any) -> Iterator[tuple[Any, Any, Markup]]:
-        yield from mix(service, refs_of(question), values)
+    def begin(
+        service: AdapterService, question: Any, *values: Any, visitor: str
+    ) -> Iterator[tuple[Any, Any, Markup]]:
+        yield from mix(service, refs_of(question), values, visitor=visitor)
 
     asked.change(follow, asked, [panel, *form.weights, result], **INSTANT)
     form.combination.input(options_for, form.combination, form.options, **INSTANT)
     mixing = gr.on(
-        [start.click, form.name.submit], begin, [asked, *form.values], shown, show_progress="hidden", **MODEL
+        [start.click, form.name.submit],
+        for_visitor(service, begin),
+        [asked, *form.values],
+        shown,
+        show_progress="hidden",
+        **MODEL,
     )
     mixing.failure(stopped, None, shown, **INSTANT)
     cancel.click(stopped, None, shown, cancels=[mixing], **INSTANT)
@@ -57,7 +65,7 @@ def mix_panel(
 
 
 def mix(
-    service: AdapterService, refs: Sequence[str], values: Sequence[Any]
+    service: AdapterService, refs: Sequence[str], values: Sequence[Any], *, visitor: str = ""
 ) -> Iterator[tuple[Any, Any, Markup]]:
     """Mix with progress; closing the stream stops it."""
     idle, busy = (
@@ -67,7 +75,7 @@ def mix(
     with shown_to_user():
         recipe = recipe_of(refs, values)
         yield *busy, progress(Progress("start", "Starting"))
-        for event in service.mix(recipe):
+        for event in service.mix(recipe, visitor=visitor):
             if isinstance(event, Progress):
                 yield *busy, progress(event)
             else:

@@ -13,7 +13,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.training.defaults import RowFacts
 from adapter_ui.training.methods import METHODS
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.page import CHECK, INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.tuning.check import NOT_CHECKED
 from adapter_ui.ui.tuning.checking import check_events
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
@@ -91,7 +91,7 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     default_events(service, partial(job_of, names), job, *asked, rows, recipe_tab.select)
     timing = check_events(service, partial(job_of, names), job, check_tab, report, start)
     shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
-    starting = {"show_progress": "minimal", **LOOK_UP}
+    starting = {"show_progress": "minimal", **CHECK}
     start.click(partial(begin, service, names), job, [shown, steps, start], cancels=[timing], **starting)
     page.load(partial(first_step, service), None, steps, **INSTANT)
 

@@ -17,9 +17,10 @@ from adapter_ui.ui.browsing.results import filled_page
 from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
-from adapter_ui.ui.page import LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.page import LOOK_UP, MODEL, Page, html
 from adapter_ui.ui.run_states import STATE_BADGES
 from adapter_ui.ui.tuning.take_away import keeps
+from adapter_ui.ui.visitor import who_asks
 
 WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"
 NOTHING_LOADED = empty("Nothing in memory", "A model is loaded when you load or try an adapter.")
@@ -38,21 +39,23 @@ def library_tab(service: AdapterService, page: Page) -> None:
     quiet = {**LOOK_UP, "show_progress": "hidden"}
     gr.on([page.tabs.change, page.load], show, None, parts, **quiet)
 
-    def act(event: gr.EventData) -> tuple[Any, Any]:
-        return acted(service, str(event.name), str(event.value))
+    def act(request: gr.Request, event: gr.EventData) -> tuple[Any, Any]:
+        return acted(service, str(event.name), str(event.value), visitor=who_asks(service, request))
 
+    # an unload waits for the answers on its base, so it takes no place of the look-ups
     for part in parts:
-        part.act(act, None, [page.asked, page.tabs], **SETS_STATE).success(show, None, parts, **quiet)
+        acting = part.act(act, None, [page.asked, page.tabs], show_progress="hidden", **MODEL)
+        acting.success(show, None, parts, **quiet)
 
 
-def acted(service: AdapterService, name: str, value: str) -> tuple[Any, Any]:
+def acted(service: AdapterService, name: str, value: str, *, visitor: str = "") -> tuple[Any, Any]:
     """Do what a button of a row asks: unload, delete, keep a checkpoint, or show an adapter."""
     with shown_to_user():
         if name == "unload":
             base, _, precision = value.rpartition(" ")
-            service.unload(base, Precision(precision))
+            service.unload(base, Precision(precision), visitor=visitor)
         elif name == "delete":
-            delete(service, value)
+            delete(service, value, visitor)
         elif name == "keep":
             service.keep_checkpoint(value)
         elif name in ("browse", "generate"):
@@ -62,11 +65,11 @@ def acted(service: AdapterService, name: str, value: str) -> tuple[Any, Any]:
         return gr.skip(), gr.skip()
 
 
-def delete(service: AdapterService, value: str) -> None:
+def delete(service: AdapterService, value: str, visitor: str) -> None:
     """Delete a mix by its ref, or a run by its id."""
     source, _, name = value.partition(":")
     if source == Source.MIX:
-        service.delete_mix(name)
+        service.delete_mix(name, visitor=visitor)
     else:
         service.delete_run(value)
 
@@ -87,7 +90,7 @@ def loaded_rows(loaded: Iterable[LoadedBase]) -> Markup:
         (
             library_row(
                 one.base,
-                [badge(one.precision.value, "method"), badge(one.device)],
+                [badge(one.precision.value, "method"), badge(one.device), badge(one.model_class)],
                 ", ".join(one.adapters) or "no adapters on it",
                 format.size(one.measured_bytes),
                 [("unload", f"{one.base} {one.precision.value}", "Unload")],

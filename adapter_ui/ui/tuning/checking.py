@@ -11,7 +11,7 @@ import gradio as gr
 from adapter_ui.domain import Preflight
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.page import INSTANT, LOOK_UP
+from adapter_ui.ui.page import CHECK, INSTANT
 from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
 
 Job = Callable[[tuple[Any, ...]], tuple[dict[str, Any], Any]]
@@ -28,7 +28,7 @@ def check_events(
 ) -> gr.events.Dependency:
     """Check when the tab is opened; gives the event that measures, which a start or a new check ends."""
     found = gr.State(None)
-    checking = {"trigger_mode": "always_last", "show_progress": "minimal", **LOOK_UP}
+    checking = {"trigger_mode": "always_last", "show_progress": "minimal", **CHECK}
     # the tab is selected by a click on it, and by the button that leads here
     checked = tab.select(partial(check, service, job_of), job, [report, start, found], **checking)
     checked.failure(

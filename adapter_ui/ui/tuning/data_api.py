@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gradio as gr
+
 from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.arguments import checked_text
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.tuning.hub_dataset import fetched_file
+from adapter_ui.ui.visitor import who_asks
 
 
 class DataApi:
@@ -15,9 +18,17 @@ class DataApi:
     def __init__(self, service: AdapterService) -> None:
         self.service = service
 
-    def fetch_dataset(self, dataset: str, config: str = "", split: str = "", revision: str = "") -> str:
+    def fetch_dataset(
+        self,
+        dataset: str,
+        config: str = "",
+        split: str = "",
+        revision: str = "",
+        request: gr.Request | None = None,
+    ) -> str:
         """The rows of a dataset on the Hub as one file, to be sent to `/check_finetune` and `/finetune`."""
         with shown_to_user():
             given = {"dataset": dataset, "config": config, "split": split, "revision": revision}
             wanted = DatasetRef(*(checked_text(text, field) for field, text in given.items()))
-            return next(found for found in fetched_file(self.service, wanted) if isinstance(found, str))
+            events = fetched_file(self.service, wanted, who_asks(self.service, request))
+            return next(found for found in events if isinstance(found, str))

@@ -5,34 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import gradio as gr
+
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
 from adapter_ui.ui.arguments import boolean, checked_text
 from adapter_ui.ui.download import exported_file
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.visitor import who_asks
 
 
 class OutgoingApi:
-    """The endpoints as methods: their names and arguments are the API's."""
+    """The endpoints as methods: their names and arguments are the API's, but for `request`, which Gradio
+    gives.
+    """
 
     def __init__(self, service: AdapterService) -> None:
         self.service = service
 
     def export(
-        self, run_id: str = "", format: str = "adapter", adapter: str = "", base_model: str = ""
+        self,
+        run_id: str = "",
+        format: str = "adapter",
+        adapter: str = "",
+        base_model: str = "",
+        request: gr.Request | None = None,
     ) -> str:
         """A zip of a run: format `adapter` is the plain PEFT folder, `script` trains it again without this
         app, `merged` is the base with the adapter in its weights, also of any other `adapter`.
         """
         with shown_to_user():
             given = {"run_id": run_id, "format": format, "adapter": adapter, "base_model": base_model}
-            return exported_file(self.service, *(checked_text(text, field) for field, text in given.items()))
+            texts = [checked_text(text, field) for field, text in given.items()]
+            return exported_file(self.service, *texts, visitor=who_asks(self.service, request))
 
-    def merge(self, adapter: str, base_model: str = "") -> Iterator[dict[str, Any]]:
+    def merge(
+        self, adapter: str, base_model: str = "", request: gr.Request | None = None
+    ) -> Iterator[dict[str, Any]]:
         """Merge an adapter into its base; streams progress, then the folder and the measured difference."""
         with shown_to_user():
             names = checked_text(adapter, "adapter"), checked_text(base_model, "base_model")
-            for event in self.service.outgoing.merge(*names):
+            for event in self.service.merge(*names, visitor=who_asks(self.service, request)):
                 yield json_shapes.outgoing_event(event)
 
     def push(
@@ -42,17 +55,19 @@ class OutgoingApi:
         private: bool = True,
         overwrite: bool = False,
         token: str = "",
+        request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Push an adapter of this machine to the Hub; streams progress, then the URL. The token is used for
         this call alone; "" is that of whoever started the app.
         """
         with shown_to_user():
-            events = self.service.outgoing.push(
+            events = self.service.push(
                 checked_text(adapter, "adapter"),
                 checked_text(repo_id, "repo_id"),
                 private=boolean(private, "private"),
                 overwrite=boolean(overwrite, "overwrite"),
                 token=checked_text(token, "token"),
+                visitor=who_asks(self.service, request),
             )
             for event in events:
                 yield json_shapes.outgoing_event(event)

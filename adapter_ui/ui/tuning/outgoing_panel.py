@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -20,8 +19,9 @@ from adapter_ui.ui import format
 from adapter_ui.ui.download import merged_file
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import fill, join, notice, progress
-from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, html
+from adapter_ui.ui.page import INSTANT, MODEL, html
 from adapter_ui.ui.tuning.take_away import save_when_ready
+from adapter_ui.ui.visitor import for_visitor, once_for_visitor
 
 NOTHING_KEPT = Markup('<p class="hint">Stopped: nothing was kept.</p>')
 MERGE_HINT = Markup(
@@ -88,22 +88,16 @@ def outgoing_events(service: AdapterService, panel: OutgoingPanel, shown: gr.Sta
     done = gr.State("")
     buttons = [panel.merge, panel.stop, panel.download]
     outputs = [*buttons, panel.merged, done]
-
-    # Gradio streams what is a generator itself, which a partial is not
-    def merge(run_id: str) -> Iterator[tuple[Any, ...]]:
-        yield from merging(service, run_id)
-
-    def push(run_id: str, *fields: Any) -> Iterator[tuple[Any, Markup]]:
-        yield from pushing(service, run_id, *fields)
-
-    running = panel.merge.click(merge, shown, outputs, show_progress="hidden", **MODEL)
+    stream = {"show_progress": "hidden", **MODEL}
+    running = panel.merge.click(for_visitor(service, merging), shown, outputs, **stream)
     running.failure(not_merged, None, outputs, **INSTANT)
     panel.stop.click(not_merged, None, outputs, cancels=[running], **INSTANT)
     file = gr.DownloadButton(visible="hidden")
-    save_when_ready(panel.download.click(partial(zipped, service), done, file, **LOOK_UP), file)
+    save_when_ready(panel.download.click(once_for_visitor(service, zipped), done, file, **MODEL), file)
     fields = [shown, panel.repo_id, panel.token, panel.private, panel.overwrite]
-    pushing_now = panel.push.click(push, fields, [panel.token, panel.pushed], show_progress="hidden", **MODEL)
-    pushing_now.failure(lambda: ("", ""), None, [panel.token, panel.pushed], **INSTANT)
+    shown_of_push = [panel.token, panel.pushed]
+    pushing_now = panel.push.click(for_visitor(service, pushing), fields, shown_of_push, **stream)
+    pushing_now.failure(lambda: ("", ""), None, shown_of_push, **INSTANT)
 
 
 def panel_shown(run: RunStatus | None) -> gr.Accordion:
@@ -114,12 +108,12 @@ def looks(*, busy: bool, ready: bool = False) -> tuple[gr.Button, gr.Button, gr.
     return gr.Button(visible=not busy), gr.Button(visible=busy), gr.Button(visible=ready)
 
 
-def merging(service: AdapterService, run_id: str) -> Iterator[tuple[Any, ...]]:
+def merging(service: AdapterService, run_id: str, *, visitor: str = "") -> Iterator[tuple[Any, ...]]:
     """Merge with progress; closing the stream stops it."""
     ref = str(AdapterRef(Source.RUN, run_id))
     with shown_to_user():
         yield *looks(busy=True), progress(Progress("merge", "Starting to merge")), ""
-        for event in service.outgoing.merge(ref):
+        for event in service.merge(ref, visitor=visitor):
             if isinstance(event, Merged):
                 yield *looks(busy=False, ready=True), merged_view(event), ref
             else:
@@ -139,19 +133,27 @@ def merged_view(found: Merged) -> Markup:
     return notice(message, Level.GOOD)
 
 
-def zipped(service: AdapterService, adapter: str) -> str:
+def zipped(service: AdapterService, adapter: str, *, visitor: str = "") -> str:
     with shown_to_user():
-        return merged_file(service, adapter, "")
+        return merged_file(service, adapter, "", visitor=visitor)
 
 
 def pushing(
-    service: AdapterService, run_id: str, repo_id: str, token: str, private: bool, overwrite: bool
+    service: AdapterService,
+    run_id: str,
+    repo_id: str,
+    token: str,
+    private: bool,
+    overwrite: bool,
+    *,
+    visitor: str = "",
 ) -> Iterator[tuple[Any, Markup]]:
     """Push with progress; the field of the token is emptied at once."""
     ref = str(AdapterRef(Source.RUN, run_id))
     with shown_to_user():
         yield "", progress(Progress("push", "Starting to push"))
-        for event in service.outgoing.push(ref, repo_id, private=private, overwrite=overwrite, token=token):
+        options = {"private": private, "overwrite": overwrite, "token": token, "visitor": visitor}
+        for event in service.push(ref, repo_id, **options):
             if isinstance(event, Pushed):
                 yield gr.skip(), pushed_view(event)
             else:

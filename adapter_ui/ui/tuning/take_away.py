@@ -17,7 +17,8 @@ from adapter_ui.training.scripts.script import LAUNCH
 from adapter_ui.ui.download import exported_file
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import fill
-from adapter_ui.ui.page import INSTANT, LOOK_UP, html
+from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, html
+from adapter_ui.ui.visitor import once_for_visitor
 
 LABELS = {"adapter": "Download adapter", "script": "Download script"}
 KEEP, KEEP_LABEL = "keep", "Keep the checkpoint"
@@ -49,7 +50,8 @@ def launch_command() -> gr.HTML:
 def take_away_events(service: AdapterService, run_buttons: dict[str, gr.Button], shown: gr.State) -> None:
     file = gr.DownloadButton(visible="hidden")
     for format in LABELS:
-        taking = run_buttons[format].click(partial(taken, service, format), shown, file, **LOOK_UP)
+        take = once_for_visitor(service, partial(taken, format))
+        taking = run_buttons[format].click(take, shown, file, **MODEL)
         save_when_ready(taking, file)
     run_buttons[KEEP].click(partial(keep, service), shown, None, **LOOK_UP)
 
@@ -64,9 +66,9 @@ def keep(service: AdapterService, run_id: str) -> None:
         service.keep_checkpoint(run_id)
 
 
-def taken(service: AdapterService, format: str, run_id: str) -> str:
+def taken(format: str, service: AdapterService, run_id: str, *, visitor: str = "") -> str:
     with shown_to_user():
-        return exported_file(service, run_id, format)
+        return exported_file(service, run_id, format, visitor=visitor)
 
 
 def take_away_shown(run: RunStatus | None) -> list[gr.Button | gr.HTML]:
