@@ -37,7 +37,7 @@ def test_entities_are_marked_in_their_text() -> None:
     *_, (result, *_) = prediction.predict(
         FakeService(), Selection("acme/roberta-entities", "", "TOKEN_CLS"), "bf16", "Ada met Bob", ""
     )
-    assert '<mark>Ada<b>PER <small>0.970</small></b></mark> met <mark' in result
+    assert "<mark>Ada<b>PER <small>0.970</small></b></mark> met <mark" in result
 
 
 def test_the_example_data_are_read_and_their_columns_guessed() -> None:

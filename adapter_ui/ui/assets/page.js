@@ -53,6 +53,10 @@ window.adapterUI = (() => {
     const reachable = selected ?? rows[0];
     rows.forEach((row) => row.setAttribute("tabindex", row === reachable ? "0" : "-1"));
   };
+  const reveal = () => {  // on a narrow screen the panel is below the rows, where nobody would look for it
+    const panel = document.querySelector("#detail");
+    if (panel && panel.getBoundingClientRect().top > innerHeight - 120) panel.scrollIntoView({ block: "start" });
+  };
   const results = (element, pick, watch) => {
     const choose = (row, wait) => {
       const ref = selectedRef = row.dataset.ref;
@@ -62,7 +66,7 @@ window.adapterUI = (() => {
     };
     element.addEventListener("click", (event) => {
       const row = event.target.closest("tr[data-ref]");
-      if (row) { row.focus(); choose(row, 0); }
+      if (row) { row.focus(); choose(row, 0); reveal(); }
     });
     element.addEventListener("keydown", (event) => {
       const row = event.target.closest("tr[data-ref]");

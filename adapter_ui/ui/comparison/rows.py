@@ -41,12 +41,12 @@ def line(name: object, agreement: Agreement, refs: Iterable[AdapterRef], cell: C
 
 
 def figure_row(row: ComparedRow, found: SideBySide) -> Markup:
-    return line(
-        figure_name(row, found.precision.value),
-        row.agreement,
-        [one.ref for one in found.adapters],
-        lambda ref: figure_text(row, ref) if ref in row.values else NOTHING,
-    )
+    """Figures that read the same are not marked, though they may differ in what rounding hides."""
+    refs = [one.ref for one in found.adapters]
+    shown = {ref: figure_text(row, ref) for ref in refs if ref in row.values}
+    alike = len(shown) == len(refs) and len(set(shown.values())) == 1
+    agreement = Agreement.SAME if alike else row.agreement
+    return line(figure_name(row, found.precision.value), agreement, refs, lambda ref: shown.get(ref, NOTHING))
 
 
 def findings_rows(found: SideBySide) -> list[Markup]:

@@ -97,7 +97,7 @@ def arm_menu(suggestions: Iterable[Suggestion]) -> Markup:
     )
     return fill(
         '<div class="arm-menu" role="dialog" aria-label="Add an arm"><div class="arm-field">'
-        '<input type="text" class="arm-ref" placeholder="org/name, starter:NAME or run:ID" '
+        '<input type="text" class="arm-ref" placeholder="org/name, run:ID, mix:NAME …" '
         'aria-label="Adapter to add" maxlength="{most}" spellcheck="false" autocapitalize="off">'
         '<button type="button" class="copy" data-act="add-typed">Add</button></div>'
         "<ul>{rows}</ul></div>",

@@ -86,19 +86,29 @@ def library(service: AdapterService) -> list[Markup]:
 
 
 def loaded_rows(loaded: Iterable[LoadedBase]) -> Markup:
+    """A row for each base and precision, in whatever classes it is there: they are unloaded together."""
+    copies: dict[tuple[str, Precision], list[LoadedBase]] = {}
+    for one in loaded:
+        copies.setdefault((one.base, one.precision), []).append(one)
     return rows(
         (
             library_row(
-                one.base,
-                [badge(one.precision.value, "method"), badge(one.device), badge(one.model_class)],
-                ", ".join(one.adapters) or "no adapters on it",
-                format.size(one.measured_bytes),
-                [("unload", f"{one.base} {one.precision.value}", "Unload")],
+                base,
+                [badge(precision.value, "method"), *map(badge, unique(one.device for one in same))],
+                " · ".join(
+                    f"{one.model_class}: {', '.join(one.adapters) or 'no adapters on it'}" for one in same
+                ),
+                format.size(sum(one.measured_bytes for one in same)),
+                [("unload", f"{base} {precision.value}", "Unload")],
             )
-            for one in loaded
+            for (base, precision), same in copies.items()
         ),
         NOTHING_LOADED,
     )
+
+
+def unique(items: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(items))
 
 
 def run_rows(runs: Iterable[RunStatus]) -> Markup:
