@@ -82,7 +82,7 @@ def train(run: RunFolder) -> None:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if callback.diverged_at is not None:
         run.append(DIVERGED, step=callback.diverged_at)
-        fail(run, diverged(callback.diverged_at, recipe))
+        fail(run, diverged(callback.diverged_at, recipe, callback.skipped_in_a_row))
         return
     step, total_steps = trainer.state.global_step, trainer.state.max_steps
     if step == 0 or (callback.stopped and as_the_first(run.pause_asked)):
@@ -158,11 +158,11 @@ def fail(run: RunFolder, message: str) -> None:
     tell(run, RunState.FAILED, message)
 
 
-def diverged(step: int, recipe: Recipe) -> str:
-    return (
-        f"The loss stopped being a number at step {step}; lower the learning rate "
-        f"(it is {recipe.learning_rate:g}) or use bf16."
-    )
+def diverged(step: int, recipe: Recipe, skipped: int) -> str:
+    what = "The loss stopped being a number"
+    if skipped:
+        what = f"The gradient overflowed in {skipped} steps in a row, the last of them"
+    return f"{what} at step {step}; lower the learning rate (it is {recipe.learning_rate:g}) or use bf16."
 
 
 @contextmanager

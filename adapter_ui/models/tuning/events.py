@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Set
 from typing import Any
 
 import psutil
@@ -25,6 +26,8 @@ CHECKPOINT_SECONDS = 300.0
 SAVING_SHARE = 0.02
 # The first step alone is slow, and its batch may be unlike the others.
 MEASURED_STEPS = 2
+# The scale of fp16's gradients begins at 2**16 and halves in each skipped step; here it is far below 1.
+MOST_SKIPPED = 30
 LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", *(f"eval_{name}" for name in METRICS))
 
 
@@ -48,6 +51,7 @@ class RunCallback(TrainerCallback):
         self.first_tokens = 0
         self.save_once_evaluated = False
         self.save_begun = self.saving_seconds = 0.0
+        self.skipped_in_a_row = 0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -114,18 +118,26 @@ class RunCallback(TrainerCallback):
         measured = {name: float(logs[name]) for name in LOGGED if name in logs}
         if "loss" not in measured and "eval_loss" not in measured:
             return  # the Trainer's own summary at the end
-        self.measured |= measured
         finite = {name: value for name, value in measured.items() if math.isfinite(value)}
+        self.measured |= finite
         if "eval_loss" in finite:
             found = {name.removeprefix("eval_"): finite[name] for name in finite if name.startswith("eval_")}
             self.evaluated = (state.global_step, found)
-        if len(finite) < len(measured):
+        if self.has_diverged(args, measured.keys() - finite.keys()):
             self.diverged_at = state.global_step
             control.should_training_stop = True
             control.should_save = False  # the state before this step is the one to go back to
         ends_here = self.stopped or self.diverged_at is not None
         if ends_here or "eval_loss" in finite or self.is_written(state):
             self.run.append("log", step=state.global_step, **finite, **self.speed(state))
+
+    def has_diverged(self, args: TrainingArguments, not_finite: Set[str]) -> bool:
+        """Whether what is no number says that the training is lost. A step in fp16 whose gradient overflows
+        is skipped, and the next one is scaled less; it is lost where that never helps.
+        """
+        skipped = args.fp16 and not_finite == {"grad_norm"}
+        self.skipped_in_a_row = self.skipped_in_a_row + 1 if skipped else 0
+        return self.skipped_in_a_row >= MOST_SKIPPED if skipped else bool(not_finite)
 
     def is_written(self, state: TrainerState) -> bool:
         every = math.ceil(state.max_steps / MAX_LOGGED_STEPS)
