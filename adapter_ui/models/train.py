@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -23,7 +23,7 @@ from adapter_ui.domain import RunState
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.models.system_memory import MMAP_THRESHOLD, give_memory_back, set_allocator
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, row_limit
-from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.events import RunCallback, StopHeard
 from adapter_ui.models.tuning.metrics import baseline, measure
 from adapter_ui.models.tuning.model import class_names, load_trainable
 from adapter_ui.models.tuning.plain_lora import first_factors
@@ -85,11 +85,11 @@ def train(run: RunFolder) -> None:
         fail(run, diverged(callback.diverged_at, recipe, callback.skipped_in_a_row))
         return
     step, total_steps = trainer.state.global_step, trainer.state.max_steps
-    if step == 0 or (callback.stopped and as_the_first(run.pause_asked)):
+    facts = facts_of(run, trainer, data, callback) if step else None
+    if facts is None or (callback.stopped and as_the_first(run.pause_asked)):
         tell_rest(run, step, total_steps)
         return
     tell(run, RunState.SAVING, "Saving the adapter.")
-    facts = facts_of(run, trainer, data, callback)
     if not is_first():
         return
     save_adapter(run, loaded.model, labels, facts, first)
@@ -111,9 +111,10 @@ def write_metrics_before(run: RunFolder, trainer: Trainer, recipe: Recipe, data:
     """What the untrained model reaches on the rows held back, and what a baseline without a model does."""
     if data.validation and not as_the_first(run.stop_asked):
         tell(run, RunState.RUNNING, "Measuring the rows held back, before training.")
-        found = measure(trainer, data) | baseline(recipe.task_type, data)
-        unprepare(trainer)
-        run.append("metrics_before", metrics=found)
+        with suppress(StopHeard):
+            found = measure(trainer, data) | baseline(recipe.task_type, data)
+            unprepare(trainer)
+            run.append("metrics_before", metrics=found)
 
 
 def facts_of(run: RunFolder, trainer: Trainer, data: EncodedData, callback: RunCallback) -> TrainingFacts:
@@ -122,8 +123,12 @@ def facts_of(run: RunFolder, trainer: Trainer, data: EncodedData, callback: RunC
     """
     step, after = callback.evaluated
     if data.validation and not callback.stopped:
-        after = after if step == trainer.state.global_step else measure(trainer, data)
-        run.append("metrics_after", metrics=after)
+        if step != trainer.state.global_step:
+            tell(run, RunState.RUNNING, "Measuring the rows held back, after training.")
+            with suppress(StopHeard):
+                after = measure(trainer, data)
+        if not callback.stopped:
+            run.append("metrics_after", metrics=after)
     return TrainingFacts(
         rows=data.learned,
         validation_rows=data.held_back,

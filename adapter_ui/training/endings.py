@@ -55,6 +55,21 @@ def note_death(run: RunFolder, cause: str | None) -> None:
         end(run, RunState.FAILED, cause)
 
 
+def note_hang(run: RunFolder, seconds: float) -> None:
+    """Write the end of a process that was killed because it saved for so long without a word."""
+    if read_status(run).state.ended:
+        return
+    finish_replacing(run)
+    kept = "its adapter is saved" if run.adapter.is_dir() else "its disk may hang"
+    waited = f"{seconds / 60:.0f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds"
+    end(
+        run,
+        RunState.FAILED,
+        f"Saving the adapter did not end within {waited}, so it was ended ({kept}); resume the run to save it "
+        "again.",
+    )
+
+
 def end(run: RunFolder, state: RunState, message: str) -> None:
     run.append("error", message=message)
     run.append("state", state=state, message=message)

@@ -24,7 +24,7 @@ from adapter_ui.training.notes import write_notes
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder, run_folders
 from adapter_ui.training.run_status import UNREADABLE, read_status
-from adapter_ui.training.supervisor import Prepare, Supervisor, waiting_runs
+from adapter_ui.training.supervisor import SAVING_SECONDS, Prepare, Supervisor, waiting_runs
 
 MAX_WAITING = 20
 EXIT_SECONDS = 10.0
@@ -34,12 +34,18 @@ POLL_SECONDS = 0.1
 class Runs:
     """All runs below one folder. Thread-safe. `prepare` fetches a recipe's base, telling its progress."""
 
-    def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float = 120.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prepare: Prepare,
+        stop_grace_seconds: float = 120.0,
+        saving_seconds: float = SAVING_SECONDS,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for left in (*folder.glob(".deleted-*"), *folder.glob(".new-*")):
             shutil.rmtree(left, ignore_errors=True)
         self._folder = folder
-        self._supervisor = Supervisor(folder, prepare, stop_grace_seconds)
+        self._supervisor = Supervisor(folder, prepare, stop_grace_seconds, saving_seconds)
         self._supervisor.start()
 
     def start(self, recipe: Recipe, examples: Examples) -> str:

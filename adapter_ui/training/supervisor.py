@@ -17,7 +17,7 @@ from pathlib import Path
 from adapter_ui.domain import Progress, RunState
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.training.disk import FULL, is_full
-from adapter_ui.training.endings import end, end_waiting, note_death, recover
+from adapter_ui.training.endings import end, end_waiting, note_death, note_hang, recover
 from adapter_ui.training.process import ProcessMark, cause_of_death, start_trainer
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, run_folders
 from adapter_ui.training.run_status import read_status
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 Prepare = Callable[[RunFolder], Generator[Progress, None, PreparedBase]]
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 2.0
+# Between two words of a process that saves: an adapter is written in seconds, then two prompts are answered.
+SAVING_SECONDS = 900.0
 WAITS_FOR_SPACE = "The disk is full; free some space, and this run goes on by itself."
 
 
@@ -34,17 +36,25 @@ class Supervisor:
     meanwhile; `preparing` tells what is being fetched, by run id.
     """
 
-    def __init__(self, folder: Path, prepare: Prepare, stop_grace_seconds: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prepare: Prepare,
+        stop_grace_seconds: float,
+        saving_seconds: float = SAVING_SECONDS,
+    ) -> None:
         self.lock = threading.Lock()
         self.preparing: dict[str, str] = {}
         self._folder = folder
         self._prepare = prepare
         self._stop_grace_seconds = stop_grace_seconds
+        self._saving_seconds = saving_seconds
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._closing = False
         self._troubled = False
         self._told: dict[str, str] = {}
         self._untold: set[Path] = set()
+        self._hung: set[Path] = set()
         self._wake = threading.Event()
         self._thread = threading.Thread(target=self._run, name="training-supervisor", daemon=True)
 
@@ -102,22 +112,34 @@ class Supervisor:
 
     def _note_end(self, run: RunFolder, mark: ProcessMark) -> None:
         if mark.role == "trainer":
-            child = self._children.get(run.path)
-            # A dead child that nobody waited for yet still has its exit code.
-            cause = FULL if run.path in self._untold else cause_of_death(run, child.wait() if child else None)
             try:
-                note_death(run, cause)
+                self._note_death(run)
             except OSError as error:
                 if is_full(error):  # which is why the process could not tell it either
                     self._untold.add(run.path)
                 raise
             self._children.pop(run.path, None)
             self._untold.discard(run.path)
+            self._hung.discard(run.path)
         run.process.unlink()
 
+    def _note_death(self, run: RunFolder) -> None:
+        child = self._children.get(run.path)
+        # A dead child that nobody waited for yet still has its exit code.
+        returncode = child.wait() if child else None
+        if run.path in self._hung:
+            note_hang(run, self._saving_seconds)
+        else:
+            note_death(run, FULL if run.path in self._untold else cause_of_death(run, returncode))
+
     def _is_overdue(self, run: RunFolder) -> bool:
-        """Whether a process that was asked to end has had its time; one that saves is let finish."""
-        if not run.stop_asked or read_status(run).state is RunState.SAVING:
+        """Whether a process has had its time: one that was asked to end, or one that saves without a word."""
+        if read_status(run).state is RunState.SAVING:
+            hangs = time.time() - run.events.stat().st_mtime > self._saving_seconds
+            if hangs:
+                self._hung.add(run.path)
+            return hangs
+        if not run.stop_asked:
             return False
         return time.time() - run.stop_file.stat().st_mtime > self._stop_grace_seconds
 

@@ -31,11 +31,17 @@ MOST_SKIPPED = 30
 LOGGED = ("loss", "learning_rate", "grad_norm", "epoch", *(f"eval_{name}" for name in METRICS))
 
 
+class StopHeard(Exception):
+    """The run was asked to stop while it was measured; the measuring is left at once."""
+
+
 class RunCallback(TrainerCallback):
     """Logs every step (of a long run every n-th), stops when asked, and at the first loss that is no number.
 
     A stop asks for a checkpoint first, as does every five minutes, so that the run can be resumed from there;
     one that would come too soon after the one before is left out.
+    Measuring may take longer than a training's steps, so a stop is heard in it too: `leave_if_asked` raises
+    StopHeard, which `adapter_ui.models.tuning.trainer` and the training catch.
     `stopped` and `diverged_at` (a step) say why a training ended early; `measured` has the last values, and
     `evaluated` the metrics at the last step that was evaluated.
     """
@@ -106,6 +112,24 @@ class RunCallback(TrainerCallback):
             control.should_evaluate = False
         if self.stopped and self.saved_step != state.global_step and args.save_strategy != SaveStrategy.NO:
             control.should_save = True  # it stopped between two steps, among the batches that make one
+
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.leave_if_asked()
+
+    def leave_if_asked(self) -> None:
+        """Raises StopHeard when a stop was asked for."""
+        if as_the_first(self.run.stop_asked):
+            self.stopped = True
+            raise StopHeard
+
+    def end_here(self, args: TrainingArguments, state: TrainerState, control: TrainerControl) -> None:
+        """End at a step whose evaluation was left. What that has drawn of the random numbers, it draws before
+        its first batch, so a run that goes on from here is as one that was evaluated.
+        """
+        control.should_training_stop, control.should_evaluate = True, False
+        control.should_save = self.saved_step != state.global_step and args.save_strategy != SaveStrategy.NO
 
     def on_log(
         self,

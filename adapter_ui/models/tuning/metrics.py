@@ -38,8 +38,12 @@ class Measures:
     compute: Callable[[EvalPrediction], Found]
 
 
-def measures_for(task_type: str, loaded: LoadedModel, data: EncodedData) -> Measures:
-    """How the task is measured on the validation rows of `data`."""
+def measures_for(
+    task_type: str, loaded: LoadedModel, data: EncodedData, leave_if_asked: Callable[[], None]
+) -> Measures:
+    """How the task is measured on the validation rows of `data`; `leave_if_asked` is called before each
+    batch of texts that are written for it, and may raise.
+    """
     if task_type == "SEQ_CLS":
         return Measures(best_class, partial(class_metrics, class_names(loaded)))
     if task_type == "TOKEN_CLS":
@@ -47,7 +51,7 @@ def measures_for(task_type: str, loaded: LoadedModel, data: EncodedData) -> Meas
     if task_type == "QUESTION_ANS":
         return Measures(both_ends, partial(answer_metrics, data))
     if task_type == "SEQ_2_SEQ_LM":
-        return Measures(nothing, partial(text_metrics, loaded, data))
+        return Measures(nothing, partial(text_metrics, loaded, data, leave_if_asked))
     return Measures(token_losses, perplexity)
 
 
@@ -140,14 +144,15 @@ def answer_metrics(data: EncodedData, found: EvalPrediction) -> Found:
     return {"exact_match": exact_match(expected, predicted), "token_f1": token_f1(expected, predicted)}
 
 
-def text_metrics(loaded: LoadedModel, data: EncodedData, _: EvalPrediction) -> Found:
+def text_metrics(
+    loaded: LoadedModel, data: EncodedData, leave_if_asked: Callable[[], None], _: EvalPrediction
+) -> Found:
     """ROUGE-L of what the model writes, greedily, to the first of the validation rows."""
     rows, sources = data.validation[:ROUGE_ROWS], data.sources[:ROUGE_ROWS]
-    written = [
-        text
-        for at in range(0, len(rows), ROUGE_BATCH)
-        for text in write(loaded, [row["input_ids"] for row in rows[at : at + ROUGE_BATCH]])
-    ]
+    written: list[str] = []
+    for at in range(0, len(rows), ROUGE_BATCH):
+        leave_if_asked()
+        written += write(loaded, [row["input_ids"] for row in rows[at : at + ROUGE_BATCH]])
     return {"rouge_l": rouge_l([row["completion"] for row in sources], written)}
 
 

@@ -89,6 +89,8 @@ def write_samples(run: RunFolder, loaded: LoadedModel, prompts: Prompts, when: s
                 emit=lambda _: None,
                 cancelled=lambda: run.stop_asked and when != "after",
             )
+        if run.stop_asked and when != "after":
+            break  # the answer may have been cut short, and is asked for again when the run goes on
         run.append(
             "sample",
             when=when,

@@ -5,7 +5,7 @@ Knows transformers' Trainer; nothing of how a run begins and ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from transformers import (
 from adapter_ui.domain import Precision
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.data import EncodedData
-from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.events import RunCallback, StopHeard
 from adapter_ui.models.tuning.losses import AVERAGED_BY_THE_MODEL, share_of_step
 from adapter_ui.models.tuning.metrics import measures_for
 from adapter_ui.models.tuning.order import OrderOfSeed
@@ -38,16 +38,33 @@ CHECKPOINT_SHARE = 0.1
 KEPT_CHECKPOINTS = 2
 
 
+class RunTrainer(Trainer):
+    """Leaves an evaluation in which a stop is heard, and then ends as at any step."""
+
+    def __init__(self, callback: RunCallback, callbacks: Sequence[TrainerCallback], **options: Any) -> None:
+        super().__init__(callbacks=[*callbacks, callback], **options)
+        self.run_callback = callback
+
+    def evaluate(self, *arguments: Any, **options: Any) -> dict[str, float]:
+        try:
+            return super().evaluate(*arguments, **options)
+        except StopHeard:
+            self.run_callback.end_here(self.args, self.state, self.control)
+            return {}
+
+
 def trainer_for(
     run: RunFolder, recipe: Recipe, loaded: LoadedModel, data: EncodedData, callback: RunCallback
 ) -> Trainer:
     """A plain Trainer that reports to `callback` alone, and measures as the task is measured."""
-    measures = measures_for(recipe.task_type, loaded, data)
+    measures = measures_for(recipe.task_type, loaded, data, callback.leave_if_asked)
     grouped = recipe.train_sampling_strategy == "group_by_length"
     averaged = recipe.task_type in AVERAGED_BY_THE_MODEL
     # AdaLoRA adds a term of its own to the model's loss
     own_loss = averaged and recipe.method != "ADALORA"
-    trainer = Trainer(
+    trainer = RunTrainer(
+        callback,
+        [*method_callbacks(run, recipe, loaded), *([OrderOfSeed()] if grouped else [])],
         model=loaded.model,
         args=training_arguments(run, recipe, has_validation=bool(data.validation)),
         train_dataset=data.training,
@@ -57,7 +74,6 @@ def trainer_for(
         compute_loss_func=share_of_step if own_loss else None,
         compute_metrics=measures.compute,
         preprocess_logits_for_metrics=measures.reduce,
-        callbacks=[*method_callbacks(run, recipe, loaded), *([OrderOfSeed()] if grouped else []), callback],
     )
     trainer.remove_callback(PrinterCallback)
     if averaged and not own_loss:
