@@ -65,8 +65,8 @@ def note_hang(run: RunFolder, seconds: float) -> None:
     end(
         run,
         RunState.FAILED,
-        f"Saving the adapter did not end within {waited}, so it was ended ({kept}); resume the run to save it "
-        "again.",
+        f"Saving the adapter did not end within {waited}, so it was ended ({kept}); resume the run to save "
+        "it again.",
     )
 
 
