@@ -7,7 +7,6 @@ what works, held by a test; the precisions here are those that fail in it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from adapter_ui.domain.models import Precision
@@ -36,35 +35,26 @@ ONLY_TASK: Mapping[str, tuple[str, str]] = {
 """Methods that PEFT has for one task alone."""
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """`code` is that of the finding, `sentence` is for people."""
-
-    code: str
-    sentence: str
-
-
-def refusals(fields: Mapping[str, Any]) -> Iterator[Refusal]:
-    """Why an adapter with these fields in its config is not loaded, if so; its method comes first."""
+def method_refusals(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Why an adapter with these fields in its config is not loaded for its method, if so, in a sentence."""
     method, task = fields.get("peft_type"), fields.get("task_type")
-    if isinstance(method, str) and method in REFUSED_METHODS:
-        yield Refusal(
-            "unsupported_method",
-            f"{method} adapters are not loaded here: {REFUSED_METHODS[method]}; choose another one.",
-        )
-    if isinstance(method, str) and task is not None and method in ONLY_TASK and task != ONLY_TASK[method][0]:
+    if not isinstance(method, str):
+        return
+    if method in REFUSED_METHODS:
+        yield f"{method} adapters are not loaded here: {REFUSED_METHODS[method]}; choose another one."
+    if method in ONLY_TASK and task not in (None, ONLY_TASK[method][0]):
         only, reason = ONLY_TASK[method]
-        yield Refusal(
-            "unsupported_method",
-            f"{method} adapters are loaded for {only} only, since {reason}; this is for {str(task)[:40]}, "
-            "so ask its author for another method.",
+        yield (
+            f"{method} adapters are loaded for {only} only, since {reason}; this is for {str(task)[:40]}, so "
+            "ask its author for another method."
         )
+
+
+def field_refusals(fields: Mapping[str, Any]) -> Iterator[str]:
+    """Why an adapter is not loaded for what else its config asks for, a sentence each."""
     for field, reason in REFUSED_FIELDS.items():
         if fields.get(field) and fields[field] != HARMLESS_VALUES.get(field):
-            yield Refusal(
-                "unsupported_field",
-                f"Adapters with {field} are not loaded here, since {reason}; choose another one.",
-            )
+            yield f"Adapters with {field} are not loaded here, since {reason}; choose another one."
 
 
 FOUR_BITS = (Precision.NF4, Precision.FP4)

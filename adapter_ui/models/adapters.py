@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
-from adapter_ui.domain.loadable import refusals
+from adapter_ui.domain.loadable import field_refusals, method_refusals
 from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.adapter_files import read_json, read_table
 from adapter_ui.models.adapter_size import fitting_tensors, refuse_beyond_file
@@ -136,8 +136,8 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     """
     raw = read_json(folder)
     method = str(raw.get("peft_type"))
-    if refusal := next(refusals(raw), None):
-        raise UnsupportedAdapter(refusal.sentence)
+    for refusal in (*method_refusals(raw), *field_refusals(raw)):
+        raise UnsupportedAdapter(refusal)
     config_class = PEFT_TYPE_TO_CONFIG_MAPPING.get(method)
     if config_class is None:
         raise UnsupportedAdapter(

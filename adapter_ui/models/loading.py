@@ -27,6 +27,7 @@ from transformers.models.auto.auto_factory import _BaseAutoModelClass
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from adapter_ui.domain import Precision
+from adapter_ui.domain.heads import NEW_MODULES
 from adapter_ui.errors import BaseUnavailable, InvalidInput
 from adapter_ui.models.base_files import (
     check_tokenizer,
@@ -35,7 +36,6 @@ from adapter_ui.models.base_files import (
     read_base_config,
 )
 from adapter_ui.models.checkpoint import read_model
-from adapter_ui.models.heads import HEADS
 from adapter_ui.models.placement import offloaded
 from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
@@ -44,20 +44,19 @@ from adapter_ui.models.turns import Between
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 # In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
 SHAPES_DIFFER = "ignore_mismatched_sizes"
-# Left out of int8, nf4 and fp4: a new head holds nothing yet to quantise, so bitsandbytes could not run it.
-HEAD_MODULES = [*HEADS, "pooler"]
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
 @dataclass
 class LoadedModel:
     """A base in memory. `model` is the base itself, or the PeftModel around it once an adapter was
-    attached.
+    attached. `random` names the tensors of a new head, which are in no file of the base.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
+    random: tuple[str, ...] = ()
 
 
 @little_memory()
@@ -86,7 +85,8 @@ def load_base(
     refuse_class_of_others(found, config)
     check_weights(folder)
     tokenizer = load_tokenizer(folder)
-    quantized = quantization(precision, HEAD_MODULES if labels else None)
+    # a new head holds nothing yet to quantise, so bitsandbytes could not run it
+    quantized = quantization(precision, [*NEW_MODULES] if labels else None)
     dtype = DTYPES.get(precision, torch.bfloat16)
     model, info = read_weights(found, folder, config, dtype, quantized, between)
     refuse_incomplete(info, model, has_new_head=bool(labels) or model_class == "AutoModel")
@@ -96,7 +96,7 @@ def load_base(
         model.config.pad_token_id = tokenizer.pad_token_id
     if model.can_generate():
         model.generation_config = only_special_tokens(model.generation_config)
-    return LoadedModel(model.eval(), tokenizer, model.device)
+    return LoadedModel(model.eval(), tokenizer, model.device, tuple(sorted(info["missing_keys"])))
 
 
 def read_weights(

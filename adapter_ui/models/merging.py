@@ -26,7 +26,7 @@ from adapter_ui.errors import AdapterUIError, BadAdapter, UnsupportedAdapter
 from adapter_ui.models.adapters import attach, first_line, read_json
 from adapter_ui.models.heads import LABELS_FILE, labels_of
 from adapter_ui.models.loading import LoadedModel, load_base
-from adapter_ui.models.pool import TASKS_WITH_HEADS
+from adapter_ui.models.resident import TASKS_WITH_HEADS
 from adapter_ui.training.card import merged_card
 from adapter_ui.training.merge_folder import MergeFolder, MergeReport
 
@@ -51,7 +51,7 @@ def merge(folder: MergeFolder) -> None:
     adapter = Path(job.adapter_folder)
     refuse_virtual_tokens(adapter)
     folder.tell(f"Loading {job.base} in {job.precision}")
-    labels = labels_of(adapter) if job.task_type in TASKS_WITH_HEADS else ()
+    labels = labels_of(adapter, Path(job.base_folder)) if job.task_type in TASKS_WITH_HEADS else ()
     loaded = load_base(Path(job.base_folder), job.precision, job.model_class, labels=labels)
     model, _ = attach(loaded.model, adapter, ADAPTER_NAME)
     folder.tell("Measuring base and adapter")

@@ -20,12 +20,9 @@ from adapter_ui.models.adapters import Attached, method_of, sharing_key
 from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
-from adapter_ui.models.resident import Resident
+from adapter_ui.models.resident import TASKS_WITH_HEADS, Resident
 from adapter_ui.models.system_memory import give_memory_back
 from adapter_ui.models.turns import Between
-
-# Tasks whose head comes with the adapter: a base seldom has one.
-TASKS_WITH_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 
 
 @dataclass(frozen=True)
@@ -160,7 +157,7 @@ class Pool:
 
     def copy_to_attach_to(self, spec: ModelSpec, folder: Path, between: Between | None) -> Resident:
         """The copy of the base that the adapter is on, or can be attached to."""
-        labels = labels_of(folder) if spec.task_type in TASKS_WITH_HEADS else ()
+        labels = labels_of(folder, Path(spec.base_folder)) if spec.task_type in TASKS_WITH_HEADS else ()
         key = key_of(spec, labels, sharing_key(folder, spec.adapter))
         alone = key_of(spec, labels)
         if key not in self.residents and alone in self.residents:

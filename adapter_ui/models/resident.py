@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from adapter_ui.domain import Precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import HalfAttached, UnsupportedAdapter
-from adapter_ui.models.adapter_files import state_of
+from adapter_ui.models.adapter_files import read_table, state_of
 from adapter_ui.models.adapters import (
     Attached,
     attach,
@@ -30,7 +30,7 @@ from adapter_ui.models.adapters import (
 )
 from adapter_ui.models.decoding.batch import can_batch
 from adapter_ui.models.decoding.decoder import Attachment, Decoder
-from adapter_ui.models.decoding.low_rank import LowRank, linear_modules, low_rank
+from adapter_ui.models.decoding.low_rank import PREFIX, LowRank, linear_modules, low_rank
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, tensor_bytes
@@ -39,6 +39,8 @@ from adapter_ui.models.placement import described, is_offloaded
 from adapter_ui.models.room_for_adapters import to_detach
 from adapter_ui.models.system_memory import give_memory_back
 
+# Tasks whose head comes with the adapter: a base seldom has one.
+TASKS_WITH_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 # These read the prompt themselves, so only transformers' own loop writes with them.
 WHOLE_PROMPT_METHODS = ("SHADOW", "ADAPTION_PROMPT")
 
@@ -111,9 +113,22 @@ class Resident:
         self.speaker = None
         before = tensor_bytes(self.loaded.model)
         with self.base_unchanged(but=sharing_key(folder, adapter) == adapter):
-            self.loaded.model, self.attached[adapter] = attach(self.loaded.model, folder, slot(adapter))
+            self.loaded.model, attached = attach(self.loaded.model, folder, slot(adapter))
+        self.attached[adapter] = self.with_notice_of_random_head(attached, folder)
         self.adapter_bytes[adapter] = tensor_bytes(self.loaded.model) - before
         self.files[adapter] = state_of(folder)
+
+    def with_notice_of_random_head(self, attached: Attached, folder: Path) -> Attached:
+        """A head that a base has not starts from random numbers, which the adapter has to replace."""
+        filled = {tensor.name for tensor in read_table(folder)}
+        random = [name for name in self.loaded.random if f"{PREFIX}{name}" not in filled]
+        if not random or self.spec.task_type not in TASKS_WITH_HEADS:
+            return attached
+        notice = (
+            f"{len(random)} tensors of the head, such as {random[0]}, are neither in the adapter nor in its "
+            "base, so they hold random numbers and its answers are chance; ask the author for the whole head."
+        )
+        return replace(attached, notices=(*attached.notices, notice))
 
     def note_use(self, adapter: str) -> None:
         """The adapter was asked for: those that were not for long are detached where all hold too much."""

@@ -170,7 +170,7 @@ class Bench:
         folder = self.adapter(method, family, task)
         if isinstance(folder, str):
             return f"PEFT: {folder}"
-        labels = labels_of(folder) if task in HEADS else ()
+        labels = labels_of(folder, self.bases / family.name) if task in HEADS else ()
         try:
             model, attached = attach(self.base(family, task, precision, labels), folder, "a_1")
         except AdapterUIError as error:

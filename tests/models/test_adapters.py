@@ -13,7 +13,6 @@ from transformers import AutoModelForCausalLM
 from adapter_ui.domain import Precision
 from adapter_ui.errors import BadAdapter, UnsupportedAdapter
 from adapter_ui.models.adapters import attach, sharing_key, speaking_as
-from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import load_base
 
 ENDLESS_PATTERN = r"((model|layers|self_attn|\.|\d|_|\w)+)+!"
@@ -186,20 +185,6 @@ def test_fields_that_name_code_are_not_read(loaded, altered):
     }
     model, _ = attach(loaded.model, altered(config), "a_1")
     assert model.peft_config["a_1"].auto_mapping is None
-
-
-def test_labels_come_from_the_head_and_their_names_from_beside_it(tiny_models, tmp_path):
-    folder = tmp_path / "classifier"
-    shutil.copytree(tiny_models / "classifier", folder)
-    assert labels_of(folder) == ("LABEL_0", "LABEL_1", "LABEL_2")
-    (folder / "label_names.json").write_text('["news", "sport", "weather"]')
-    assert labels_of(folder) == ("news", "sport", "weather")
-    (folder / "label_names.json").write_text('["too", "few"]')
-    assert labels_of(folder) == ("LABEL_0", "LABEL_1", "LABEL_2")
-    assert labels_of(tiny_models / "lora") == ()
-    (folder / "label_names.json").write_text("no JSON")
-    with pytest.raises(BadAdapter, match=r"label_names\.json cannot be read"):
-        labels_of(folder)
 
 
 def test_trained_biases_tokens_and_other_methods_need_a_base_of_their_own(altered, tiny_models):

@@ -20,9 +20,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
+from adapter_ui.domain.heads import SAVED_BY_PEFT
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.heads import HEADS as TRAINING_HEADS
-from adapter_ui.models.loading import HEAD_MODULES as TRAINED_HEAD_MODULES
 from adapter_ui.models.tuning.data import encode_row
 from adapter_ui.models.tuning.methods import LORA_TARGETS, TARGETS_OF_METHOD
 from adapter_ui.training.export import export_run, remove_exports
@@ -31,7 +30,7 @@ from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
 from adapter_ui.training.scripts.script import LAUNCH, training_script
-from adapter_ui.training.scripts.settings import HEAD_MODULES, HEADS
+from adapter_ui.training.scripts.settings import HEADS
 from tests.e2e.app_process import free_port
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.export_cases import CASES, IN_TWO, STRANGER, conversations
@@ -234,8 +233,7 @@ def test_a_run_that_no_script_reproduces_says_so(bases: dict[str, Path], tmp_pat
 
 
 def test_what_the_script_says_again_is_as_the_training_has_it() -> None:
-    assert HEADS == TRAINING_HEADS
-    assert HEAD_MODULES == TRAINED_HEAD_MODULES
+    assert {*HEADS} == {name for names in SAVED_BY_PEFT.values() for name in names}
     for method, facts in METHODS.items():
         assert PEFT_TYPE_TO_CONFIG_MAPPING[method].__name__ == facts.config_class
         own = TARGETS_OF_METHOD.get(method, LORA_TARGETS)

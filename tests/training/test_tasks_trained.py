@@ -153,7 +153,7 @@ def test_questions_are_answered_and_measured_before_and_after(answering: RunFold
 
 
 def test_the_saved_adapter_answers_as_the_page_asks_it(answering: RunFolder, tiny_models: Path) -> None:
-    labels = labels_of(answering.adapter)
+    labels = labels_of(answering.adapter, tiny_models / "bert")
     loaded = load_base(tiny_models / "bert", Precision.FP32, "AutoModelForQuestionAnswering", labels=labels)
     loaded.model, _ = attach(loaded.model, answering.adapter, "tuned")
     assert predict(loaded, "QUESTION_ANS", "Who?", "Ahoy, Mary is here.").answer.strip() == "Mary"

@@ -167,7 +167,7 @@ def test_a_classifier_learns_and_keeps_the_names_of_its_classes(
     status = read_status(classifier)
     assert status.state is RunState.DONE
     assert status.history[-1]["eval_accuracy"] == 1.0
-    assert labels_of(classifier.adapter) == ("calm", "wild")
+    assert labels_of(classifier.adapter, tiny_models / "bert") == ("calm", "wild")
     base = AutoModelForSequenceClassification.from_pretrained(tiny_models / "bert", num_labels=2)
     model = PeftModel.from_pretrained(base, classifier.adapter).eval()
     tokenizer = AutoTokenizer.from_pretrained(tiny_models / "bert")
@@ -187,7 +187,7 @@ def test_a_classifier_is_trained_further_with_its_own_classes(
     assert before.keys() == after.keys()
     assert all(torch.allclose(before[name], after[name], atol=1e-4) for name in before)
     assert not torch.equal(before[HEAD], after[HEAD])
-    assert labels_of(run.adapter) == ("calm", "wild")
+    assert labels_of(run.adapter, tiny_models / "bert") == ("calm", "wild")
 
 
 def test_words_are_labelled(tmp_path: Path, tiny_models: Path) -> None:
@@ -197,7 +197,7 @@ def test_words_are_labelled(tmp_path: Path, tiny_models: Path) -> None:
     run = trained(tmp_path, recipe(task_type="TOKEN_CLS", max_steps=20), examples, base)
     history = read_status(run).history
     assert history[-1]["loss"] < history[0]["loss"] / 2
-    assert labels_of(run.adapter) == ("B-PER", "O")
+    assert labels_of(run.adapter, tiny_models / "bert") == ("B-PER", "O")
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8", "nf4", "fp4"])

@@ -10,7 +10,7 @@ from adapter_ui.catalog.methods.table import METHODS, PIPELINE_TAGS
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import Finding
 from adapter_ui.domain.classes import class_of
-from adapter_ui.domain.loadable import REFUSED_METHODS, refusals
+from adapter_ui.domain.loadable import REFUSED_METHODS, field_refusals, method_refusals
 
 # The others change the base's own weights before training starts (PEFT's `tuners/lora/layer.py`): pissa,
 # corda, olora, loftq and lora_ga.
@@ -28,8 +28,11 @@ def config_findings(config: AdapterConfig, peft_version: str) -> Iterator[Findin
 
 def method_findings(config: AdapterConfig, peft_version: str) -> Iterator[Finding]:
     method = config.peft_type
-    for refusal in refusals(config.model_dump(exclude_unset=True)):
-        yield blocker(refusal.code, refusal.sentence)
+    values = config.model_dump(exclude_unset=True)
+    for refusal in method_refusals(values):
+        yield blocker("unsupported_method", refusal)
+    for refusal in field_refusals(values):
+        yield blocker("unsupported_field", refusal)
     if method not in {*METHODS, *REFUSED_METHODS}:
         yield blocker(
             "unknown_method",

@@ -7,14 +7,8 @@ from collections.abc import Iterator, Sequence
 from adapter_ui.catalog.findings.evidence import good, listed, warning
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import BaseFacts, Finding, TensorInfo
+from adapter_ui.domain.heads import class_count, heads_of
 
-TASK_HEADS = {
-    "SEQ_CLS": ("classifier", "score"),
-    "TOKEN_CLS": ("classifier", "score"),
-    "QUESTION_ANS": ("qa_outputs",),
-}
-# Families that call it otherwise.
-OTHER_HEADS = ("classification_head", "logits_proj", "cls", "qa_classifier")
 ARCHITECTURES = {
     "SEQ_CLS": "ForSequenceClassification",
     "TOKEN_CLS": "ForTokenClassification",
@@ -47,9 +41,8 @@ def head_findings(
 def task_head_findings(
     task_type: str, task: str, saved: set[str], tensors: Sequence[TensorInfo], base: BaseFacts | None
 ) -> Iterator[Finding]:
-    usual = (*TASK_HEADS[task_type], *OTHER_HEADS)
-    if holds(tensors, usual):
-        labels = label_count(tensors, usual) if task_type != "QUESTION_ANS" else None
+    if holds(tensors, heads_of(task_type)):
+        labels = class_count({one.name: one.shape for one in tensors}) if task_type != "QUESTION_ANS" else 0
         counted = f", with {labels} labels" if labels else ""
         yield good("brings_head", f"It brings its own head for {task}{counted}.")
     elif base is not None and lacks_head(base, task_type) and not holds(tensors, tuple(saved)):
@@ -75,9 +68,3 @@ def saved_names(config: AdapterConfig) -> set[str]:
 def holds(tensors: Sequence[TensorInfo], names: Sequence[str]) -> bool:
     """Whether one of the modules, by a name or the end of one, has a tensor here."""
     return any(f".{name}." in f".{tensor.name}." for tensor in tensors for name in names)
-
-
-def label_count(tensors: Sequence[TensorInfo], names: Sequence[str]) -> int | None:
-    """The rows of the head's last matrix; heads of several layers have their answers in the smallest."""
-    rows = [one.shape[0] for one in tensors if len(one.shape) == 2 and holds((one,), names)]
-    return min(rows, default=None)

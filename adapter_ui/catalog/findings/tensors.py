@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapter_ui.catalog.findings.evidence import blocker, good, info, listed, warning
-from adapter_ui.catalog.findings.heads import TASK_HEADS
 from adapter_ui.catalog.methods.table import METHODS, PROMPT_METHODS
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.profile import belongs_to_method, list_modules, module_name
 from adapter_ui.domain import BaseFacts, Finding, ModuleInfo, TensorInfo
+from adapter_ui.domain.heads import SAVED_BY_PEFT
 
 VOCABULARY_TABLES = ("embed_tokens", "lm_head", "wte", "word_embeddings", "embed_in", "embed_out", "shared")
 # The axis of a LoRA's tensor that is as long as the vocabulary, where it sits on such a table.
@@ -101,7 +101,7 @@ def whole_findings(config: AdapterConfig, whole: tuple[TensorInfo, ...]) -> Iter
 def declared_modules(config: AdapterConfig) -> set[str]:
     """Modules that the config says are saved whole; older PEFT did not say so of a task's own head."""
     saved = config.modules_to_save or []
-    return {saved} if isinstance(saved, str) else {*saved, *TASK_HEADS.get(config.task_type or "", ())}
+    return {saved} if isinstance(saved, str) else {*saved, *SAVED_BY_PEFT.get(config.task_type or "", ())}
 
 
 def vocabulary_findings(tensors: tuple[TensorInfo, ...], base: BaseFacts) -> Iterator[Finding]:

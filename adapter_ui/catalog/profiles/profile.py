@@ -11,13 +11,13 @@ from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.factors import Factors
 from adapter_ui.catalog.profiles.kinds import Place, place_modules
 from adapter_ui.domain import ModuleInfo, TensorInfo
+from adapter_ui.domain.heads import class_count
 from adapter_ui.domain.tensor_table import main_dtype
 
 PEFT_PREFIX = "base_model.model."
 PEFT_ROOT = "base_model"
 WRAPPERS = ("modules_to_save", "original_module", "base_layer", "token_adapter")
 NEW_TOKENS = "trainable_tokens_"
-HEAD_WEIGHTS = ("score.weight", "classifier.weight", "classifier.out_proj.weight")
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,7 @@ def zero_tensors(tensors: Iterable[TensorInfo], method: str) -> tuple[TensorInfo
 
 def count_labels(tensors: Iterable[TensorInfo]) -> int | None:
     """The number of classes of the classification head in the file, if it holds one."""
-    for tensor in tensors:
-        if tensor.name.endswith(HEAD_WEIGHTS) and len(tensor.shape) == 2:
-            return tensor.shape[0]
-    return None
+    return class_count({tensor.name: tensor.shape for tensor in tensors}) or None
 
 
 def overall_rank(config: AdapterConfig | None, modules: Iterable[ModuleInfo]) -> int | None:

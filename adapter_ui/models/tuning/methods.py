@@ -21,9 +21,9 @@ from peft.utils.constants import TRANSFORMERS_MODELS_TO_VERA_TARGET_MODULES_MAPP
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
+from adapter_ui.domain.heads import SAVED_BY_PEFT
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import answer_in_the_dtype_asked, first_line
-from adapter_ui.models.heads import HEADS
 from adapter_ui.training.methods import METHODS, STARTS_FROM_THE_BASE
 from adapter_ui.training.recipe import Recipe
 
@@ -152,7 +152,8 @@ def all_linear(recipe: Recipe, model: PreTrainedModel) -> list[str] | str:
     if recipe.task_type not in ("TOKEN_CLS", "QUESTION_ANS"):
         return "all-linear"
     linear = (name for name, module in model.named_modules() if is_linear(module))
-    return [name for name in linear if name.partition(".")[0] not in HEADS]
+    heads = {name for names in SAVED_BY_PEFT.values() for name in names}
+    return [name for name in linear if name.partition(".")[0] not in heads]
 
 
 def refuse_missing_modules(targets: Sequence[str], there: Sequence[str], kind: str) -> None:

@@ -78,7 +78,7 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
     """The head's classes: those found in the data, or an adapter's own, which the data has to keep to."""
     if base.adapter is None or not found:
         return tuple(found)
-    own = labels_of(base.adapter)
+    own = labels_of(base.adapter, base.folder)
     if strange := sorted(set(found) - set(own)):
         raise InvalidRecipe(
             f"The data has the label “{strange[0][:40]}”, which the adapter does not know; "

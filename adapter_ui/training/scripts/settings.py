@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
+from adapter_ui.domain.heads import NEW_MODULES
 from adapter_ui.errors import InvalidInput
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
@@ -19,7 +20,6 @@ STARTING_ADAPTER = "starting_adapter"
 QUANTIZED = {Precision.INT8, Precision.NF4, Precision.FP4}
 NAMED_HEADS = ("SEQ_CLS", "TOKEN_CLS")
 HEADS = ("score", "classifier", "qa_outputs")
-HEAD_MODULES = [*HEADS, "pooler"]
 DTYPES = {Precision.FP32: "float32", Precision.FP16: "float16"}
 TRAINER_FIELDS = (
     "learning_rate",
@@ -99,7 +99,7 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
 
 def quantization(recipe: Recipe, *, has_head: bool) -> str:
     """The expression for bitsandbytes' config; a new head is left out of it."""
-    left_out = f",\n    llm_int8_skip_modules={HEAD_MODULES}" if has_head else ""
+    left_out = f",\n    llm_int8_skip_modules={[*NEW_MODULES]}" if has_head else ""
     return QUANTIZATION[recipe.precision.value].substitute(left_out=left_out)
 
 
