@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from adapter_ui.catalog.storage.library import STARTER
-from tests.browser import choose, fill_in
+from tests.browser import DESKTOP, choose, fill_in
 from tests.e2e.app_process import AppProcess
 from tests.e2e.test_main_job import ask, paste, visit
 from tests.hub import catalogue
@@ -27,6 +27,8 @@ pytestmark = pytest.mark.slow
 REAL = Path(__file__).parents[1] / "training" / "real"
 SECONDS = 1000
 STEPS = 4
+INSIDE = """view => [...view.querySelectorAll(".run > *, .metrics td")].every(
+  part => part.getBoundingClientRect().right <= view.getBoundingClientRect().right + 1)"""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,9 @@ def expect_metric(page: Page, metric: str) -> None:
     row = page.locator("#run-view .metrics tr").filter(has=page.get_by_text(metric, exact=True))
     expect(row.locator("td.number")).to_have_count(2)
     assert all(re.search(r"\d", figure) for figure in row.locator("td.number").all_inner_texts())
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.locator("#run-view").evaluate(INSIDE)
+    page.set_viewport_size(DESKTOP)
 
 
 def try_on(page: Page, text: str, pair: str = "") -> None:

@@ -55,7 +55,7 @@ window.adapterUI = (() => {
   };
   const reveal = () => {  // on a narrow screen the panel is below the rows, where nobody would look for it
     const panel = document.querySelector("#detail");
-    if (panel && panel.getBoundingClientRect().top > innerHeight - 120) panel.scrollIntoView({ block: "start" });
+    if (panel && panel.getBoundingClientRect().top > innerHeight / 2) panel.scrollIntoView({ block: "start" });
   };
   const results = (element, pick, watch) => {
     const choose = (row, wait) => {

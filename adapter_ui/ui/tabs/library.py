@@ -164,7 +164,9 @@ def library_row(
     """A name with badges, a line under it, a figure, and buttons as (action, value, label)."""
     buttons = join(
         fill(
-            '<button type="button" class="copy" data-act="{name}" data-value="{value}">{label}</button>',
+            '<button type="button" class="copy" data-act="{name}" data-value="{value}" '
+            'title="{label}: {title}">{label}</button>',
+            title=title,
             name=name,
             value=value,
             label=label,
