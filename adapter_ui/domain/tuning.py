@@ -86,7 +86,8 @@ class SampleAnswer:
 @dataclass(frozen=True)
 class Sample:
     """A fixed prompt of the data, the answer that stands there, and the model's own: `before` the training,
-    `after` it ("" until then), and at each step where it was asked.
+    `after` it ("" until then), and at each step where it was asked. `held_back` says whether it stands
+    only in rows that the model does not learn from; None for runs of versions that did not tell.
     """
 
     prompt: str
@@ -94,6 +95,7 @@ class Sample:
     before: str = ""
     after: str = ""
     answers: tuple[SampleAnswer, ...] = ()
+    held_back: bool | None = None
 
 
 @dataclass(frozen=True)

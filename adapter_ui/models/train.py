@@ -63,7 +63,7 @@ def train(run: RunFolder) -> None:
     first = first_factors(loaded.model)
     tell(run, RunState.RUNNING, "Reading the data.")
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
-    prompts = sample_prompts(examples, recipe.prompt_template) if is_first() else []
+    prompts = sample_prompts(examples, recipe.prompt_template, data.sources) if is_first() else []
     if is_first():
         remove_torn(run.checkpoints)
     wait_for_all()

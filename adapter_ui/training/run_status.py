@@ -135,12 +135,12 @@ def samples(events: Iterable[Event]) -> tuple[Sample, ...]:
 def sample(prompt: str, asked: Iterable[Event]) -> Sample:
     whens: dict[str, str] = {}
     steps: dict[int, str] = {}
-    expected = ""
+    expected, held_back = "", None
     for event in asked:
-        expected = event["expected"]
+        expected, held_back = event["expected"], event.get("held_back")
         whens[event["when"]] = steps[event["step"]] = event["text"]
     answers = tuple(SampleAnswer(step, steps[step]) for step in sorted(steps))
-    return Sample(prompt, expected, whens.get("before", ""), whens.get("after", ""), answers)
+    return Sample(prompt, expected, whens.get("before", ""), whens.get("after", ""), answers, held_back)
 
 
 def error_since_queued(events: list[Event]) -> str | None:

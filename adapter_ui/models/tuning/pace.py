@@ -85,7 +85,7 @@ def measure(run: RunFolder) -> None:
     keep_little_memory()
     trainer.train()
     begun = now()
-    write_samples(run, loaded, sample_prompts(examples, recipe.prompt_template), "before", 0)
+    write_samples(run, loaded, sample_prompts(examples, recipe.prompt_template, data.sources), "before", 0)
     write(run, replace(stopwatch.pace, answer_seconds=now() - begun))
 
 

@@ -7,7 +7,7 @@ the training draws stay what they would be without.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,13 @@ SHOWN_CHARACTERS = 2_000
 @dataclass(frozen=True)
 class SamplePrompt:
     """Turns that end with a question, and the answer in the data; or `raw`, the one text of the recipe's own
-    template.
+    template. `held_back` says that the model never learns from this prompt.
     """
 
     asked: tuple[ChatMessage, ...]
     expected: str
     raw: bool = False
+    held_back: bool = False
 
 
 Prompts = Sequence[SamplePrompt]
@@ -57,21 +58,38 @@ class SamplesAtEvaluations(TrainerCallback):
             write_samples(self.run, self.loaded, self.prompts, "during", state.global_step)
 
 
-def sample_prompts(examples: Examples, template: str = "") -> list[SamplePrompt]:
-    """The first prompts of the data, different ones, each with the answer that the data expects."""
-    found: dict[str, SamplePrompt] = {}
+def sample_prompts(
+    examples: Examples, template: str = "", held_back: Sequence[Mapping[str, Any]] = ()
+) -> list[SamplePrompt]:
+    """The first prompts of the data, different ones, each with the answer that the data expects. Prompts that
+    stand only in rows that are `held_back` come first: what is said to the others may be known by heart.
+    """
     if examples.task_type not in ("CAUSAL_LM", "SEQ_2_SEQ_LM") or "text" in examples.rows[0]:
         return []
-    for row in examples.rows:
-        turns = messages_of(row)
-        asked = tuple(ChatMessage(turn["role"], turn["content"]) for turn in turns[:-1])
-        if template:
-            text, answers = in_template(turns, template)
-            asked = (ChatMessage("user", text[: answers[-1][0]]),)
-        found.setdefault(asked[-1].content, SamplePrompt(asked, turns[-1]["content"], bool(template)))
-        if len(found) == SAMPLES:
-            break
+    kept = {id(row) for row in held_back}
+    trained = {last_prompt(row) for row in examples.rows if id(row) not in kept}
+    unseen = [row for row in held_back if last_prompt(row) not in trained]
+    found: dict[str, SamplePrompt] = {}
+    for rows, is_unseen in ((unseen, True), (examples.rows, False)):
+        for row in rows:
+            if len(found) == SAMPLES:
+                break
+            prompt = sample_prompt(row, template, held_back=is_unseen)
+            found.setdefault(prompt.asked[-1].content, prompt)
     return list(found.values())
+
+
+def last_prompt(row: Mapping[str, Any]) -> str:
+    return messages_of(row)[-2]["content"]
+
+
+def sample_prompt(row: Mapping[str, Any], template: str, *, held_back: bool) -> SamplePrompt:
+    turns = messages_of(row)
+    asked = tuple(ChatMessage(turn["role"], turn["content"]) for turn in turns[:-1])
+    if template:
+        text, answers = in_template(turns, template)
+        asked = (ChatMessage("user", text[: answers[-1][0]]),)
+    return SamplePrompt(asked, turns[-1]["content"], bool(template), held_back)
 
 
 def write_samples(run: RunFolder, loaded: LoadedModel, prompts: Prompts, when: str, step: int) -> None:
@@ -98,5 +116,6 @@ def write_samples(run: RunFolder, loaded: LoadedModel, prompts: Prompts, when: s
             prompt=prompt.asked[-1].content[:SHOWN_CHARACTERS],
             expected=prompt.expected[:SHOWN_CHARACTERS],
             text=answer.text,
+            held_back=prompt.held_back,
         )
     loaded.tokenizer.padding_side = side

@@ -13,6 +13,9 @@ from markupsafe import Markup
 from adapter_ui.domain import Sample
 from adapter_ui.ui.markup import fill, join
 
+# A row that was learned from may be said by heart.
+ORIGIN = {True: ", held back", False: ", learned from", None: ""}
+
 
 def samples_view(samples: Sequence[Sample]) -> Markup:
     """The prompts at one step after the other, the newest first shown; nothing before the first answer."""
@@ -48,7 +51,7 @@ def sample_panel(sample: Sample, step: int, name: str) -> Markup:
     """A prompt: what the untrained model said, what it says at this step, and what the data wanted."""
     now = next((answer.text for answer in sample.answers if answer.step == step), "")
     columns = [("Before", sample.before)] if step else []
-    columns += [(name, now), ("In the data", sample.expected)]
+    columns += [(name, now), (f"In the data{ORIGIN[sample.held_back]}", sample.expected)]
     return fill(
         '<div class="sample"><p class="sample-prompt">{prompt}</p><div class="sample-answers">{answers}</div>'
         "</div>",
