@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from peft import PeftConfig, PeftModel
+from peft import PeftConfig, PeftModel, PeftType
 from peft.utils import get_peft_model_state_dict
 from torch.fx.experimental import _config as experimental
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -26,6 +26,7 @@ from adapter_ui.models.empty_adapter import add_empty_adapter, refused_by_peft
 
 META = torch.device("meta")
 NAME = "a_0"
+RANKS_OF_ADALORA = (("lora_E", 0), ("lora_A", 0), ("lora_B", 1))
 # Of this thread's own time, which other work on the machine does not take from.
 SECONDS, SECONDS_PER_MODULE = 2.0, 0.02
 TO, ITEM = torch.ops.aten._to_copy.default, torch.ops.aten._local_scalar_dense.default
@@ -56,8 +57,11 @@ def created_by(config: PeftConfig, base: PreTrainedModel, most_bytes: int) -> Cr
     modules = sum(1 for _ in skeleton.modules())
     limits = Limits(most_bytes + 2 * base_bytes, SECONDS + SECONDS_PER_MODULE * modules)
     with META, limits, experimental.patch(meta_nonzero_assume_all_nonzero=True):
-        model = added(skeleton, copy.deepcopy(config))
-        saved = saved_by(model)
+        own_config = copy.deepcopy(config)
+        if left_of_ranks := ranks_left(config):
+            own_config.rank_pattern = None
+        model = added(skeleton, own_config)
+        saved = saved_by(model, left_of_ranks)
     new = {name: tensor for name, tensor in tensors_of(model).items() if id(tensor) not in own}
     kept = bytes_kept([*new.values(), *limits.alive()], but=own.values())
     return Created(saved, new, kept, base_bytes)
@@ -70,11 +74,21 @@ def bytes_kept(tensors: Iterable[torch.Tensor], but: Iterable[torch.Tensor]) -> 
     return sum(storage.nbytes() for key, storage in storages.items() if key not in others)
 
 
-def saved_by(model: PeftModel) -> dict[str, torch.Tensor]:
+def ranks_left(config: PeftConfig) -> Mapping[str, Any]:
+    """Which of its first ranks an AdaLoRA has left, by the names of its tensors."""
+    return (config.rank_pattern or {}) if config.peft_type is PeftType.ADALORA else {}
+
+
+def saved_by(model: PeftModel, left_of_ranks: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     try:
-        return get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
+        saved = get_peft_model_state_dict(model, adapter_name=NAME, save_embedding_layers=False)
+        for name, left in left_of_ranks.items():
+            for part, axis in RANKS_OF_ADALORA:
+                key = f"base_model.model.{name.rpartition('.')[0]}.{part}"
+                saved[key] = saved[key].narrow(axis, 0, sum(left))
     except (TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:
         raise refused_by_peft(error) from error
+    return saved
 
 
 def added(skeleton: PreTrainedModel, config: PeftConfig) -> PeftModel:

@@ -104,6 +104,9 @@ CASES: tuple[Case, ...] = (
         adapter(task_type=None, auto_mapping={"parent_library": "antigravity", "base_model_class": "fly"}),
     ),
     classes("that is none", adapter(auto_mapping="os.system"), CONFIG, "auto_mapping"),
+    classes(
+        "by a path", adapter(auto_mapping={"parent_library": f"{OUTSIDE}/evil", "base_model_class": "x"})
+    ),
     modules("core", adapter(megatron_core="antigravity")),
     modules("config", adapter(megatron_config={"a": 1}, megatron_core="antigravity")),
     modules("path", adapter(megatron_core=f"{OUTSIDE}/evil")),
@@ -119,6 +122,15 @@ CASES: tuple[Case, ...] = (
     patterns(
         "feed-forward", adapter(peft_type="IA3", feedforward_modules=RUNS_AWAY), BAD, "None of the adapter's"
     ),
+    patterns("parameters", adapter(target_parameters=[RUNS_AWAY]), BAD, "where names belong"),
+    patterns("blocks", adapter(peft_type="C3A", block_size=16, block_size_pattern={RUNS_AWAY: 16}), BAD, ""),
+    patterns(
+        "frequencies",
+        adapter(peft_type="FOURIERFT", n_frequency=8, n_frequency_pattern={RUNS_AWAY: 8}),
+        BAD,
+        "",
+    ),
+    patterns("that is none", adapter(target_modules="[a-"), BAD, "cannot be used"),
     patterns("of an OSF", adapter(peft_type="OSF", rank_pattern={RUNS_AWAY: 4}), BAD, ""),
     patterns("a bomb", adapter(target_modules="(" * 5000 + ")" * 5000), BAD, "cannot be used"),
     numbers("a rank without end", adapter(r=2**31 - 1), CONFIG, "“r”"),
@@ -127,6 +139,12 @@ CASES: tuple[Case, ...] = (
     numbers("a negative rank", adapter(r=-4), CONFIG, "“r”"),
     numbers("a rank that is text", adapter(r="eight"), CONFIG, "“r”"),
     numbers("a rank in a list", adapter(rank_pattern={"q_proj": [4]}), CONFIG, "rank_pattern"),
+    numbers(
+        "ranks of a module that is not there",
+        adapter(peft_type="ADALORA", init_r=4, total_step=9, rank_pattern={"evil.lora_E": [True] * 4}),
+        BAD,
+        "PEFT cannot put",
+    ),
     numbers("no number", adapter(lora_alpha=float("nan")), "non_finite", "NaN"),
     numbers("infinity", adapter(alpha_pattern={"q_proj": float("inf")}), "non_finite", "NaN"),
     numbers(
@@ -177,12 +195,36 @@ CASES: tuple[Case, ...] = (
         BAD,
         "None of the adapter's tensors",
     ),
+    state(
+        "as a prefix",
+        adapter(
+            peft_type="P_TUNING",
+            num_virtual_tokens=4,
+            encoder_hidden_size=8,
+            prompt_tuning_init_state_dict_path=f"{OUTSIDE}/evil.bin",
+        ),
+        BAD,
+        "None of the adapter's tensors",
+    ),
     third(
         "a repository",
         adapter(
             **PROMPT,
             prompt_tuning_init="TEXT",
             prompt_tuning_init_text="hi",
+            tokenizer_name_or_path="evil/third",
+        ),
+        BAD,
+        "None of the adapter's tensors",
+    ),
+    third(
+        "for a prompt of tokens",
+        adapter(
+            peft_type="CPT",
+            cpt_token_ids=[3, 4],
+            cpt_mask=[1, 1],
+            cpt_tokens_type_mask=[1, 2],
+            cpt_prompt_init="TEXT",
             tokenizer_name_or_path="evil/third",
         ),
         BAD,
@@ -206,6 +248,11 @@ CASES: tuple[Case, ...] = (
         UNSUPPORTED,
         "further adapters",
     ),
+    *(
+        further(f"{method}, which is not loaded", adapter(peft_type=method), UNSUPPORTED, reason)
+        for method, reason in (("POLY", "training tasks"), ("ADAMSS", "scikit-learn"), ("BONE", "MISS"))
+    ),
+    further("a prompt for another task", adapter(peft_type="CPT", task_type="SEQ_CLS"), UNSUPPORTED, "only"),
     further("a route between them", adapter(arrow_config={"top_k": 1}), UNSUPPORTED, "arrow_config"),
     further("a shadow", adapter(peft_type="SHADOW", shadow_model="evil/shadow"), UNSUPPORTED, "shadow_model"),
     files("200,000 tensors", header(with_empty_tensors), BAD, "no sound adapter"),

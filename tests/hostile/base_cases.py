@@ -32,6 +32,17 @@ def only_a_pickle(adapter: Path, base: Path) -> None:
     (base / "pytorch_model.bin").write_bytes(PAYLOAD)
 
 
+def pickles_by_an_index(adapter: Path, base: Path) -> None:
+    only_a_pickle(adapter, base)
+    (base / "pytorch_model.bin").rename(base / "part.bin")
+    index = {"metadata": {}, "weight_map": {"model.embed_tokens.weight": "part.bin"}}
+    (base / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+
+
+def pickle_beside(adapter: Path, base: Path) -> None:
+    (base / "pytorch_model.bin").write_bytes(PAYLOAD)
+
+
 def pickle_in_disguise(adapter: Path, base: Path) -> None:
     (base / WEIGHTS).write_bytes(PAYLOAD)
 
@@ -121,6 +132,9 @@ CASES: tuple[Case, ...] = (
     defaults("an end that is no token", beside(GENERATION, eos_token_id="evil"), REFUSED, "no token"),
     defaults("a cache of its own", beside(GENERATION, cache_implementation="evil"), REFUSED, "evil"),
     pickled("alone", only_a_pickle, REFUSED, "no weights in safetensors"),
+    pickled("by an index", pickles_by_an_index, REFUSED, "no weights in safetensors"),
+    pickled("beside sound weights", pickle_beside),
+    pickled("as a shard", sharded("part.bin"), REFUSED, ""),
     pickled("with another name", pickle_in_disguise, REFUSED, "larger than its weights"),
     named("an adapter of a third", an_adapter_too, REFUSED, "itself an adapter"),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import AdaLoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
@@ -200,3 +200,29 @@ def test_a_shadow_model_that_names_a_further_model_is_refused(loaded, altered, m
     folder = altered({"peft_type": "SHADOW", "shadow_model": model})
     with pytest.raises(UnsupportedAdapter, match="shadow_model"):
         attach(loaded.model, folder, "a_1")
+
+
+def test_an_adalora_with_pruned_ranks_answers_as_in_plain_peft(loaded, tiny_models, tmp_path):
+    """What is left of each module's first ranks stands in the config as a list of true and false."""
+    config = AdaLoraConfig(
+        init_r=6,
+        target_r=2,
+        tinit=1,
+        tfinal=2,
+        total_step=9,
+        target_modules=["q_proj"],
+        task_type="CAUSAL_LM",
+    )
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_models / "llama"), config)
+    torch.manual_seed(3)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = torch.randn_like(parameter)
+    kept = {f"model.layers.{layer}.self_attn.q_proj.lora_E": [True, False] * 3 for layer in range(2)}
+    model.base_model.resize_modules_by_rank_pattern(kept, "default")
+    model.peft_config["default"].rank_pattern = kept
+    model.save_pretrained(tmp_path / "pruned")
+    adapted, attached = attach(loaded.model, tmp_path / "pruned", "a_1")
+    assert attached.keys_applied == attached.keys_in_file == 6
+    with speaking_as(adapted, "a_1"):
+        assert torch.equal(logits(adapted), plain_peft(tiny_models, tmp_path / "pruned"))
