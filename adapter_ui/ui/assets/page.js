@@ -55,7 +55,13 @@ window.adapterUI = (() => {
   };
   const reveal = () => {  // on a narrow screen the panel is below the rows, where nobody would look for it
     const panel = document.querySelector("#detail");
-    if (panel && panel.getBoundingClientRect().top > innerHeight / 2) panel.scrollIntoView({ block: "start" });
+    if (!panel || panel.getBoundingClientRect().top < innerHeight / 2) return;
+    const show = () => panel.scrollIntoView({ block: "start" });
+    const watcher = new ResizeObserver(show);  // the page is long enough only once the panel is filled
+    const end = () => watcher.disconnect();
+    watcher.observe(panel);
+    setTimeout(end, 5000);
+    ["wheel", "touchmove", "keydown", "pointerdown"].forEach((kind) => addEventListener(kind, end, { once: true, passive: true }));
   };
   const results = (element, pick, watch) => {
     const choose = (row, wait) => {
