@@ -14,7 +14,7 @@ from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_t
 from adapter_ui.catalog.storage.bases import LocalModel, fetch_base, fetch_reading_files, find_base
 from adapter_ui.domain import AdapterRef, BaseFacts, Preflight, Progress, TokenPreview
 from adapter_ui.engine.machine import precision_choices
-from adapter_ui.errors import BaseUnavailable, DoesNotFit, HubError
+from adapter_ui.errors import BaseUnavailable, DoesNotFit, HubError, InvalidRecipe
 from adapter_ui.provision import Provision
 from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
 from adapter_ui.training.examples import Examples
@@ -56,6 +56,7 @@ class Preparation:
 
     def completed(self, given: Mapping[str, Any], examples: Examples) -> tuple[Recipe, dict[str, Default]]:
         """The recipe with what was left out filled in, and what that was. A given field is never changed."""
+        given = self.with_own_method(given)
         chosen = self.defaults(Recipe.parse(given), RowFacts.of(examples.rows))
         left_out = {name: one for name, one in chosen.items() if name not in given}
         return Recipe.parse({**given, **{name: one.value for name, one in left_out.items()}}), left_out
@@ -141,6 +142,21 @@ class Preparation:
             else None
         )
         return PreparedBase(base.folder, base.id, base.commit, adapter)
+
+    def with_own_method(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The fields of a recipe with the method of the adapter that is trained further, if there is one.
+        Raises InvalidRecipe when they name another.
+        """
+        if not Recipe.parse(fields).adapter:
+            return fields
+        own = self.catalog.inspect(AdapterRef.parse(fields["adapter"])).config["peft_type"]
+        if fields.get("method", own) != own:
+            raise InvalidRecipe(
+                f"The adapter to train further is of the method {own}, and method is {fields['method']}; "
+                "leave method out.",
+                field="method",
+            )
+        return {**fields, "method": own}
 
     def base_of(self, recipe: Recipe) -> str:
         """The base that a recipe trains on: named, or that of the adapter to continue."""

@@ -94,7 +94,7 @@ class TuningService:
         """The values of the fields that depend on task, method, rows, base and machine when they are left
         out, each with its reason.
         """
-        return self.preparation.defaults(Recipe.parse(recipe), rows)
+        return self.preparation.defaults(Recipe.parse(self.preparation.with_own_method(recipe)), rows)
 
     def finetune(self, recipe: Mapping[str, Any], data: str | Path) -> str:
         """Start a run and give its id; its folder keeps the recipe with every field. Raises InvalidRecipe
@@ -168,7 +168,7 @@ class TuningService:
 
     def read_recipe(self, recipe: Mapping[str, Any], data: str | Path) -> tuple[Recipe, Examples]:
         """The recipe and the rows in their form. Raises InvalidRecipe, also where they do not go together."""
-        parsed = Recipe.parse(recipe)
+        parsed = Recipe.parse(self.preparation.with_own_method(recipe))
         examples = to_examples(read_table(data), parsed.columns, parsed.task_type)
         refuse_template_of_whole_texts(parsed, examples)
         return parsed, examples

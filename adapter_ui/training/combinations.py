@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def refuse_bad_combinations(recipe: Recipe) -> None:
     """Fields that are right alone and wrong together."""
-    if recipe.adapter and recipe.method != "LORA":
+    if recipe.adapter and (why := METHODS[recipe.method].ends_with_its_run):
         raise InvalidRecipe(
-            f"Only a LORA can be trained further, and method is {recipe.method}; set it to LORA, or leave "
-            "adapter out.",
-            field="method",
+            f"An adapter of {METHODS[recipe.method].title} cannot be trained further: {why}; leave adapter "
+            "out and train a new one.",
+            field="adapter",
         )
     if recipe.precision in (Precision.NF4, Precision.FP4) and not METHODS[recipe.method].fits_four_bits:
         raise InvalidRecipe(

@@ -33,7 +33,8 @@ class Method:
     as the tokenizer has them), `usual_rates` the learning rates that suit
     it because of `rate_reason`. `title` is how people write it, `config_class` the name of its config in
     PEFT. `resumable` is whether PEFT's checkpoint holds all that is trained, `fits_four_bits` whether PEFT
-    puts the method on a base in nf4 or fp4.
+    puts the method on a base in nf4 or fp4. `ends_with_its_run` says why a saved adapter cannot be trained
+    further, "" where it can.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Method:
     tasks: frozenset[str] = ALL_TASKS
     resumable: bool = True
     fits_four_bits: bool = True
+    ends_with_its_run: str = ""
 
 
 METHODS: Mapping[str, Method] = {
@@ -93,6 +95,7 @@ METHODS: Mapping[str, Method] = {
         usual_rates=(2e-4, 5e-3),
         rate_reason="its scale is divided among three factors, one of which starts at zero",
         resumable=False,
+        ends_with_its_run="the rank that it may move is spent when its training ends",
     ),
     "LOHA": Method(
         title="LoHa",
@@ -183,6 +186,7 @@ METHODS: Mapping[str, Method] = {
         rate_reason="a network makes the virtual tokens, and networks want smaller steps",
         tasks=frozenset({"CAUSAL_LM", "SEQ_CLS"}),
         resumable=False,
+        ends_with_its_run="the network that makes its virtual tokens is not saved with it",
     ),
     "LN_TUNING": Method(
         title="LayerNorm tuning",

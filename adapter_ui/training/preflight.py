@@ -140,7 +140,7 @@ def warnings(
     if not METHODS[recipe.method].resumable:
         yield f"A {recipe.method} run keeps no checkpoints: when it is interrupted, it starts again."
     if recipe.adapter:
-        yield "The adapter keeps its own rank, alpha, bias and targets; those of the recipe are not used."
+        yield "The adapter keeps its own rank or sizes, bias and targets; those of the recipe are not used."
     yield from split_warnings(recipe, examples, figures)
     yield from rare_labels(examples)
 

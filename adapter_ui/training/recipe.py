@@ -43,7 +43,7 @@ class Recipe(BaseModel):
     adapter: str = Field(
         "",
         max_length=400,
-        description="An adapter to train further; its own rank, alpha and targets are kept.",
+        description="An adapter to train further; its own method, sizes and targets are kept.",
     )
     task_type: Literal["CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "QUESTION_ANS"] = Field(
         "CAUSAL_LM",

@@ -200,10 +200,10 @@ def test_virtual_tokens_take_room_of_the_context(tiny_models: Path) -> None:
     base = PreparedBase(tiny_models / "llama", BASE_ID)
     settings = own_recipe("PROMPT_TUNING", num_virtual_tokens=100, max_length=4096)
     assert virtual_tokens(settings) == 100
-    loaded = load_trainable(settings, base, ())
-    assert row_limit(settings, loaded) == 512 - 100
+    assert row_limit(settings, load_trainable(settings, base, ())) == 512 - 100
+    many = own_recipe("PROMPT_TUNING", num_virtual_tokens=510)
     with pytest.raises(InvalidRecipe, match="num_virtual_tokens is 510 and the base reads 512 tokens"):
-        row_limit(own_recipe("PROMPT_TUNING", num_virtual_tokens=510), loaded)
+        row_limit(many, load_trainable(many, base, ()))
 
 
 @pytest.mark.parametrize(

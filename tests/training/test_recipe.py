@@ -76,7 +76,11 @@ REFUSED = [
         "feedforward_modules",
         "names down_proj, which target_modules does not",
     ),
-    ({"method": "IA3", "adapter": "run:x"}, "method", "Only a LORA can be trained further"),
+    (
+        {"method": "P_TUNING", "adapter": "run:x"},
+        "adapter",
+        "P-tuning cannot be trained further: the network",
+    ),
     ({"init_lora_weights": "eva"}, "init_lora_weights", "allowed is true, gaussian, orthogonal, pissa"),
     ({"init_lora_weights": "pissa", "precision": "nf4"}, "init_lora_weights", "nf4 has rounded already"),
     ({"init_lora_weights": "olora", "use_dora": True}, "init_lora_weights", "A DoRA that starts with olora"),

@@ -16,15 +16,14 @@ from transformers.utils import logging
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
 from adapter_ui.errors import AdapterUIError, InvalidInput
-from adapter_ui.models.adapters import add_empty_adapter, read_adapter_config
 from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
 from adapter_ui.models.tuning.data import encode_examples, in_one_line, row_limit
 from adapter_ui.models.tuning.methods import with_new_adapter
 from adapter_ui.models.tuning.model import (
     ADAPTER_NAME,
+    add_trainable,
     class_names,
     own_head,
-    refuse_other_adapter,
     refuse_other_kind,
 )
 from adapter_ui.models.tuning.plain_lora import is_factor, starts_from_the_base
@@ -84,10 +83,7 @@ def weightless(recipe: Recipe, base: PreparedBase, labels: tuple[str, ...]) -> L
     if base.adapter is None:
         model = with_new_adapter(model, recipe, tokenizer)
     else:
-        adapter_config = read_adapter_config(base.adapter, model)
-        refuse_other_adapter(adapter_config, recipe)
-        adapter_config.inference_mode = False
-        model = add_empty_adapter(model, adapter_config, ADAPTER_NAME)
+        model = add_trainable(model, base.adapter, recipe)
     return LoadedModel(model, tokenizer, torch.device("meta"))
 
 

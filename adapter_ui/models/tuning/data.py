@@ -24,7 +24,7 @@ from adapter_ui.models.tuning.wording import ANSWERS_ONLY, learned_text
 from adapter_ui.models.windows import Place
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.prompt_template import Span, Wording
-from adapter_ui.training.recipe import Recipe, validation_size, virtual_tokens
+from adapter_ui.training.recipe import Recipe, validation_size
 
 IGNORED = -100
 SHORTEST_ROW = 8
@@ -144,10 +144,12 @@ def row_limit(recipe: Recipe, loaded: LoadedModel) -> int:
     tokens leave no room for it.
     """
     context = context_length(loaded)
-    readable = context - virtual_tokens(recipe)
+    config = loaded.model.active_peft_config  # an adapter that is trained further has a number of its own
+    virtual = config.num_virtual_tokens if config.is_prompt_learning else 0
+    readable = context - virtual
     if readable < SHORTEST_ROW:
         raise InvalidRecipe(
-            f"num_virtual_tokens is {virtual_tokens(recipe)} and the base reads {context} tokens; lower it.",
+            f"num_virtual_tokens is {virtual} and the base reads {context} tokens; lower it.",
             field="num_virtual_tokens",
         )
     return min(recipe.max_length, readable, loaded.tokenizer.model_max_length)

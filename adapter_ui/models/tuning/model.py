@@ -9,15 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from peft import PeftConfig, PeftModel, PeftType, prepare_model_for_kbit_training
+from peft.tuners.tuners_utils import cast_adapter_dtype
 from transformers import PretrainedConfig, PreTrainedModel, set_seed
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.models.adapters import attach, fill, read_tensors
+from adapter_ui.models.adapter_size import refuse_beyond_file
+from adapter_ui.models.adapters import (
+    add_empty_adapter,
+    answer_in_the_dtype_asked,
+    fill,
+    read_adapter_config,
+    read_tensors,
+)
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
 from adapter_ui.models.tuning.learned import skip_what_is_not_learned
-from adapter_ui.models.tuning.methods import with_new_adapter
+from adapter_ui.models.tuning.methods import train_norms_in_fp32, with_new_adapter
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 
@@ -89,27 +97,41 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
 
 
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
-    """The adapter in its folder on the base, made trainable; its rank, alpha and targets are kept.
+    """The adapter in its folder on the base, made trainable; its method, sizes and targets are kept.
 
-    Its LoRA matrices become fp32, as PEFT has them in a new adapter, and hold what the file says and not what
-    a smaller base's dtype rounds it to; a head stays in that dtype, which is what it is fed with.
+    Its own tensors become fp32, as PEFT has them in a new adapter, and hold what the file says and not what a
+    smaller base's dtype rounds it to; a head stays in that dtype, which is what it is fed with.
     """
-    peft_model, _ = attach(model, adapter, ADAPTER_NAME)
-    config = peft_model.peft_config[ADAPTER_NAME]
-    refuse_other_adapter(config, recipe)
-    config.inference_mode = False
-    peft_model.set_adapter(ADAPTER_NAME)
-    for name, parameter in peft_model.named_parameters():
-        if parameter.requires_grad and "lora_" in name:
-            parameter.data = parameter.data.float()
-    fill(peft_model, read_tensors(adapter), ADAPTER_NAME)
+    peft_model = add_trainable(model, adapter, recipe)
+    cast_adapter_dtype(peft_model, ADAPTER_NAME)
+    if recipe.method == "LN_TUNING":
+        train_norms_in_fp32(peft_model)
+    tensors = read_tensors(adapter)
+    refuse_beyond_file(peft_model.peft_config[ADAPTER_NAME], tensors, model)
+    fill(peft_model, tensors, ADAPTER_NAME)
+    answer_in_the_dtype_asked(peft_model)
     return peft_model
 
 
+def add_trainable(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
+    """The modules of the adapter in its folder on the base, to be trained, still without its numbers."""
+    config = read_adapter_config(adapter, model)
+    refuse_other_adapter(config, recipe)
+    config.inference_mode = False
+    return add_empty_adapter(model, config, ADAPTER_NAME)
+
+
 def refuse_other_adapter(config: PeftConfig, recipe: Recipe) -> None:
-    if config.peft_type != PeftType.LORA or config.task_type != recipe.task_type:
+    method = PeftType(config.peft_type).value
+    if method != recipe.method or config.task_type != recipe.task_type:
         raise InvalidRecipe(
-            f"The adapter is a {PeftType(config.peft_type).value} for {config.task_type}; "
-            f"only a LORA for {recipe.task_type} can be trained further with this recipe.",
+            f"The adapter is a {method} for {config.task_type}, and the recipe trains a {recipe.method} for "
+            f"{recipe.task_type}; take the adapter's own.",
+            field="adapter",
+        )
+    if getattr(config, "prefix_projection", False):
+        raise InvalidRecipe(
+            "The network that makes this adapter's prefix is not saved with it, so it cannot be trained "
+            "further; train a new one.",
             field="adapter",
         )

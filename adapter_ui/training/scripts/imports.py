@@ -25,7 +25,14 @@ TRANSFORMERS = (
     "TrainingArguments",
     "set_seed",
 )
-PEFT = ("PeftModel", "get_peft_model", "get_peft_model_state_dict", "prepare_model_for_kbit_training")
+PEFT = (
+    "PeftModel",
+    "get_peft_model",
+    "get_peft_model_state_dict",
+    "prepare_model_for_kbit_training",
+    "set_peft_model_state_dict",
+)
+SAFETENSORS = ("load_file", "save_file")
 DEEPER = {
     "LNTuningLayer": "peft.tuners.ln_tuning.layer",
     "BaseTunerLayer": "peft.tuners.tuners_utils",
@@ -57,7 +64,7 @@ def imports(body: str, method: str) -> str:
                 for name, mapping in MAPPINGS.items()
                 if name in words
             ),
-            *(["from safetensors.torch import save_file"] if "save_file" in words else []),
+            *(f"from safetensors.torch import {name}" for name in SAFETENSORS if name in words),
             "from transformers import (",
             *(f"    {name}," for name in TRANSFORMERS if name in words),
             ")",

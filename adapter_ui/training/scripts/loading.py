@@ -62,6 +62,18 @@ CONTINUED_ADAPTER = """
     folder = Path(__file__).parent / STARTING_ADAPTER
     model = PeftModel.from_pretrained(model, folder, is_trainable=True)"""
 
+CONTINUED_TOKENS = Template("""
+    folder = Path(__file__).parent / STARTING_ADAPTER
+    config = $config.from_pretrained(folder)
+    config.inference_mode = False
+    model = get_peft_model(model, config)  # PeftModel.from_pretrained makes no virtual tokens trainable
+    set_peft_model_state_dict(model, load_file(folder / "adapter_model.safetensors"))""")
+
+CONTINUED_NORMS = """
+    train_norms_in_fp32(model)
+    saved = load_file(folder / "adapter_model.safetensors")
+    set_peft_model_state_dict(model, saved)  # once more: a 16-bit norm has rounded it"""
+
 LINEAR_MODULES = '''
 def linear_modules(model):
     """Names of all linear modules but the head, which is trained whole."""

@@ -24,7 +24,7 @@ from adapter_ui.training.scripts.settings import (
     refuse_what_has_no_words,
     settings,
 )
-from adapter_ui.training.scripts.targets import helpers, new_adapter
+from adapter_ui.training.scripts.targets import continued_adapter, helpers, helpers_of_continued, new_adapter
 
 __all__ = ["STARTING_ADAPTER", "training_script"]
 
@@ -67,7 +67,7 @@ def training_script(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -
         settings(recipe, base, labels),
         rows.encoder(recipe),
         rows_part(recipe),
-        *([] if continued else helpers(recipe)),
+        *(helpers_of_continued(recipe) if continued else helpers(recipe)),
         load_part(recipe, continued=continued),
         *training_helpers(recipe, rewritten=rewritten),
         train_part(recipe, rewritten=rewritten),
@@ -102,13 +102,13 @@ def opening(recipe: Recipe, *, continued: bool) -> str:
 def rows_part(recipe: Recipe) -> str:
     return rows.ROWS.substitute(
         is_learnable=rows.LEARNABLE.get(recipe.task_type, rows.LEARNABLE_LABELS),
-        virtual_tokens=' - ADAPTER["num_virtual_tokens"]' if virtual_tokens(recipe) else "",
+        virtual_tokens=' - model.peft_config["default"].num_virtual_tokens' if virtual_tokens(recipe) else "",
     )
 
 
 def load_part(recipe: Recipe, *, continued: bool) -> str:
     quantized = recipe.precision in QUANTIZED
-    adapted, afterwards = (loading.CONTINUED_ADAPTER, "") if continued else new_adapter(recipe)
+    adapted, afterwards = continued_adapter(recipe) if continued else new_adapter(recipe)
     # a prefix lies in the cache, which checkpointing does without
     prepared = loading.PREPARED.substitute(
         checkpointing=loading.NO_CHECKPOINTING if recipe.method == "PREFIX_TUNING" else loading.CHECKPOINTING

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from adapter_ui.domain import Precision
 from adapter_ui.training.methods import METHODS
-from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.recipe import Recipe, virtual_tokens
 from adapter_ui.training.scripts import loading
 
 TRAINED_WHOLE = ("TOKEN_CLS", "QUESTION_ANS")
@@ -22,6 +22,23 @@ def new_adapter(recipe: Recipe) -> tuple[str, str]:
     lines = ["train_norms_in_fp32(model)"] if recipe.method == "LN_TUNING" else []
     lines += ["answer_in_the_dtype_asked(model)"] if leaks_its_dtype(recipe) else []
     return made, "".join(f"\n    {line}" for line in lines)
+
+
+def continued_adapter(recipe: Recipe) -> tuple[str, str]:
+    """The lines that put the adapter to train further on the base, and the line after them."""
+    if virtual_tokens(recipe):
+        return loading.CONTINUED_TOKENS.substitute(config=METHODS[recipe.method].config_class), ""
+    norms = recipe.method == "LN_TUNING"
+    after = "\n    answer_in_the_dtype_asked(model)" if leaks_its_dtype(recipe) else ""
+    return loading.CONTINUED_ADAPTER + (loading.CONTINUED_NORMS if norms else ""), after
+
+
+def helpers_of_continued(recipe: Recipe) -> list[str]:
+    """The functions that the lines of `continued_adapter` call."""
+    return [
+        *([loading.NORMS_IN_FP32] if recipe.method == "LN_TUNING" else []),
+        *([loading.DTYPE_ASKED] if leaks_its_dtype(recipe) else []),
+    ]
 
 
 def chosen(recipe: Recipe) -> dict[str, str]:

@@ -32,7 +32,7 @@ def recipe_step(page: Page) -> tuple[dict[str, gr.Component], TargetChoice, Word
     proceed = gr.Textbox(
         "",
         label="Adapter to train further (optional)",
-        info="Its rank, alpha and targets are kept.",
+        info="Its method, rank and targets are kept; what is said of them below does not count.",
         placeholder="none",
         max_length=400,
         elem_id="recipe-adapter",
@@ -99,8 +99,9 @@ def recipe_of(names: list[str], values: list[Any], task: str, columns: dict[str,
     are the fields that the page hides: those of other methods.
     """
     filled = {name: value for name, value in zip(names, values, strict=True) if value not in ("", None)}
-    for name in strange_fields(filled.get("method", "LORA")):
-        filled.pop(name, None)
+    hidden = strange_fields(filled.get("method", "LORA"))
     if filled.get("adapter"):
-        filled.pop("base_model", None)
+        hidden = {"base_model", "method", *OWN_FIELDS}  # the adapter says them itself
+    for name in hidden:
+        filled.pop(name, None)
     return {**filled, "task_type": task, "columns": columns}
