@@ -11,7 +11,7 @@ as small.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ def test_it_is_loaded_again_and_says_the_same(tuned: Tuned, tmp_path: Path) -> N
     """By the engine's way and by plain PEFT: the figures of the run on the rows held back, and each other's
     logits.
     """
-    labels = labels_of(tuned.run.adapter)
+    labels = labels_of(tuned.run.adapter, tuned.base)
     loaded = load_base(tuned.base, Precision.FP32, "AutoModelForTokenClassification", labels=labels)
     loaded.model, _ = attach(loaded.model, tuned.run.adapter, "tuned")
     fresh = AutoModelForTokenClassification.from_pretrained(
@@ -132,15 +132,15 @@ def test_it_is_loaded_again_and_says_the_same(tuned: Tuned, tmp_path: Path) -> N
     inputs = loaded.tokenizer("Ada Lovelace met Charles Babbage in London.", return_tensors="pt")
     with torch.no_grad():
         assert torch.equal(loaded.model(**inputs).logits, by_peft(**inputs).logits)
-    found, after = measured(tuned.run, loaded, tmp_path), read_status(tuned.run).metrics_after
+    found, after = measured(tuned.run, loaded, labels, tmp_path), read_status(tuned.run).metrics_after
     assert found["entity_f1"] == pytest.approx(after["entity_f1"], abs=1e-9)
     assert found["loss"] == pytest.approx(after["loss"], abs=1e-5)
 
 
-def measured(run: RunFolder, loaded: LoadedModel, folder: Path) -> dict[str, float]:
+def measured(run: RunFolder, loaded: LoadedModel, labels: Sequence[str], folder: Path) -> dict[str, float]:
     """The metrics on the rows that the run held back."""
     recipe, examples = run.read_recipe(), run.read_examples()
     loaded.tokenizer.padding_side = "right"
-    data = encode_examples(examples, labels_of(run.adapter), loaded.tokenizer, recipe, HERE["max_length"])
+    data = encode_examples(examples, labels, loaded.tokenizer, recipe, HERE["max_length"])
     again = RunFolder(folder)
     return measure(trainer_for(again, recipe, loaded, data, RunCallback(again)), data)
