@@ -68,7 +68,7 @@ class Case:
 
 SHORTER = {"num_train_epochs": 3, "per_device_train_batch_size": 4, "target_modules": ["q", "v"]}
 CASES = [
-    Case(ENCODER_ID, fetch_encoder, "bert.", 6, 0.2),
+    Case(ENCODER_ID, fetch_encoder, "bert.", 6, 0.3),
     Case(LARGE_ENCODER_ID, fetch_large_encoder, "mpnet.", 12, 0.05, SHORTER),
 ]
 
