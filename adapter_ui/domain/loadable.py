@@ -67,6 +67,7 @@ UNSUPPORTED_PRECISIONS: Mapping[str, tuple[tuple[Precision, ...], str]] = {
     "GLORA": (QUANTISED, "PEFT puts it on plain linear layers only"),
     "SHIRA": ((Precision.INT8,), "its changed weights and 8-bit weights do not multiply"),
     "SUPERTUNING": (QUANTISED, IN_NUMBERS),
+    "UNILORA": (QUANTISED, "PEFT leaves it without any effect there"),
 }
 
 

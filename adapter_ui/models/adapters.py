@@ -16,6 +16,7 @@ from typing import Any
 
 import peft
 import torch
+from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel, PeftType
 from peft.tuners.lora import LoraLayer
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -39,6 +40,8 @@ NEVER_FROM_A_FILE = {
     "corda_config", "lora_ga_config", "monteclora_config", "tokenizer_name_or_path", "tokenizer_kwargs",
     "prompt_tuning_init_state_dict_path", "prompt_tuning_init_text", "revision",
 }  # fmt: skip
+
+QUANTISED = (Linear8bitLt, Linear4bit)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,15 @@ def answer_in_the_dtype_asked(model: PeftModel) -> None:
     answer: attention then refuses its query, key and value of different dtypes.
     """
     for module in model.modules():
-        if isinstance(module, BaseTunerLayer) and as_asked not in module._forward_hooks.values():
+        if is_over_quantised(module) and as_asked not in module._forward_hooks.values():
             module.register_forward_hook(as_asked)
+
+
+def is_over_quantised(module: torch.nn.Module) -> bool:
+    """A layer of PEFT's over one of bitsandbytes'. Others choose their dtype: T5's norm has to answer in fp16
+    when it is asked in fp32.
+    """
+    return isinstance(module, BaseTunerLayer) and isinstance(module.get_base_layer(), QUANTISED)
 
 
 def as_asked(layer: torch.nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:

@@ -204,6 +204,14 @@ def keep_4bit_weights_as_they_are(model: torch.nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+def is_repacked(model: torch.nn.Module) -> bool:
+    """Whether the fast 4-bit kernel has repacked weights of the model, which nothing but that kernel can read
+    then.
+    """
+    layers = (module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit))
+    return any(getattr(layer.weight.quant_state, "packing_format_for_cpu", False) for layer in layers)
+
+
 def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head: bool) -> None:
     """A tensor missing from the base's files would be random, and every answer with it; a new head is meant
     to be.
@@ -211,7 +219,7 @@ def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head
     head = set(dict(model.named_parameters())) - {
         f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()
     }
-    missing = [name for name in info["missing_keys"] if not (has_new_head and name in head)]
+    missing = [name for name in sorted(info["missing_keys"]) if not (has_new_head and name in head)]
     mismatched = [str(entry) for entry in info["mismatched_keys"]]
     if missing or mismatched:
         raise BaseUnavailable(

@@ -19,8 +19,8 @@ from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import Attached, method_of, sharing_key
 from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
-from adapter_ui.models.loading import load_base
-from adapter_ui.models.resident import TASKS_WITH_HEADS, Resident
+from adapter_ui.models.loading import is_repacked, load_base
+from adapter_ui.models.resident import TASKS_WITH_HEADS, Resident, is_learned_tokens
 from adapter_ui.models.system_memory import give_memory_back
 from adapter_ui.models.turns import Between
 
@@ -156,11 +156,14 @@ class Pool:
         return next((one for one in copies if spec.adapter in one.attached), None)
 
     def copy_to_attach_to(self, spec: ModelSpec, folder: Path, between: Between | None) -> Resident:
-        """The copy of the base that the adapter is on, or can be attached to."""
+        """The copy of the base that the adapter is on, or can be attached to: not one whose answers have
+        repacked its 4-bit weights, which the adapter's layers may read.
+        """
         labels = labels_of(folder, Path(spec.base_folder)) if spec.task_type in TASKS_WITH_HEADS else ()
         key = key_of(spec, labels, sharing_key(folder, spec.adapter))
         alone = key_of(spec, labels)
-        if key not in self.residents and alone in self.residents:
+        free = self.residents.get(alone) if key not in self.residents else None
+        if free is not None and (is_learned_tokens(folder) or not is_repacked(free.bare)):
             self.residents[key] = self.residents.pop(alone)
         return self.residents.get(key) or self.load_base(key, spec, between)
 

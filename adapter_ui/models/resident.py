@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from peft import PeftModel
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftModel, PromptLearningConfig
 from peft.tuners.tuners_utils import BaseTuner
 from transformers import PreTrainedModel
 
@@ -23,6 +23,7 @@ from adapter_ui.models.adapter_files import read_table, state_of
 from adapter_ui.models.adapters import (
     Attached,
     attach,
+    method_of,
     read_adapter_config,
     read_tensors,
     sharing_key,
@@ -33,7 +34,7 @@ from adapter_ui.models.decoding.decoder import Attachment, Decoder
 from adapter_ui.models.decoding.low_rank import PREFIX, LowRank, linear_modules, low_rank
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
-from adapter_ui.models.loading import LoadedModel, tensor_bytes
+from adapter_ui.models.loading import LoadedModel, keep_4bit_weights_as_they_are, tensor_bytes
 from adapter_ui.models.names import slot
 from adapter_ui.models.placement import described, is_offloaded
 from adapter_ui.models.room_for_adapters import to_detach
@@ -43,6 +44,12 @@ from adapter_ui.models.system_memory import give_memory_back
 TASKS_WITH_HEADS = ("SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS")
 # These read the prompt themselves, so only transformers' own loop writes with them.
 WHOLE_PROMPT_METHODS = ("SHADOW", "ADAPTION_PROMPT")
+
+
+def is_learned_tokens(folder: Path) -> bool:
+    """Whether the adapter is tokens before the text, and changes no layer of its base."""
+    config_class = PEFT_TYPE_TO_CONFIG_MAPPING.get(method_of(folder))
+    return config_class is not None and issubclass(config_class, PromptLearningConfig)
 
 
 class FirstAnswers(Enum):
@@ -55,9 +62,11 @@ class FirstAnswers(Enum):
 
 @dataclass(eq=False)
 class Resident:
-    """`attached` maps a person's name for an adapter to what was applied of it, `low_rank` those that are
-    plain LoRAs to their factors, and `adapter_bytes` all of them to their memory, in the order of their last
-    use. `files` says of which state of its files each is.
+    """`loaded` is the base with what PEFT has put on it, and `base` the base itself.
+
+    `attached` maps a person's name for an adapter to what was applied of it, `low_rank` those that are plain
+    LoRAs to their factors, and `adapter_bytes` all of them to their memory, in the order of their last use.
+    `files` says of which state of its files each is.
     """
 
     spec: ModelSpec
@@ -68,7 +77,8 @@ class Resident:
     files: dict[str, tuple[object, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.bare: PreTrainedModel = self.loaded.model
+        self.base = replace(self.loaded)
+        self.bare: PreTrainedModel = self.base.model
         self.base_bytes = tensor_bytes(self.bare)
         self.device = described(self.bare)
         self.is_offloaded = is_offloaded(self.bare)
@@ -111,6 +121,8 @@ class Resident:
         self.decoder.mixture.silence()
         self.speaking.close()
         self.speaker = None
+        if not is_learned_tokens(folder):  # SHiRA and DoRA read the weights at every answer, others at attach
+            keep_4bit_weights_as_they_are(self.bare)
         before = tensor_bytes(self.loaded.model)
         with self.base_unchanged(but=sharing_key(folder, adapter) == adapter):
             self.loaded.model, attached = attach(self.loaded.model, folder, slot(adapter))
@@ -188,13 +200,28 @@ class Resident:
         self.speaking.close()
         self.speaker = None
         self.speaking = ExitStack()
-        self.speaking.enter_context(speaking_as(self.loaded.model, name, strength))
+        if not (self.only_learned_tokens and (not name or strength == 0)):
+            self.speaking.enter_context(speaking_as(self.loaded.model, name, strength))
         self.speaker = name, strength
 
-    def speak_alone(self, adapter: str, strength: float = 1.0) -> None:
-        """Let one adapter answer through the whole model, which no batch uses meanwhile; "" is the base."""
+    @property
+    def only_learned_tokens(self) -> bool:
+        """Whether PEFT's adapters here are tokens before the text, so that nothing of the base is changed.
+
+        There is nothing to switch off then, and PEFT's way to do it fails for a model that cannot generate.
+        """
+        model = self.loaded.model
+        return isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning
+
+    def speak_alone(self, adapter: str, strength: float = 1.0) -> LoadedModel:
+        """Let one adapter answer through the whole model, which no batch uses meanwhile; "" is the base.
+
+        Gives the model to ask. The base is asked itself: PEFT's `generate` puts learned tokens before the
+        text of a T5 also while the adapter is disabled.
+        """
         self.decoder.mixture.silence()
         self.speak_as(slot(adapter) if adapter else "", strength)
+        return self.loaded if adapter and strength else self.base
 
     def voice(self, adapter: str, strength: float) -> tuple[Voice, Attachment]:
         """How a row of the decoder speaks with an adapter."""

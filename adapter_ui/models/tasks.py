@@ -60,6 +60,11 @@ def encode(loaded: LoadedModel, text: str, text_pair: str = "", **options: objec
     return encoded.to(loaded.device)
 
 
+def of_the_text(states: torch.Tensor, tokens: int) -> torch.Tensor:
+    """Those of the text's own tokens: PROMPT_TUNING and P_TUNING put learned ones before them."""
+    return states[-tokens:]
+
+
 def classify(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """SEQ_CLS: every label with its probability (softmax; sigmoid for multi-label bases), best first."""
     logits = loaded.model(**encode(loaded, text, text_pair)).logits[0].float()
@@ -78,7 +83,8 @@ def tag(loaded: LoadedModel, text: str, text_pair: str, between: Between | None)
     """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further words."""
     encoded = encode(loaded, text, return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
-    scores, labels = loaded.model(**encoded).logits[0].float().softmax(-1).max(-1)
+    logits = of_the_text(loaded.model(**encoded).logits[0], len(offsets))
+    scores, labels = logits.float().softmax(-1).max(-1)
     names = [str(loaded.model.config.id2label[index]) for index in labels.tolist()]
     words = labelled_words(text, encoded.word_ids(0), offsets, names, scores.tolist())
     return Prediction("TOKEN_CLS", entities=tuple(spans_of(text, words)))
@@ -154,7 +160,8 @@ def span_in(loaded: LoadedModel, window: Window) -> tuple[float, float, int, int
     """
     inputs = {name: torch.tensor([ids], device=loaded.device) for name, ids in window.inputs.items()}
     output = loaded.model(**inputs)
-    logits = torch.stack((output.start_logits[0], output.end_logits[0]), dim=-1).float()
+    both = torch.stack((output.start_logits[0], output.end_logits[0]), dim=-1).float()
+    logits = of_the_text(both, len(window.places))
     best, start, end = likeliest_span(logits.cpu().numpy(), window.places)
     inside = torch.tensor([place is not None for place in window.places], device=loaded.device)
     return best, math.exp(best - float(logits[inside].logsumexp(0).sum())), start, end
@@ -173,8 +180,8 @@ def embed(loaded: LoadedModel, text: str, text_pair: str, between: Between | Non
 def embedding_of(loaded: LoadedModel, text: str) -> torch.Tensor:
     """The mean of the last hidden states over the text's tokens, scaled to length 1."""
     encoded = encode(loaded, text)
-    hidden = loaded.model(**encoded).last_hidden_state[0].float()
     mask = encoded["attention_mask"][0].unsqueeze(-1).float()
+    hidden = of_the_text(loaded.model(**encoded).last_hidden_state[0].float(), len(mask))
     return torch.nn.functional.normalize((hidden * mask).sum(0) / mask.sum(), dim=-1)
 
 

@@ -218,17 +218,17 @@ class Worker:
     def join(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
         self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         options = request.options
-        prompt = prompt_tokens(resident.loaded, request.messages, raw=options.raw, meanwhile=self.write)
+        prompt = prompt_tokens(resident.base, request.messages, raw=options.raw, meanwhile=self.write)
         voice, attachment = resident.voice(request.spec.adapter, request.strength)
         seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
         emit = partial(self.send, request_id)
-        ends = end_tokens(resident.loaded)
+        ends = end_tokens(resident.base)
         row = Row(
             prompt=prompt,
             voice=voice,
-            most_tokens=min(options.max_new_tokens, context_length(resident.loaded) - len(prompt)),
+            most_tokens=min(options.max_new_tokens, context_length(resident.base) - len(prompt)),
             sampler=Sampler(options, prompt, seed),
-            answer=GrowingAnswer(resident.loaded.tokenizer, options.stop, ends, len(prompt), seed, emit),
+            answer=GrowingAnswer(resident.base.tokenizer, options.stop, ends, len(prompt), seed, emit),
             cancelled=lambda: request_id in self.cancelled,
             ended=partial(self.row_ended, request_id),
             reading=partial(self.tell_reading, request_id, len(prompt)),
@@ -254,22 +254,22 @@ class Worker:
             self.go_on_beside()
             return request_id in self.cancelled
 
-        resident.speak_alone(request.spec.adapter, request.strength)
+        speaker = resident.speak_alone(request.spec.adapter, request.strength)
         self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         emit = partial(self.send, request_id)
         reading = partial(self.tell_reading, request_id)
         with self.holding(self.held.by_answer(resident)):
-            answer = generate(resident.loaded, request.messages, request.options, emit, cancelled, reading)
+            answer = generate(speaker, request.messages, request.options, emit, cancelled, reading)
         self.send(request_id, answer)
 
     def predict(self, request_id: int, request: protocol.Predict) -> None:
         resident = self.load(request_id, request.spec)
         started = time.monotonic()
-        resident.speak_alone(request.spec.adapter)
+        speaker = resident.speak_alone(request.spec.adapter)
         task_type = request.spec.task_type or ""
         turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"))
         with self.holding(self.held.by_answer(resident)):
-            prediction = predict(resident.loaded, task_type, request.text, request.text_pair, turns)
+            prediction = predict(speaker, task_type, request.text, request.text_pair, turns)
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
 
 

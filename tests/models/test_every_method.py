@@ -1,12 +1,18 @@
 """Every method of the installed PEFT on every task and precision: nothing is missing without a reason."""
 
-import re
+from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
-from tests.models.every_method import PAGE, Bench, methods, page, row
+from adapter_ui.domain import Precision
+from tests.models.every_method import Bench
+from tests.models.held_to_peft import Column
+from tests.models.method_table import NOT_POSSIBLE, PAGE, SIGNS, columns, impossible, outcomes, signs_of
 
 pytestmark = pytest.mark.slow
+PRECISIONS = (Precision.FP32, Precision.BF16, Precision.FP16)
 
 
 @pytest.fixture(scope="module")
@@ -14,22 +20,35 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(tmp_path_factory.mktemp("methods"))
 
 
-@pytest.fixture(scope="module")
-def rows(bench: Bench) -> dict[str, list[str]]:
-    return {method: row(bench, method) for method in methods()}
+def name_of(column: Column) -> str:
+    return f"{column.precision}-{column.name}"
 
 
-def test_no_answer_differs_from_plain_peft(rows: dict[str, list[str]]):
-    wrong = {
-        method: outcome for method, outcomes in rows.items() for outcome in outcomes if "FAILS" in outcome
-    }
-    assert wrong == {}
+def hold(bench: Bench, column: Column) -> None:
+    """No answer differs from plain PEFT's, nothing is refused that PEFT can do, and the page says what is."""
+    found = outcomes(bench, column)
+    assert {method: one for method, one in found.items() if one.startswith(("FAILS", "refused"))} == {}
+    shown = signs_of(PAGE.read_text(encoding="utf-8"))
+    expected = {method: shown[column.precision, column.name, method] for method in found}
+    assert {method: SIGNS.get(one, NOT_POSSIBLE) for method, one in found.items()} == expected
 
 
-def test_the_page_says_what_is(rows: dict[str, list[str]]):
-    """Compared without the text of PEFT's own reasons, which another build of torch words otherwise."""
+@pytest.mark.parametrize("column", [one for chosen in PRECISIONS for one in columns(chosen)], ids=name_of)
+def test_every_method_is_held_to_plain_peft(bench: Bench, column: Column) -> None:
+    hold(bench, column)
 
-    def signs(text: str) -> list[str]:
-        return [re.sub(r"\(\d+\)", "", line) for line in text.splitlines() if line.startswith("|")]
 
-    assert signs(PAGE.read_text(encoding="utf-8")) == signs(page(rows))
+@pytest.mark.parametrize("column", impossible(), ids=name_of)
+def test_what_is_in_no_table_no_method_can_do(bench: Bench, column: Column) -> None:
+    found = set(outcomes(bench, column).values())
+    assert not any(one in SIGNS or one.startswith(("FAILS", "refused")) for one in found)
+    assert column.name in PAGE.read_text(encoding="utf-8").partition("In none of the tables")[2]
+
+
+def test_the_page_has_every_method_and_every_reason() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    reasons = text.partition("Reasons;")[2].splitlines()[2:]
+    assert [int(line.partition(".")[0]) for line in reasons] == list(range(1, len(reasons) + 1))
+    assert all(len(line.partition(". ")[2]) > 5 for line in reasons)
+    assert f"({len(reasons)})" in text and f"({len(reasons) + 1})" not in text
+    assert Path(PAGE).read_text(encoding="utf-8").count("| LORA |") == len(Precision)

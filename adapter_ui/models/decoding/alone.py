@@ -78,6 +78,12 @@ class Watch(BaseStreamer, StoppingCriteria):
         self.answer, self.most_tokens, self.cancelled = answer, most_tokens, cancelled
         self.saw_prompt = False
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Watch:
+        """Itself: PEFT copies all that a T5 with learned tokens is given to generate with, and a copy would
+        take the answer to nobody.
+        """
+        return self
+
     def put(self, value: torch.Tensor) -> None:
         if not self.saw_prompt:  # generate() sends the prompt first
             self.saw_prompt = True

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import torch
 from jinja2 import TemplateError
+from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
 from adapter_ui.domain import ChatMessage
@@ -112,9 +114,18 @@ def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def context_length(loaded: LoadedModel) -> int:
-    """How many tokens the base can read and write together."""
+    """How many tokens of text the model can read and write together."""
     config = loaded.model.config.get_text_config()
-    return getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 2048
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    return (positions or 2048) - virtual_tokens(loaded.model)
+
+
+def virtual_tokens(model: torch.nn.Module) -> int:
+    """How many learned tokens the adapter that answers puts before the text; they take positions, too."""
+    if not isinstance(model, PeftModel):
+        return 0
+    config = model.active_peft_config
+    return config.num_virtual_tokens if config.is_prompt_learning else 0
 
 
 def end_tokens(loaded: LoadedModel) -> set[int]:
