@@ -1,0 +1,89 @@
+"""What a model raises: one sentence for it, and the end of its own batch's rows and of no others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from adapter_ui.errors import ModelFailure
+from adapter_ui.models.decoding.decoder import SHARE_OF_MEMORY, bytes_per_token, free_bytes
+from adapter_ui.models.pool import Pool
+from adapter_ui.models.worker import in_words
+from tests.models.test_decoding import Writer, prompt_of, spec_for
+
+NO_MEMORY = "not enough memory"
+
+
+def really_out_of_memory() -> RuntimeError:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (really_out_of_memory(), NO_MEMORY),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), NO_MEMORY),
+        (MemoryError(), NO_MEMORY),
+        (ValueError("shapes differ\nand a long trace"), "The model failed with ValueError: shapes differ"),
+        (KeyError(), "The model failed with KeyError: no message"),
+        (RuntimeError("x" * 5000), "The model failed with RuntimeError: " + "x" * 300),
+    ],
+    ids=["an allocator", "a GPU", "Python", "several lines", "nothing said", "too much said"],
+)
+def test_what_a_model_raises_becomes_one_sentence(error: Exception, sentence: str) -> None:
+    told = in_words(error)
+    assert type(told) is ModelFailure
+    assert sentence in told.message
+    assert "\n" not in told.message and len(told.message) < 400
+
+
+@pytest.fixture
+def writer(tiny_models: Path) -> Writer:
+    """A base with an adapter in its layers, which has a batch of its own."""
+    pool = Pool()
+    resident, _ = pool.load(spec_for(tiny_models / "llama", tiny_models / "ia3"))
+    return Writer(resident)
+
+
+def test_a_batch_that_fails_ends_its_rows_and_those_it_has_not_read(writer: Writer) -> None:
+    others = writer.row(prompt_of(6))
+    reading, writing = writer.row(prompt_of(9), "ia3"), writer.row(prompt_of(7), "ia3")
+    writer.step()
+    assert len(writer.resident.decoder.turns()) == 2
+    batch = next(one for one in writer.resident.decoder.turns() if writing in one.everyone)
+    assert reading in batch.everyone and {len(batch.rows), len(batch.arrivals)} == {1}
+
+    error = ModelFailure("Broken on purpose.")
+    batch.fail(error)
+    assert writer.errors == {reading: error, writing: error}
+    assert (batch.rows, batch.arrivals, batch.cache.length) == ([], [], 0)
+
+    alone = Writer(writer.resident)
+    writer.finish()
+    expected = alone.row(prompt_of(6))
+    again = alone.row(prompt_of(7), "ia3")
+    alone.finish()
+    assert others.answer.tokens == expected.answer.tokens
+    assert again.answer.reason == "length"
+    assert others not in writer.errors and not alone.errors
+
+
+def test_an_answer_that_would_not_fit_is_refused_and_costs_nobody_else(writer: Writer) -> None:
+    decoder, model = writer.resident.decoder, writer.resident.bare
+    row = writer.row(prompt_of(6))
+    room = int(SHARE_OF_MEMORY * free_bytes(model.device) / bytes_per_token(model))
+    with pytest.raises(ModelFailure, match=f"up to {room} tokens needs more memory than is free now"):
+        decoder.refuse_without_memory(replace(row, most_tokens=room))
+    # all rows grow as long as the longest: two of these would not fit, and the one that is there counts
+    with pytest.raises(ModelFailure, match="ask for fewer tokens, or try again when others are done"):
+        decoder.refuse_without_memory(replace(row, most_tokens=int(room * 0.7)))
+    decoder.refuse_without_memory(replace(row, most_tokens=int(room * 0.3)))
+    assert decoder.rows == 1
+    writer.finish()
+    assert row.answer.reason == "length"
+    decoder.refuse_without_memory(replace(row, most_tokens=int(room * 0.7)))
