@@ -29,7 +29,9 @@ LAST_LAYERS = ("out_proj", "linear_out", "qa_outputs", "summary")
 HEADS = tuple(
     dict.fromkeys(name for names in (*SAVED_BY_PEFT.values(), *OTHER_HEADS.values()) for name in names)
 )
-NEW_MODULES = (*HEADS, "pooler")
+POOLER = "pooler"
+"""DeBERTa's, which reads for its classifier; BERT's is a part of its base."""
+NEW_MODULES = (*HEADS, POOLER)
 """What a base for a task may have that its files have not: it stays as it is where the rest is quantised."""
 ANSWERING = re.compile(rf"(?:.*\.)?({'|'.join(HEADS)})(?:\.(?:{'|'.join(LAST_LAYERS)}))?\.weight")
 
@@ -37,6 +39,13 @@ ANSWERING = re.compile(rf"(?:.*\.)?({'|'.join(HEADS)})(?:\.(?:{'|'.join(LAST_LAY
 def heads_of(task_type: str) -> tuple[str, ...]:
     """The names that a head for the task may have; none for a task without one."""
     return SAVED_BY_PEFT.get(task_type, ()) + OTHER_HEADS.get(task_type, ())
+
+
+def unsaved_heads(task_type: str) -> tuple[str, ...]:
+    """The names of parts of a head that PEFT trains and saves only where modules_to_save says so: elsewhere
+    they would be random, and other ones in each load.
+    """
+    return OTHER_HEADS.get(task_type, ()) + ((POOLER,) if task_type == "SEQ_CLS" else ())
 
 
 def class_count(shapes: Mapping[str, Sequence[int]]) -> int:

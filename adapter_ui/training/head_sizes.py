@@ -7,6 +7,8 @@ from __future__ import annotations
 
 ENCODERS = frozenset({"bert", "distilbert", "deberta", "deberta-v2", "albert", "ernie", "modernbert"})
 ENCODERS_WITH_DENSE = frozenset({"roberta", "xlm-roberta", "camembert", "electra", "mpnet"})
+# Beside the encoder, where BERT has its pooler within.
+ENCODERS_WITH_POOLER = frozenset({"deberta", "deberta-v2"})
 DECODERS = frozenset(
     {
         *("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi", "phi3", "smollm3", "stablelm"),
@@ -30,5 +32,5 @@ def head_parameters(task_type: str, model_type: str | None, hidden: int | None, 
         return None
     if task_type == "SEQ_CLS" and model_type in DECODERS:
         return hidden * outputs
-    dense = task_type == "SEQ_CLS" and model_type in ENCODERS_WITH_DENSE
+    dense = task_type == "SEQ_CLS" and model_type in ENCODERS_WITH_DENSE | ENCODERS_WITH_POOLER
     return (hidden + 1) * outputs + (hidden * (hidden + 1) if dense else 0)

@@ -17,7 +17,7 @@ from typing import Any
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from adapter_ui.errors import BaseUnavailable, InvalidRecipe
-from adapter_ui.models.decoding.prompt import context_length
+from adapter_ui.models.decoding.prompt import context_length, virtual_tokens
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.windows import NOT_HERE, encode_question
 from adapter_ui.models.tuning.wording import ANSWERS_ONLY, learned_text
@@ -143,13 +143,11 @@ def row_limit(recipe: Recipe, loaded: LoadedModel) -> int:
     """Tokens of a row that the recipe asks for and the base can read. Raises InvalidRecipe when the virtual
     tokens leave no room for it.
     """
-    context = context_length(loaded)
-    config = loaded.model.active_peft_config  # an adapter that is trained further has a number of its own
-    virtual = config.num_virtual_tokens if config.is_prompt_learning else 0
-    readable = context - virtual
+    readable = context_length(loaded)
     if readable < SHORTEST_ROW:
+        virtual = virtual_tokens(loaded.model)
         raise InvalidRecipe(
-            f"num_virtual_tokens is {virtual} and the base reads {context} tokens; lower it.",
+            f"num_virtual_tokens is {virtual} and the base reads {readable + virtual} tokens; lower it.",
             field="num_virtual_tokens",
         )
     return min(recipe.max_length, readable, loaded.tokenizer.model_max_length)

@@ -21,9 +21,9 @@ from peft.utils.constants import TRANSFORMERS_MODELS_TO_VERA_TARGET_MODULES_MAPP
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
-from adapter_ui.domain.heads import SAVED_BY_PEFT
+from adapter_ui.domain.heads import HEADS, unsaved_heads
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.models.adapters import answer_in_the_dtype_asked, first_line
+from adapter_ui.models.adapters import answer_in_the_dtype_asked, as_asked, first_line
 from adapter_ui.training.methods import METHODS, STARTS_FROM_THE_BASE
 from adapter_ui.training.recipe import Recipe
 
@@ -74,6 +74,7 @@ def train_norms_in_fp32(model: PeftModel) -> None:
     """
     for layer in model.modules():
         if isinstance(layer, LNTuningLayer):
+            layer.register_forward_hook(as_asked)
             for norm in layer.ln_tuning_layers.values():
                 norm.float()
                 norm.register_forward_pre_hook(in_fp32)
@@ -109,6 +110,8 @@ def adapter_config(recipe: Recipe, model: PreTrainedModel, tokenizer: PreTrained
     if "trainable_tokens" in values:
         tokens = values.pop("trainable_tokens")
         values["trainable_token_indices"] = token_ids(tokens, model, tokenizer) or None
+    if unsaved := [name for name in unsaved_heads(recipe.task_type) if hasattr(model, name)]:
+        values["modules_to_save"] = unsaved
     if recipe.method == "ADALORA":
         values["total_step"] = UNTOLD_STEPS
     return PEFT_TYPE_TO_CONFIG_MAPPING[recipe.method](task_type=recipe.task_type, **values)
@@ -152,8 +155,7 @@ def all_linear(recipe: Recipe, model: PreTrainedModel) -> list[str] | str:
     if recipe.task_type not in ("TOKEN_CLS", "QUESTION_ANS"):
         return "all-linear"
     linear = (name for name, module in model.named_modules() if is_linear(module))
-    heads = {name for names in SAVED_BY_PEFT.values() for name in names}
-    return [name for name in linear if name.partition(".")[0] not in heads]
+    return [name for name in linear if name.partition(".")[0] not in HEADS]
 
 
 def refuse_missing_modules(targets: Sequence[str], there: Sequence[str], kind: str) -> None:

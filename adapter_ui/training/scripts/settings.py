@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
-from adapter_ui.domain.heads import NEW_MODULES
+from adapter_ui.domain.heads import HEADS, NEW_MODULES, unsaved_heads
 from adapter_ui.errors import InvalidInput
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
@@ -19,7 +19,6 @@ from adapter_ui.training.scripts.targets import TRAINED_WHOLE
 STARTING_ADAPTER = "starting_adapter"
 QUANTIZED = {Precision.INT8, Precision.NF4, Precision.FP4}
 NAMED_HEADS = ("SEQ_CLS", "TOKEN_CLS")
-HEADS = ("score", "classifier", "qa_outputs")
 DTYPES = {Precision.FP32: "float32", Precision.FP16: "float16"}
 TRAINER_FIELDS = (
     "learning_rate",
@@ -64,13 +63,14 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
     fields = recipe.to_json()
     # the Trainer reads warmup_steps below 1 as a share of all steps
     trainer = {name: fields[name] for name in TRAINER_FIELDS} | {"warmup_steps": recipe.warmup_ratio}
-    asked = recipe.task_type == "QUESTION_ANS"
+    asked, unsaved = recipe.task_type == "QUESTION_ANS", unsaved_heads(recipe.task_type)
     values: dict[str, Any] = {
         "BASE": base.base_model,
         "REVISION": base.revision,
         **({"STARTING_ADAPTER": STARTING_ADAPTER} if base.adapter else {}),
         **({"LABELS": ["start", "end"] if asked else list(labels)} if asked or labels else {}),
         **({"HEADS": HEADS} if recipe.task_type in TRAINED_WHOLE and not base.adapter else {}),
+        **({"NEW_HEADS": unsaved} if unsaved and not base.adapter else {}),
         **({"TOKENS": recipe.trainable_tokens} if recipe.trainable_tokens and not base.adapter else {}),
         **({"PROMPT_TEMPLATE": recipe.prompt_template} if recipe.prompt_template else {}),
         "MAX_LENGTH": recipe.max_length,

@@ -6,6 +6,7 @@ Follows `adapter_ui.models.tuning.methods`; knows recipes and Python text.
 from __future__ import annotations
 
 from adapter_ui.domain import Precision
+from adapter_ui.domain.heads import unsaved_heads
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe, virtual_tokens
 from adapter_ui.training.scripts import loading
@@ -51,6 +52,8 @@ def chosen(recipe: Recipe) -> dict[str, str]:
         found["target_modules"] = "linear_modules(model)"
     if "feedforward_modules" in own and not recipe.feedforward_modules:
         found["feedforward_modules"] = "usual_feedforward(model)"
+    if unsaved_heads(recipe.task_type):
+        found["modules_to_save"] = "[name for name in NEW_HEADS if hasattr(model, name)]"
     if recipe.trainable_tokens:
         found["trainable_token_indices"] = "token_ids(tokenizer)"
     return found
