@@ -108,8 +108,8 @@ def save(make, folder: Path) -> Path:
 @pytest.mark.parametrize("family", [make.__name__ for make in FAMILIES])
 def test_weights_are_within_five_percent_of_what_a_load_measures(service, family, precision):
     base = f"tiny-org/{family}"
-    spec = finish(service.answers.look_up("", precision, base))
-    *_, report = service.answers.ask(protocol.Load(spec), LOAD_SECONDS)
+    spec = finish(service.answers.look_up("", precision, base, model_class=""))
+    *_, report = service.answers.ask(protocol.Load(spec), LOAD_SECONDS, remember_as=None)
     assert isinstance(report, LoadReport)
     service.unload(base, precision)
     print(f"{family} {precision}: predicted {report.predicted_bytes:,}, measured {report.measured_bytes:,}")
