@@ -25,7 +25,7 @@ from peft import peft_model
 
 from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.models import train as training
-from adapter_ui.models.tuning import events
+from adapter_ui.models.tuning import events, trainer
 from adapter_ui.training.checkpoints import digest, newest, step_of
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
@@ -129,7 +129,7 @@ def in_fork(work: Callable[[], None]) -> int:
         code = 1
         try:
             torch.set_num_threads(1)
-            training.CHECKPOINT_SHARE = 0.5
+            trainer.CHECKPOINT_SHARE = 0.5
             work()
             code = ENDED_WELL
         finally:
