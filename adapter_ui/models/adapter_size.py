@@ -116,7 +116,7 @@ def lora_bytes(config: Any, modules: Modules) -> int | None:
     rank = max([config.r, *config.rank_pattern.values()])
     beside = 2 if config.use_dora or config.lora_bias else 0
     widths = widths_of_targets(config, modules)
-    return widths and NUMBER * (rank + beside) * sum(map(sum, widths))
+    return None if widths is None else NUMBER * (rank + beside) * sum(map(sum, widths))
 
 
 def copied_bytes(config: PeftConfig, modules: Modules) -> int:
@@ -143,7 +143,7 @@ def widths_of_targets(config: Any, modules: Modules) -> list[tuple[int, int]] | 
 def shira_bytes(config: Any, modules: Modules) -> int | None:
     """A value and two indices for each of the r(in + out) weights that change."""
     widths = widths_of_targets(config, modules)
-    return widths and 3 * NUMBER * config.r * sum(map(sum, widths))
+    return None if widths is None else 3 * NUMBER * config.r * sum(map(sum, widths))
 
 
 def unilora_bytes(config: Any, modules: Modules) -> int | None:
@@ -151,7 +151,11 @@ def unilora_bytes(config: Any, modules: Modules) -> int | None:
     way of arrays of numpy's with 8 bytes a number.
     """
     widths = widths_of_targets(config, modules)
-    return widths and 16 * config.theta_d_length + (16 + NUMBER) * config.r * sum(map(sum, widths))
+    return (
+        None
+        if widths is None
+        else 16 * config.theta_d_length + (16 + NUMBER) * config.r * sum(map(sum, widths))
+    )
 
 
 def boft_bytes(config: Any, modules: Modules) -> int | None:
@@ -162,7 +166,7 @@ def boft_bytes(config: Any, modules: Modules) -> int | None:
     for size_in, size_out in widths or ():
         block = config.boft_block_size or size_in // count
         asked += config.boft_n_butterfly_factor * (size_in * block + size_in**2) + size_out
-    return widths and NUMBER * asked
+    return None if widths is None else NUMBER * asked
 
 
 UPPER_BOUNDS = ("LORA",)
