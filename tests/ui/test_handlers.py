@@ -58,9 +58,12 @@ def test_labels_beside_texts_are_recognised_as_classification() -> None:
 
 def test_an_empty_field_leaves_the_default_and_an_adapter_replaces_the_base() -> None:
     recipe = recipe_of(
-        ["base_model", "adapter", "r", "target_modules"], [SMOL, "starter:pirate", 8, ""], "CAUSAL_LM", {}
-    )
-    assert recipe == {"adapter": "starter:pirate", "r": 8, "task_type": "CAUSAL_LM", "columns": {}}
+        ["base_model", "adapter", "seed", "r", "target_modules"],
+        [SMOL, "starter:pirate", 8, 16, ""],
+        "CAUSAL_LM",
+        {},
+    )  # what is trained further keeps its own rank
+    assert recipe == {"adapter": "starter:pirate", "seed": 8, "task_type": "CAUSAL_LM", "columns": {}}
 
 
 def test_runs_are_redrawn_only_when_something_moved() -> None:
