@@ -151,22 +151,22 @@ def unilora_bytes(config: Any, modules: Modules) -> int | None:
     way of arrays of numpy's with 8 bytes a number.
     """
     widths = widths_of_targets(config, modules)
-    return (
-        None
-        if widths is None
-        else 16 * config.theta_d_length + (16 + NUMBER) * config.r * sum(map(sum, widths))
-    )
+    if widths is None:
+        return None
+    return 16 * config.theta_d_length + (16 + NUMBER) * config.r * sum(map(sum, widths))
 
 
 def boft_bytes(config: Any, modules: Modules) -> int | None:
     """Rotations in blocks, and the permutation between them as a whole matrix."""
     widths = widths_of_targets(config, modules)
+    if widths is None:
+        return None
     count = max(config.boft_block_num, 1)
     asked = 0
-    for size_in, size_out in widths or ():
+    for size_in, size_out in widths:
         block = config.boft_block_size or size_in // count
         asked += config.boft_n_butterfly_factor * (size_in * block + size_in**2) + size_out
-    return None if widths is None else NUMBER * asked
+    return NUMBER * asked
 
 
 UPPER_BOUNDS = ("LORA",)
