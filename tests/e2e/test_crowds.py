@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,6 @@ from gradio_client.exceptions import AppError
 from adapter_ui.admission import MOST_ERRANDS, MOST_REQUESTS
 from tests.e2e.app_process import AppProcess
 from tests.hub import catalogue
-from tests.hub.server import LoopbackHub
 
 pytestmark = pytest.mark.slow
 
@@ -33,19 +30,6 @@ PATIENT = {"timeout": 60}
 QUICK_SECONDS = 10
 """Far below what a place in the line of those that wait would cost, on two processors that all share."""
 GREEDY = {"prompt": "Hello", "temperature": 0, "max_new_tokens": 8, "precision": "fp32"}
-
-
-@pytest.fixture(scope="module")
-def hub(tiny_models: Path) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        catalogue.add_real_repos(hub, tiny_models)
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def app(hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
-        yield app
 
 
 def clients(app: AppProcess, count: int) -> list[Client]:

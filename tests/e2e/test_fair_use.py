@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -16,7 +14,6 @@ from gradio_client.exceptions import AppError
 from adapter_ui.ui.page import MOST_THREADS
 from tests.e2e.app_process import AppProcess
 from tests.hub import catalogue
-from tests.hub.server import LoopbackHub
 
 pytestmark = pytest.mark.slow
 
@@ -28,19 +25,6 @@ MOST_LEFT_BYTES = READERS * 1024 * 1024
 many sessions it keeps is bounded (`app.MOST_SESSIONS`).
 """
 GREEDY = {"prompt": "Hello", "temperature": 0, "max_new_tokens": 8, "precision": "fp32"}
-
-
-@pytest.fixture(scope="module")
-def hub(tiny_models: Path) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        catalogue.add_real_repos(hub, tiny_models)
-        yield hub
-
-
-@pytest.fixture(scope="module")
-def app(hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppProcess]:
-    with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
-        yield app
 
 
 def generated(client: Client) -> str:
