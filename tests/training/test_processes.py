@@ -19,7 +19,6 @@ from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.script import LAUNCH
-from tests.e2e.app_process import free_port
 from tests.training.conftest import BASE_ID, SECONDS, pirate_rows, recipe
 from tests.training.test_export import losses_of_run, without_dropout
 from tests.training.test_grouping import rows_of_many_lengths
@@ -51,8 +50,7 @@ def written(folder: Path, settings: Recipe, base: PreparedBase) -> RunFolder:
 
 def started_in_two(run: RunFolder) -> subprocess.Popen[str]:
     program, *options = LAUNCH.removesuffix(" train.py").split()
-    port = str(free_port())  # else two launches on one machine would meet
-    command = [Path(sys.executable).with_name(program), *options, "--main_process_port", port, *TRAINER]
+    command = [Path(sys.executable).with_name(program), *options, *TRAINER]
     return subprocess.Popen(
         [*command, run.path],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},

@@ -29,10 +29,11 @@ from adapter_ui.training.scripts.targets import continued_adapter, helpers, help
 __all__ = ["STARTING_ADAPTER", "training_script"]
 
 # With --cpu, accelerate starts a single process whatever it is asked for; with --multi_gpu it starts all of
-# them, and where no GPU is they talk through gloo.
+# them, and where no GPU is they talk through gloo. With port 0 it looks for a free one: on the port that it
+# takes by default, two launches on one machine would meet.
 LAUNCH = (
     "accelerate launch --multi_gpu --num_machines 1 --mixed_precision no --dynamo_backend no "
-    "--num_processes 2 train.py"
+    "--main_process_port 0 --num_processes 2 train.py"
 )
 AVERAGED_BY_THE_MODEL = ("SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM")
 OPENING = Template('''

@@ -49,6 +49,8 @@ def train(base, revision, output):
     if trainer.is_world_process_zero():
         trainer.save_state()
         model.save_pretrained(output, save_embedding_layers=False)$plain$labelled
+    trainer.accelerator.wait_for_everyone()  # none leaves while the first still saves
+    trainer.accelerator.end_training()
 
 
 if __name__ == "__main__":
