@@ -9,7 +9,16 @@ import pytest
 from adapter_ui.domain import Precision
 from tests.models.every_method import Bench
 from tests.models.held_to_peft import Column
-from tests.models.method_table import NOT_POSSIBLE, PAGE, SIGNS, columns, impossible, outcomes, signs_of
+from tests.models.method_table import (
+    NOT_POSSIBLE,
+    PAGE,
+    SIGNS,
+    columns,
+    impossible,
+    on_any_cpu,
+    outcomes,
+    signs_of,
+)
 
 pytestmark = pytest.mark.slow
 PRECISIONS = (Precision.FP32, Precision.BF16, Precision.FP16)
@@ -29,8 +38,10 @@ def hold(bench: Bench, column: Column) -> None:
     found = outcomes(bench, column)
     assert {method: one for method, one in found.items() if one.startswith(("FAILS", "refused"))} == {}
     shown = signs_of(PAGE.read_text(encoding="utf-8"))
-    expected = {method: shown[column.precision, column.name, method] for method in found}
-    assert {method: SIGNS.get(one, NOT_POSSIBLE) for method, one in found.items()} == expected
+    signs = {method: SIGNS.get(one, NOT_POSSIBLE) for method, one in found.items()}
+    assert {method: on_any_cpu(sign, column.precision) for method, sign in signs.items()} == {
+        method: on_any_cpu(shown[column.precision, column.name, method], column.precision) for method in found
+    }
 
 
 @pytest.mark.parametrize("column", [one for chosen in PRECISIONS for one in columns(chosen)], ids=name_of)

@@ -120,6 +120,7 @@ def test_a_text_file_of_blank_lines_is_read_soon(tmp_path: Path) -> None:
     assert time.monotonic() - begun < SECONDS
 
 
+@pytest.mark.timeout(900)  # dozens of checks, each of which measures two steps
 def test_one_service_lives_through_all_of_them(service: AdapterService, tmp_path: Path) -> None:
     recipe = {"base_model": "tiny-org/tiny-llama", "precision": "fp32"}
     (tmp_path / "good.csv").write_text(TABLE)

@@ -43,6 +43,10 @@ def run_of_this_process(path: Path) -> RunFolder:
 
 
 def leave_the_others() -> None:
+    """End what talks with the other processes. Call it when nothing holds the trained model any more: gloo's
+    threads may need the interpreter's lock to end, which is given up for them here, but not where the last to
+    hold them is the model's wrapper; and without this, they may outlive the interpreter and crash.
+    """
     if distributed.is_initialized():
         distributed.destroy_process_group()
 

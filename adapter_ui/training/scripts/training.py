@@ -49,8 +49,6 @@ def train(base, revision, output):
     if trainer.is_world_process_zero():
         trainer.save_state()
         model.save_pretrained(output, save_embedding_layers=False)$plain$labelled
-    trainer.accelerator.wait_for_everyone()  # none leaves while the first still saves
-    trainer.accelerator.end_training()
 
 
 if __name__ == "__main__":
@@ -59,6 +57,8 @@ if __name__ == "__main__":
     parser.add_argument("--output", default="adapter")
     given = parser.parse_args()
     train(given.base or BASE, None if given.base else REVISION, given.output)
+    if torch.distributed.is_initialized():  # else gloo's threads may outlive Python, and crash
+        torch.distributed.destroy_process_group()
 """)
 
 ORDER_OF_SEED = """
