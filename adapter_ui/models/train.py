@@ -211,9 +211,19 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def train_unless_ended(run: RunFolder) -> None:
-    if not as_the_first(bool(run.read_events()) and read_status(run).state.ended):
+    if as_the_first(bool(run.read_events()) and read_status(run).state.ended):
+        say_why_not(run)
+    else:
         train(run)
     leave_the_others()
+
+
+def say_why_not(run: RunFolder) -> None:
+    """To who started it by hand; the app's queue starts nothing that has ended."""
+    if is_first():
+        status = read_status(run)
+        way_out = "resume it in the app" if status.resumable else "start a new one to train again"
+        print(f"Nothing to train: this run is {status.state.value}; {way_out}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

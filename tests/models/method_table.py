@@ -134,7 +134,10 @@ def on_any_cpu(sign: str, precision: Precision) -> str:
 def page(found: Mapping[Column, Mapping[str, str]]) -> str:
     """`found` has the outcomes of all methods for each column, those in no table included."""
     reasons: dict[str, int] = {}
-    lines = ["Largest difference of an output, in standard deviations of all outputs of the answer:", ""]
+    lines = [
+        "Largest difference of an output, as a share of the root mean square of all outputs of the answer:",
+        "",
+    ]
     lines += ["| Precision | Tolerance | Why |", "|---|---|---|"]
     lines += [f"| `{one.value}` | {TOLERANCE[one]:g} | {WHY[one]} |" for one in Precision]
     lines.append("")

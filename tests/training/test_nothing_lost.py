@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.models import train as train_module
-from adapter_ui.models.train import train
+from adapter_ui.models.train import train, train_unless_ended
 from adapter_ui.models.tuning import events
 from adapter_ui.training.checkpoints import newest_step, step_of
 from adapter_ui.training.examples import Examples
@@ -56,6 +56,25 @@ def test_a_run_is_done_before_its_checkpoints_go(
         watched.setattr(train_module.shutil, "rmtree", removed)
         trained(tmp_path, recipe(), pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
     assert seen == [RunState.DONE]
+
+
+@pytest.mark.parametrize(
+    ("state", "way_out"),
+    [
+        (RunState.PAUSED, "paused; resume it in the app."),
+        (RunState.CANCELLED, "cancelled; resume it in the app."),
+        (RunState.DONE, "done; start a new one to train again."),
+    ],
+)
+def test_who_starts_a_run_that_has_ended_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], state: RunState, way_out: str
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.write(recipe(), pirate_rows())
+    run.append("state", state=state)
+    train_unless_ended(run)
+    assert capsys.readouterr().err == f"Nothing to train: this run is {way_out}\n"
 
 
 RESUMED: dict[str, tuple[str, dict[str, Any], Examples]] = {
