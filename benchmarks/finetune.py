@@ -46,7 +46,7 @@ from adapter_ui.training.recipe import Recipe  # noqa: E402
 from adapter_ui.training.run_folder import PreparedBase, RunFolder  # noqa: E402
 
 AS_FAST_AS_BARE, TIMES_NAIVE = 1.0, 3.0
-SAME_LOSS = 1e-6
+SAME_LOSS = 1e-4  # in bf16; in fp32 the tests hold 1e-6
 BATCH = 4
 SAME_SETTINGS = {
     "precision": "bf16",

@@ -25,6 +25,7 @@ from adapter_ui.models.tuning.data import encode_row
 from adapter_ui.models.tuning.methods import LORA_TARGETS, TARGETS_OF_METHOD
 from adapter_ui.training.export import export_run, remove_exports
 from adapter_ui.training.methods import METHODS
+from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
@@ -76,6 +77,11 @@ def without_dropout(base: Path, folder: Path) -> Path:
     return folder
 
 
+def loss_tolerance(settings: Recipe) -> float:
+    """In 16 bits some CPUs round a product otherwise where its matrix lies elsewhere in memory."""
+    return 1e-6 if settings.precision == "fp32" else 1e-4
+
+
 def losses_of_run(run: RunFolder) -> list[float]:
     return [entry["loss"] for entry in read_status(run).history if "loss" in entry]
 
@@ -115,10 +121,11 @@ def test_the_script_of_every_kind_of_run_gives_its_losses(
     base = bases[CASES[case][0]]
     found = losses_of_script(export_run(run, "script", tmp_path), base, tmp_path / "script")
     assert len(found) == STEPS
-    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+    tolerance = loss_tolerance(run.read_recipe())
+    assert found == pytest.approx(losses_of_run(run), abs=tolerance)
     for name, saved in load_file(run.adapter / ADAPTER_WEIGHTS).items():
         again = load_file(tmp_path / "script" / "out" / ADAPTER_WEIGHTS)[name]
-        assert torch.allclose(again, saved, atol=1e-5), name
+        assert torch.allclose(again, saved, atol=10 * tolerance), name
 
 
 @pytest.mark.slow
@@ -214,7 +221,7 @@ def test_the_script_goes_on_from_the_adapter_that_the_run_went_on_from(
     with zipfile.ZipFile(archive) as file:
         assert "starting_adapter/adapter_model.safetensors" in file.namelist()
     found = losses_of_script(archive, bases[name], tmp_path / "script")
-    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+    assert found == pytest.approx(losses_of_run(run), abs=loss_tolerance(settings))
 
 
 def test_a_run_that_no_script_reproduces_says_so(bases: dict[str, Path], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from adapter_ui.ui.tuning.recipe import recipe_of
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
-from tests.training.test_export import losses_of_run, losses_of_script
+from tests.training.test_export import loss_tolerance, losses_of_run, losses_of_script
 from tests.training.test_training import trained
 
 PLAN = {"validation_fraction": 0.25, "max_steps": 3, "learning_rate": 0.05}
@@ -82,7 +82,7 @@ def test_the_script_goes_on_as_the_run_did(case: str, tiny_models: Path, tmp_pat
     with zipfile.ZipFile(archive) as file:
         assert "starting_adapter/adapter_model.safetensors" in file.namelist()
     found = losses_of_script(archive, tiny_models / "llama", tmp_path / "script")
-    assert found == pytest.approx(losses_of_run(further), abs=1e-6)
+    assert found == pytest.approx(losses_of_run(further), abs=loss_tolerance(further.read_recipe()))
 
 
 @pytest.mark.parametrize(
