@@ -11,7 +11,7 @@ from tests.chromium import FLAGS, chromium
 
 SECONDS = 1000
 DESKTOP = {"width": 1440, "height": 900}
-expect.set_options(timeout=20 * SECONDS)
+expect.set_options(timeout=60 * SECONDS)  # two workers share two cores with all that their pages start
 OWN = ("http://127.0.0.1", "http://localhost", "data:", "blob:")
 
 

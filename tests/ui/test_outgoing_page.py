@@ -34,7 +34,7 @@ def started(page: Page, address: str) -> None:
 
 def finished(page: Page, address: str) -> None:
     started(page, address)
-    expect(page.locator("#outgoing")).to_be_visible(timeout=60_000)
+    expect(page.locator("#outgoing")).to_be_visible()
     page.locator("#outgoing > button").click()
 
 

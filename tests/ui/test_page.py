@@ -124,7 +124,7 @@ def test_from_example_rows_to_a_tuned_adapter(page: Page, address: str) -> None:
     page.reload()
     expect(page.locator("#runs [data-run]").first).to_be_visible()
     page.locator("#runs [data-run]").first.click()
-    expect(page.locator("#run-try")).to_be_visible(timeout=40_000)
+    expect(page.locator("#run-try")).to_be_visible()
     page.locator("#run-try").click()
     expect(page.locator("#bar")).to_contain_text("run:run0001")
     expect(page.locator("#question")).to_be_visible()

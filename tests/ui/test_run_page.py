@@ -91,7 +91,7 @@ def test_a_run_is_paused_and_resumed_and_a_chosen_sample_stays_through_redrawing
 ) -> None:
     start(page, address)
     samples = page.locator("#run-view .samples")
-    expect(samples.locator("label", has_text="Step 32")).to_be_visible(timeout=60_000)
+    expect(samples.locator("label", has_text="Step 32")).to_be_visible()
     samples.locator("label", has_text="Step 16").click()
     page.locator("#pause-run").click()
     view = page.locator("#run-view")
@@ -99,7 +99,7 @@ def test_a_run_is_paused_and_resumed_and_a_chosen_sample_stays_through_redrawing
     expect(page.locator("#pause-run")).to_be_hidden()
     expect(page.locator("#stop-run")).to_be_hidden()
     page.locator("#resume-run", has_text="Resume from step").click()
-    expect(samples.locator("label", has_text="After, step 48")).to_be_visible(timeout=60_000)
+    expect(samples.locator("label", has_text="After, step 48")).to_be_visible()
     expect(samples.locator(".sample:visible h4", has_text="Step 16")).to_have_count(1)
     samples.locator("label", has_text="After, step 48").click()
     expect(samples.locator(".sample:visible h4", has_text="After, step 48")).to_have_count(1)

@@ -35,13 +35,13 @@ def test_one_click_saves_the_adapter_and_another_the_script(page: Page, address:
     expect(page.locator("#check-report")).to_contain_text("Ready to start.")
     expect(page.locator("#download-adapter")).to_be_hidden()
     page.locator("#start-run").click()
-    expect(page.locator("#script-command code").last).to_have_text(LAUNCH, timeout=60_000)
+    expect(page.locator("#script-command code").last).to_have_text(LAUNCH)
     page.locator("#script-command button").click()
     expect(page.locator("#script-command .copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == LAUNCH
     for format in ("script", "adapter", "adapter"):
         button = page.locator(f"#download-{format}")
-        expect(button).to_be_visible(timeout=60_000)
+        expect(button).to_be_visible()
         with page.expect_download() as caught:
             button.click()
         assert caught.value.suggested_filename == f"run0001-{format}.zip"
