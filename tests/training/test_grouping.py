@@ -96,7 +96,7 @@ def test_every_loss_is_that_of_a_plain_trainer_with_the_same_order(
     trainer = Trainer(model, arguments, collator, rows, callbacks=[OrderOfEpoch()])
     trainer.train()
     expected = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    assert losses_of_run(run) == pytest.approx(expected, abs=1e-6)
+    assert losses_of_run(run) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 def test_batches_hold_less_padding(run: RunFolder, base: PreparedBase) -> None:
@@ -140,4 +140,4 @@ def test_a_run_resumed_within_its_second_epoch_goes_on_with_the_same_batches(
 def test_the_script_gives_the_same_losses(run: RunFolder, base: PreparedBase, tmp_path: Path) -> None:
     archive = export_run(run, "script", tmp_path)
     found = losses_of_script(archive, base.folder, tmp_path / "script")
-    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+    assert found == pytest.approx(losses_of_run(run), rel=1e-6, abs=1e-6)

@@ -75,4 +75,4 @@ def test_it_answers_alike_in_every_load_and_its_script_learns_the_same(
     one, other = answers(run, seed=1), answers(run, seed=2)
     assert all(torch.equal(*pair) for pair in zip(one, other, strict=True))
     found = losses_of_script(export_run(run, "script", tmp_path), run.read_base().folder, tmp_path / "script")
-    assert found == pytest.approx(losses_of_run(run), abs=1e-6)
+    assert found == pytest.approx(losses_of_run(run), rel=1e-6, abs=1e-6)

@@ -220,7 +220,7 @@ def test_measuring_before_changes_no_loss(tmp_path: Path, tiny_models: Path) -> 
     resumed = RunFolder(tmp_path / "unmeasured" / "run")
     resumed.path.mkdir(parents=True)
     losses = [row["loss"] for row in read_status(run).history]
-    assert losses == pytest.approx(unmeasured_losses(base, settings, resumed), abs=1e-6)
+    assert losses == pytest.approx(unmeasured_losses(base, settings, resumed), rel=1e-6, abs=1e-6)
 
 
 def unmeasured_losses(base: PreparedBase, settings: Recipe, run: RunFolder) -> list[float]:
