@@ -22,6 +22,13 @@ def address() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def at_leisure() -> Iterator[str]:
+    """Where answers take ten seconds, so that a busy machine ends them before they are through."""
+    with served(0.5) as url:
+        yield url
+
+
 def open_arms(page: Page, url: str, adapter: str = "starter:pirate", more: str = "") -> None:
     page.goto(f"{url}/?adapter={adapter}&tab=generate{more}")
     expect(page.locator("#arm-head-1")).to_contain_text(adapter.partition(":")[2])
@@ -91,31 +98,31 @@ def test_a_shared_link_opens_the_same_arms(page: Page, address: str) -> None:
     expect(page).to_have_url(f"{address}/?arms=adapter%7E0.5&adapter=starter%3Apirate&tab=generate")
 
 
-def test_one_stop_stops_all_arms_and_regenerate_asks_them_again(page: Page, address: str) -> None:
-    open_arms(page, address, "starter:formal")
+def test_one_stop_stops_all_arms_and_regenerate_asks_them_again(page: Page, at_leisure: str) -> None:
+    open_arms(page, at_leisure, "starter:formal")
     ask(page)
     expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
     page.locator("#stop").click()
     expect(page.locator("#send")).to_be_visible()
-    page.wait_for_timeout(500)  # a step may still be on its way
+    page.wait_for_timeout(1_000)  # a step may still be on its way
     texts = [page.locator(f"#chat-{number}").inner_text() for number in (1, 2)]
     assert ARRR not in texts[0]
-    page.wait_for_timeout(800)  # long enough for eight more words
+    page.wait_for_timeout(2_000)  # long enough for four more words
     assert [page.locator(f"#chat-{number}").inner_text() for number in (1, 2)] == texts
     page.locator("#regenerate").click()
     expect(page.locator("#chat-1")).to_contain_text(ARRR)
     expect(page.locator("#chat-2")).to_contain_text(PLAIN)
 
 
-def test_changing_the_arms_ends_the_answers_that_are_being_written(page: Page, address: str) -> None:
-    open_arms(page, address)
+def test_changing_the_arms_ends_the_answers_that_are_being_written(page: Page, at_leisure: str) -> None:
+    open_arms(page, at_leisure)
     ask(page)
     expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
     page.get_by_role("button", name="Remove Base").click()
     expect(page.locator("#send")).to_be_visible()
-    page.wait_for_timeout(500)  # a step may still be on its way
+    page.wait_for_timeout(1_000)  # a step may still be on its way
     said = page.locator("#chat-1").inner_text()
-    page.wait_for_timeout(800)  # long enough for eight more words
+    page.wait_for_timeout(2_000)  # long enough for four more words
     assert (page.locator("#chat-1").inner_text(), shown_columns(page)) == (said, 1)
     page.reload()
     expect(page.locator("#chat-1")).to_contain_text("Arrr!")
