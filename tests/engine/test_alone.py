@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from tests.engine.test_local_engine import GREEDY, HELLO, answer, spec_of
 from tests.training.tiny_t5 import T5_ID, build_t5
 
 LONG = GenerationOptions(max_new_tokens=300, temperature=1.2, seed=3)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[LocalEngine]:
-    engine = LocalEngine(tmp_path / "worker.log")
-    yield engine
-    engine.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +19,6 @@ from tests.hub.tiny_models import BERT_ID, build_llama
 LONG = GenerationOptions(max_new_tokens=400, temperature=1.2, seed=3)
 MANY_LAYERS = 120
 CONTEXT = "The fox jumps over the dog. " * 4000
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[LocalEngine]:
-    engine = LocalEngine(tmp_path / "worker.log")
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="module")

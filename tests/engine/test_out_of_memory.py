@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import resource
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -18,17 +18,10 @@ from adapter_ui.engine import protocol
 from adapter_ui.engine.local import LocalEngine
 from adapter_ui.errors import ModelFailure
 from tests.engine.test_local_engine import ENDLESS, HELLO, answer, spec_of, worker_pid
+from tests.engine.test_several_readers import PATIENCE_SECONDS, Reader
 
-PATIENCE_SECONDS = 120
 ROOM = 48 << 20  # bytes: far more than an answer of a tiny model takes, far less than the large one's weights
 NO_MEMORY = "not enough memory"
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[LocalEngine]:
-    engine = LocalEngine(tmp_path / "worker.log")
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,33 +42,12 @@ def large(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Path:
 def room_of(pid: int, further_bytes: int) -> Iterator[None]:
     """Let a process take no more than so many further bytes, as a container without overcommitment does."""
     before = resource.prlimit(pid, resource.RLIMIT_DATA)
-    taken = next(
-        int(line.split()[1]) << 10
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-        if line.startswith("VmData")
-    )
+    taken = psutil.Process(pid).memory_info().data
     resource.prlimit(pid, resource.RLIMIT_DATA, (taken + further_bytes, before[1]))
     try:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_DATA, before)
-
-
-class Reader(threading.Thread):
-    """Reads an answer that ends only when it is left."""
-
-    def __init__(self, engine: LocalEngine, spec: protocol.ModelSpec) -> None:
-        super().__init__(daemon=True)
-        self.engine, self.spec = engine, spec
-        self.begun = threading.Event()
-        self.last: Generation | None = None
-
-    def run(self) -> None:
-        options = replace(ENDLESS, max_new_tokens=480)
-        for event in self.engine.stream(protocol.Generate(self.spec, HELLO, options), silence_seconds=60):
-            if isinstance(event, Generation):
-                self.last = event
-                self.begun.set()
 
 
 @pytest.mark.parametrize("precision", list(Precision), ids=str)
@@ -88,16 +60,17 @@ def test_a_load_that_gets_no_memory_says_so_and_costs_nobody_else(
     heavy = replace(
         spec_of(tiny_models, adapter="", precision=precision), base="tiny/large", base_folder=str(large)
     )
-    reader = Reader(engine, small)
+    endless = replace(ENDLESS, max_new_tokens=480)
+    reader = Reader(engine, protocol.Generate(small, HELLO, endless), Generation)
     reader.start()
-    assert reader.begun.wait(PATIENCE_SECONDS)
+    assert reader.reached.wait(PATIENCE_SECONDS)
     with room_of(pid, ROOM):
-        assert reader.last is not None and not reader.last.done
+        assert isinstance(reader.last, Generation) and not reader.last.done
         for _ in range(2):
             with pytest.raises(ModelFailure, match=NO_MEMORY):
                 list(engine.stream(protocol.Load(heavy), silence_seconds=60))
     reader.join(PATIENCE_SECONDS)
-    assert reader.last is not None and reader.last.done
+    assert isinstance(reader.last, Generation) and reader.last.done
     assert worker_pid(engine) == pid
     assert answer(engine, small).text == expected
     loaded = list(engine.stream(protocol.Load(heavy), silence_seconds=60))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,16 +26,9 @@ FAILURES = {
 }
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[LocalEngine]:
-    engine = LocalEngine(tmp_path / "worker.log")
-    yield engine
-    engine.close()
-
-
 class Reader(threading.Thread):
     """Reads one request to its end, as a visitor's handler does; `reached` is set when it has got as far as
-    it should for the test.
+    it should for the test, and `last` is the last event of that kind.
     """
 
     def __init__(
@@ -45,12 +37,14 @@ class Reader(threading.Thread):
         super().__init__(daemon=True)
         self.engine, self.request, self.until, self.silence = engine, request, until, silence
         self.reached = threading.Event()
+        self.last: object = None
         self.error: AdapterUIError | None = None
 
     def run(self) -> None:
         try:
             for event in self.engine.stream(self.request, silence_seconds=self.silence):
                 if isinstance(event, self.until):
+                    self.last = event
                     self.reached.set()
         except AdapterUIError as error:
             self.error = error

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-import pytest
 
 from adapter_ui.domain import Generation, Progress
 from adapter_ui.engine import protocol
@@ -21,13 +20,6 @@ MOST_LEFT_BYTES = 4 * 1024 * 1024
 """What a worker may have grown by, once one such crowd has been there."""
 MOST_IDLE_PERCENT = 20
 ADAPTERS = ("", "lora", "ia3", "lora")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[LocalEngine]:
-    engine = LocalEngine(tmp_path / "worker.log")
-    yield engine
-    engine.close()
 
 
 def open_streams(
