@@ -22,13 +22,6 @@ def address() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def at_leisure() -> Iterator[str]:
-    """Where answers take ten seconds, so that a busy machine ends them before they are through."""
-    with served(0.5) as url:
-        yield url
-
-
 def open_arms(page: Page, url: str, adapter: str = "starter:pirate", more: str = "") -> None:
     page.goto(f"{url}/?adapter={adapter}&tab=generate{more}")
     expect(page.locator("#arm-head-1")).to_contain_text(adapter.partition(":")[2])

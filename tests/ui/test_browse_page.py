@@ -42,8 +42,8 @@ def wait_until_read(page: Page) -> Locator:
     return status
 
 
-def test_details_arrive_while_the_rows_stay(page: Page, address: str) -> None:
-    open_page(page, address)
+def test_details_arrive_while_the_rows_stay(page: Page, at_leisure: str) -> None:
+    open_page(page, at_leisure)
     expect(page.locator(ROW)).to_have_count(30)
     expect(page.locator(".search-status")).to_contain_text("details of")
     wait_until_read(page)
@@ -83,8 +83,8 @@ def test_filters_narrow_show_as_chips_and_are_taken_away(page: Page, address: st
     expect(page.locator(ROW)).to_have_count(30)
 
 
-def test_a_search_that_reads_on_can_be_stopped_and_gone_on_with(page: Page, address: str) -> None:
-    open_page(page, f"{address}/?min_rank=64")
+def test_a_search_that_reads_on_can_be_stopped_and_gone_on_with(page: Page, at_leisure: str) -> None:
+    open_page(page, f"{at_leisure}/?min_rank=64")
     status = page.locator(".search-status")
     expect(status).to_contain_text("still looking")
     status.get_by_role("button", name="Stop").click()
