@@ -34,6 +34,9 @@ ONLY_TASK: Mapping[str, tuple[str, str]] = {
 }
 """Methods that PEFT has for one task alone."""
 
+TOKENS_FOR_TWO = {"peft_type": "PREFIX_TUNING", "task_type": "CAUSAL_LM", "num_transformer_submodules": 2}
+"""Prefixes for an encoder and a decoder: PEFT makes a cache of them that a decoder by itself cannot take."""
+
 
 def method_refusals(fields: Mapping[str, Any]) -> Iterator[str]:
     """Why an adapter with these fields in its config is not loaded for its method, if so, in a sentence."""
@@ -47,6 +50,11 @@ def method_refusals(fields: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{method} adapters are loaded for {only} only, since {reason}; this is for {str(task)[:40]}, so "
             "ask its author for another method."
+        )
+    if all(fields.get(field) == value for field, value in TOKENS_FOR_TWO.items()):
+        yield (
+            "Its prefixes are for an encoder and a decoder (num_transformer_submodules is 2), and a base of "
+            "CAUSAL_LM has a decoder only; ask its author for one trained with 1."
         )
 
 

@@ -61,6 +61,12 @@ CONFIG_CASES = [
     Case("unsupported_method", BLOCKER, with_config(peft_type="BONE"), with_config(peft_type="MISS")),
     Case("unsupported_method", BLOCKER, with_config(peft_type="XLORA")),
     Case("unsupported_method", BLOCKER, with_config(peft_type="POLY")),
+    Case(
+        "unsupported_method",
+        BLOCKER,
+        with_config(peft_type="PREFIX_TUNING", task_type="CAUSAL_LM", num_transformer_submodules=2),
+        with_config(peft_type="PREFIX_TUNING", task_type="CAUSAL_LM", num_transformer_submodules=1),
+    ),
     Case("unsupported_field", BLOCKER, with_config(layer_replication=[[0, 2], [1, 3]])),
     Case("unsupported_field", BLOCKER, with_config(kasa_config={"beta": 1}), with_config(kasa_config=None)),
     Case("megatron", BLOCKER, with_config(megatron_config={"x": 1}), with_config(megatron_core="megatron")),
