@@ -45,25 +45,26 @@ class Outgoing:
         self.provision = provision
         self.exports = settings.home / "exports"
 
-    def merge(self, adapter: str, base_model: str = "") -> Iterator[Progress | Merged]:
-        """Merge an adapter into its base, with progress; the last item is the merged model.
+    def merge(self, adapter: str, base_model: str = "", model_class: str = "") -> Iterator[Progress | Merged]:
+        """Merge an adapter into its base, with progress; the last item is the merged model. `model_class` ""
+        is the class of the adapter's task.
 
         What was merged before is given again as long as adapter and base are the same. Raises
         UnsupportedAdapter for a method that cannot be merged, BadAdapter when the result would answer
         otherwise, DoesNotFit for want of memory or disk, and what a load raises.
         """
-        job = yield from self.job(AdapterRef.parse(adapter), base_model)
+        job = yield from self.job(AdapterRef.parse(adapter), base_model, model_class)
         target = self.exports / merged_name(job.adapter)
-        key = f"merge {target} {job.base} {job.weights_sha256}"
+        key = f"merge {target} {job.base} {job.weights_sha256} {job.model_class}"
         yield merged((yield from share(key, FIRST, partial(self.make, job, target))))
 
-    def job(self, ref: AdapterRef, base_model: str) -> Generator[Progress, None, MergeJob]:
+    def job(self, ref: AdapterRef, base_model: str, model_class: str) -> Generator[Progress, None, MergeJob]:
         """The files of the adapter and of its base, in the precision that the base's files have."""
         profile = self.provision.catalog.inspect(ref)
         facts = self.provision.base_for(profile, base_model)
         precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
         spec = yield from self.provision.adapter_on_base(
-            ref, precision, base_model=base_model, model_class="", in_memory=()
+            ref, precision, base_model=base_model, model_class=model_class, in_memory=()
         )
         return MergeJob(
             adapter=str(ref),
@@ -136,9 +137,11 @@ class Outgoing:
         write_zip(target, {path.name: path for path in folder.iterdir()})
         return target
 
-    def merge_and_zip(self, adapter: str, base_model: str = "") -> Iterator[Progress | Path]:
+    def merge_and_zip(
+        self, adapter: str, base_model: str = "", model_class: str = ""
+    ) -> Iterator[Progress | Path]:
         """Merge, which is quick where it was done before, and give the merged model as one file."""
-        for event in self.merge(adapter, base_model):
+        for event in self.merge(adapter, base_model, model_class):
             if isinstance(event, Progress):
                 yield event
             else:

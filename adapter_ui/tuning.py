@@ -137,15 +137,17 @@ class TuningService:
             self.run_table.status(run_id)
             return self.outgoing.export_run(run_id, format)
 
-    def merge(self, adapter: str, base_model: str = "", *, visitor: str = "") -> Iterator[Progress | Merged]:
+    def merge(
+        self, adapter: str, base_model: str = "", model_class: str = "", *, visitor: str = ""
+    ) -> Iterator[Progress | Merged]:
         """Merge an adapter into its base, with progress; the last item is the merged model."""
-        return self.admissions.made(visitor, self.outgoing.merge(adapter, base_model))
+        return self.admissions.made(visitor, self.outgoing.merge(adapter, base_model, model_class))
 
     def zip_merged(
-        self, adapter: str, base_model: str = "", *, visitor: str = ""
+        self, adapter: str, base_model: str = "", model_class: str = "", *, visitor: str = ""
     ) -> Iterator[Progress | Path]:
         """A merged model as one file, merged first if need be; the last item is the file."""
-        return self.admissions.made(visitor, self.outgoing.merge_and_zip(adapter, base_model))
+        return self.admissions.made(visitor, self.outgoing.merge_and_zip(adapter, base_model, model_class))
 
     def push(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_the_class_of_one_request_is_not_that_of_the_next(service):
     with pytest.raises(BadAdapter, match="None of the adapter's tensors"):
         predicted(service, UNTOLD_ID)
     list(service.load(UNTOLD_ID, Precision.FP32, model_class=CLASSIFIER))
-    with pytest.raises(BadAdapter, match="None of the adapter's tensors"):
+    with pytest.raises(BadAdapter, match=r"None of the adapter's tensors .* \(model_class\)"):
         predicted(service, UNTOLD_ID)
     assert predicted(service, UNTOLD_ID, model_class=CLASSIFIER).labels
 
@@ -90,6 +91,16 @@ def test_the_base_arm_does_not_lend_its_neighbours_class_to_later_requests(servi
         "AutoModelForCausalLM",
         "AutoModelForSequenceClassification",
     }
+
+
+def test_an_adapter_is_merged_in_the_class_that_is_named(service):
+    with pytest.raises(BadAdapter, match="None of the adapter's tensors"):
+        list(service.merge(UNTOLD_ID))
+    *_, merged = service.merge(UNTOLD_ID, model_class=CLASSIFIER)
+    config = json.loads((service.outgoing.exports / merged.folder / "config.json").read_text())
+    assert config["architectures"] == [CLASSIFIER]
+    *_, archive = service.zip_merged(UNTOLD_ID, model_class=CLASSIFIER)
+    assert archive.name == f"{merged.folder}.zip"
 
 
 @pytest.mark.parametrize("name", ["os.system", "A B", "Ünmodel", "x" * 101, "print(1)"])

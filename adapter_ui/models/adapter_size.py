@@ -96,8 +96,8 @@ def fitting_tensors(
     fitting = {key: tensor for key, tensor in tensors.items() if key in expected}
     if not fitting:
         raise BadAdapter(
-            "None of the adapter's tensors belongs to this base: it was made for another architecture, so "
-            "choose its own base."
+            "None of the adapter's tensors belongs to this base: choose the base that it was made for, or "
+            "its model class (model_class) where its config names no task."
         )
     for key, tensor in fitting.items():
         if tensor.shape != expected[key].shape:

@@ -68,7 +68,7 @@ def public_api(service: AdapterService) -> None:
     wanted = [gr.Textbox("", visible=False) for _ in ("dataset", "config", "split", "revision")]
     fetch = DataApi(service).fetch_dataset
     trigger.click(fetch, wanted, gr.File(visible=False), api_name=fetch.__name__, **MODELS)
-    names = [gr.Textbox(text, visible=False) for text in ("", "adapter", "", "")]
+    names = [gr.Textbox(text, visible=False) for text in ("", "adapter", "", "", "")]
     trigger.click(outgoing.export, names, gr.File(visible=False), api_name="export", **MODELS)
 
 

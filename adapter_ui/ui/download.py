@@ -21,6 +21,7 @@ def exported_file(
     format: str,
     adapter: str = "",
     base_model: str = "",
+    model_class: str = "",
     *,
     visitor: str = "",
 ) -> str:
@@ -32,7 +33,7 @@ def exported_file(
         raise InvalidInput("Name a run by run_id, or an adapter, and not both.", field="run_id")
     if format == "merged":
         ref = adapter or str(AdapterRef(Source.RUN, run_id))
-        return merged_file(service, ref, base_model, visitor=visitor)
+        return merged_file(service, ref, base_model, model_class, visitor=visitor)
     if adapter:
         ref = AdapterRef.parse(adapter)
         if ref.source is not Source.RUN:
@@ -44,8 +45,10 @@ def exported_file(
     return served(service.export_run(run_id, format, visitor=visitor))
 
 
-def merged_file(service: AdapterService, adapter: str, base_model: str, *, visitor: str = "") -> str:
-    *_, path = service.zip_merged(adapter, base_model, visitor=visitor)
+def merged_file(
+    service: AdapterService, adapter: str, base_model: str, model_class: str, *, visitor: str = ""
+) -> str:
+    *_, path = service.zip_merged(adapter, base_model, model_class, visitor=visitor)
     return served(path)
 
 

@@ -21,7 +21,9 @@ class FakeOutgoing:
     pause: float = 0.0
     pushed: list[tuple[str, str]] = field(default_factory=list)
 
-    def merge(self, adapter: str, base_model: str = "", *, visitor: str = "") -> Iterator[Progress | Merged]:
+    def merge(
+        self, adapter: str, base_model: str = "", model_class: str = "", *, visitor: str = ""
+    ) -> Iterator[Progress | Merged]:
         for message in ("Loading the base", "Merging the adapter into the base", "Writing the merged model"):
             yield Progress("merge", message)
             time.sleep(self.pause)
@@ -36,9 +38,9 @@ class FakeOutgoing:
         return archive
 
     def zip_merged(
-        self, adapter: str, base_model: str = "", *, visitor: str = ""
+        self, adapter: str, base_model: str = "", model_class: str = "", *, visitor: str = ""
     ) -> Iterator[Progress | Path]:
-        *steps, found = self.merge(adapter, base_model)
+        *steps, found = self.merge(adapter, base_model, model_class)
         yield from steps
         yield self.zipped(found)
 

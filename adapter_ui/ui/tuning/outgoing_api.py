@@ -29,23 +29,37 @@ class OutgoingApi:
         format: str = "adapter",
         adapter: str = "",
         base_model: str = "",
+        model_class: str = "",
         request: gr.Request | None = None,
     ) -> str:
         """A zip of a run: format `adapter` is the plain PEFT folder, `script` trains it again without this
         app, `merged` is the base with the adapter in its weights, also of any other `adapter`.
         """
         with shown_to_user():
-            given = {"run_id": run_id, "format": format, "adapter": adapter, "base_model": base_model}
+            given = {
+                "run_id": run_id,
+                "format": format,
+                "adapter": adapter,
+                "base_model": base_model,
+                "model_class": model_class,
+            }
             texts = [checked_text(text, field) for field, text in given.items()]
             return exported_file(self.service, *texts, visitor=who_asks(self.service, request))
 
     def merge(
-        self, adapter: str, base_model: str = "", request: gr.Request | None = None
+        self,
+        adapter: str,
+        base_model: str = "",
+        model_class: str = "",
+        request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Merge an adapter into its base; streams progress, then the folder and the measured difference."""
+        """Merge an adapter into its base; streams progress, then the folder and the measured difference.
+        `model_class` "" is the class of the adapter's task.
+        """
         with shown_to_user():
-            names = checked_text(adapter, "adapter"), checked_text(base_model, "base_model")
-            for event in self.service.merge(*names, visitor=who_asks(self.service, request)):
+            given = {"adapter": adapter, "base_model": base_model, "model_class": model_class}
+            texts = [checked_text(text, field) for field, text in given.items()]
+            for event in self.service.merge(*texts, visitor=who_asks(self.service, request)):
                 yield json_shapes.outgoing_event(event)
 
     def push(
