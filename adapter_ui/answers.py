@@ -14,6 +14,7 @@ from adapter_ui.domain import (
     Generation,
     GenerationOptions,
     LoadReport,
+    ModelChoice,
     Precision,
     Prediction,
     Progress,
@@ -29,18 +30,18 @@ TEXT_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 
 
 class Answers:
-    """Asks the engine by names, and remembers how each adapter was last loaded, by the class asked for."""
+    """Asks the engine by names, and remembers how each adapter was loaded, by the model chosen for it."""
 
     def __init__(self, provision: Provision, engine: protocol.Engine) -> None:
         self.provision = provision
         self.engine = engine
-        self.specs: dict[tuple[AdapterRef, Precision, str], protocol.ModelSpec] = {}
+        self.specs: dict[tuple[AdapterRef, Precision, ModelChoice], protocol.ModelSpec] = {}
 
     def load(
-        self, adapter: str, precision: Precision, base_model: str, model_class: str
+        self, adapter: str, precision: Precision, choice: ModelChoice
     ) -> Iterator[Progress | LoadReport]:
-        spec = yield from self.look_up(adapter, precision, base_model, model_class)
-        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS, remember_as=model_class):
+        spec = yield from self.look_up(adapter, precision, choice)
+        for event in self.ask(protocol.Load(spec), LOAD_SILENCE_SECONDS, remember_as=choice):
             if isinstance(event, (Progress, LoadReport)):
                 yield event
 
@@ -51,25 +52,23 @@ class Answers:
         options: GenerationOptions,
         precision: Precision,
         strength: float,
-        base_model: str,
-        model_class: str,
+        choice: ModelChoice,
     ) -> Iterator[Progress | Generation]:
-        spec = yield from self.model(adapter, precision, base_model, model_class)
+        spec = yield from self.model(adapter, precision, choice)
         request = protocol.Generate(spec, tuple(messages), options, strength)
-        remember_as = None if base_model else model_class
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=remember_as):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=choice):
             if isinstance(event, (Progress, Generation)):
                 yield event
 
     def predict(
-        self, adapter: str, text: str, text_pair: str, precision: Precision, model_class: str
+        self, adapter: str, text: str, text_pair: str, precision: Precision, choice: ModelChoice
     ) -> Iterator[Progress | Prediction]:
-        spec = yield from self.model(adapter, precision, model_class=model_class)
+        spec = yield from self.model(adapter, precision, choice)
         if spec.task_type in TEXT_TASKS:
-            yield from self.write(spec, text, model_class)
+            yield from self.write(spec, text, choice)
             return
         request = protocol.Predict(spec, text, text_pair)
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=model_class):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=choice):
             if isinstance(event, (Progress, Prediction)):
                 yield event
 
@@ -78,33 +77,22 @@ class Answers:
         self.specs = {key: spec for key, spec in self.specs.items() if key[0] != adapter}
 
     def model(
-        self, adapter: str, precision: Precision, base_model: str = "", model_class: str = ""
+        self, adapter: str, precision: Precision, choice: ModelChoice
     ) -> Generator[Progress, None, protocol.ModelSpec]:
         """What to ask the engine for; an adapter in memory answers as it was last loaded, with no look-up."""
-        known = self.specs.get((AdapterRef.parse(adapter), precision, model_class)) if adapter else None
-        if known and base_model in ("", known.base) and known.base in self.in_memory(precision):
+        known = self.specs.get((AdapterRef.parse(adapter), precision, choice)) if adapter else None
+        if known and known.base in self.in_memory(precision):
             return known
-        return (yield from self.look_up(adapter, precision, base_model, model_class))
+        return (yield from self.look_up(adapter, precision, choice))
 
     def look_up(
-        self, adapter: str, precision: Precision, base_model: str, model_class: str
+        self, adapter: str, precision: Precision, choice: ModelChoice
     ) -> Generator[Progress, None, protocol.ModelSpec]:
         here = self.in_memory(precision)
         if adapter:
-            return (
-                yield from self.provision.adapter_on_base(
-                    AdapterRef.parse(adapter),
-                    precision,
-                    base_model=base_model,
-                    model_class=model_class,
-                    in_memory=here,
-                )
-            )
-        return (
-            yield from self.provision.base_alone(
-                base_model, precision, model_class=model_class, in_memory=here
-            )
-        )
+            ref = AdapterRef.parse(adapter)
+            return (yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=here))
+        return (yield from self.provision.base_alone(precision, choice, in_memory=here))
 
     def in_memory(self, precision: Precision) -> set[str]:
         return {entry.base for entry in self.engine.loaded() if entry.precision is precision}
@@ -114,9 +102,9 @@ class Answers:
         request: protocol.Load | protocol.Generate | protocol.Predict,
         silence_seconds: float,
         *,
-        remember_as: str | None,
+        remember_as: ModelChoice | None,
     ) -> Iterator[protocol.Event]:
-        """The engine's events of one request. `remember_as` is the class that was asked for, None for what
+        """The engine's events of one request. `remember_as` is the model that was asked for, None for what
         counts for this request alone.
         """
         for event in self.engine.stream(request, silence_seconds=silence_seconds):
@@ -124,7 +112,7 @@ class Answers:
             yield event
 
     def ask_all(
-        self, requests: Sequence[protocol.Generate], remember_as: Sequence[str | None]
+        self, requests: Sequence[protocol.Generate], remember_as: Sequence[ModelChoice | None]
     ) -> Iterator[tuple[int, protocol.Event | AdapterUIError]]:
         """The engine's events of several requests at once, each with its request's place."""
         for place, event in self.engine.streams(requests, silence_seconds=ANSWER_SILENCE_SECONDS):
@@ -132,15 +120,17 @@ class Answers:
             yield place, event
 
     def remember(
-        self, spec: protocol.ModelSpec, model_class: str | None, event: protocol.Event | AdapterUIError
+        self, spec: protocol.ModelSpec, choice: ModelChoice | None, event: protocol.Event | AdapterUIError
     ) -> None:
         """Only what proved to load is remembered: the rest would fail again."""
-        if isinstance(event, LoadReport) and spec.adapter and model_class is not None:
-            self.specs[AdapterRef.parse(spec.adapter), spec.precision, model_class] = spec
+        if isinstance(event, LoadReport) and spec.adapter and choice is not None:
+            self.specs[AdapterRef.parse(spec.adapter), spec.precision, choice] = spec
 
-    def write(self, spec: protocol.ModelSpec, text: str, model_class: str) -> Iterator[Progress | Prediction]:
+    def write(
+        self, spec: protocol.ModelSpec, text: str, choice: ModelChoice
+    ) -> Iterator[Progress | Prediction]:
         request = protocol.Generate(spec, (ChatMessage("user", text),), GenerationOptions(temperature=0))
-        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=model_class):
+        for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=choice):
             if isinstance(event, Progress):
                 yield event
             elif isinstance(event, Generation) and event.done:

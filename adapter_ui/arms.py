@@ -19,6 +19,7 @@ from adapter_ui.domain import (
     Generation,
     GenerationOptions,
     LoadReport,
+    ModelChoice,
     Precision,
     Progress,
 )
@@ -73,7 +74,7 @@ def compare(
     ]
     arms = [asked[place].arm for place in places]
     # the base arm asks with the first adapter's spec, which is remembered as that arm's
-    remember_as = [arm.model_class if arm.adapter and not base_model else None for arm in arms]
+    remember_as = [on_base(arm.choice, base_model) if arm.adapter else None for arm in arms]
     with closing(answers.ask_all(requests, remember_as)) as events:
         for number, event in events:
             place = places[number]
@@ -95,7 +96,7 @@ def found_specs(
         if not arm.adapter and specs and not base_model:
             specs[place] = specs[min(specs)]
             continue
-        looking = answers.model(arm.adapter, precision, base_model, arm.model_class)
+        looking = answers.model(arm.adapter, precision, on_base(arm.choice, base_model))
         try:
             while True:
                 so_far[place] = replace(so_far[place], progress=next(looking))
@@ -106,6 +107,11 @@ def found_specs(
             so_far[place] = replace(so_far[place], progress=None, error=error.message)
             yield tuple(so_far)
     return specs
+
+
+def on_base(choice: ModelChoice, base_model: str) -> ModelChoice:
+    """The arm's own choice; where it names no base, with the one that all arms are asked on."""
+    return replace(choice, base_model=choice.base_model or base_model)
 
 
 def grown(answer: ArmAnswer, event: protocol.Event | AdapterUIError) -> ArmAnswer:

@@ -20,7 +20,16 @@ from adapter_ui.catalog.hub.upload import Upload, push_files
 from adapter_ui.catalog.storage.children import run_child
 from adapter_ui.catalog.storage.downloads import check_disk
 from adapter_ui.catalog.storage.shared_work import SharedWork, share
-from adapter_ui.domain import ADAPTER_WEIGHTS, AdapterRef, Merged, Precision, Progress, Pushed, Source
+from adapter_ui.domain import (
+    ADAPTER_WEIGHTS,
+    AdapterRef,
+    Merged,
+    ModelChoice,
+    Precision,
+    Progress,
+    Pushed,
+    Source,
+)
 from adapter_ui.engine.protocol import Failure, error_of
 from adapter_ui.errors import BadAdapter, InvalidInput, ModelFailure
 from adapter_ui.provision import Provision
@@ -46,26 +55,24 @@ class Outgoing:
         self.exports = settings.home / "exports"
 
     def merge(self, adapter: str, base_model: str = "", model_class: str = "") -> Iterator[Progress | Merged]:
-        """Merge an adapter into its base, with progress; the last item is the merged model. `model_class` ""
-        is the class of the adapter's task.
+        """Merge an adapter into its base, with progress; the last item is the merged model. `base_model` and
+        `model_class` "" are the adapter's own base and the class of its task.
 
         What was merged before is given again as long as adapter and base are the same. Raises
         UnsupportedAdapter for a method that cannot be merged, BadAdapter when the result would answer
         otherwise, DoesNotFit for want of memory or disk, and what a load raises.
         """
-        job = yield from self.job(AdapterRef.parse(adapter), base_model, model_class)
+        job = yield from self.job(AdapterRef.parse(adapter), ModelChoice(base_model, model_class))
         target = self.exports / merged_name(job.adapter)
         key = f"merge {target} {job.base} {job.weights_sha256} {job.model_class}"
         yield merged((yield from share(key, FIRST, partial(self.make, job, target))))
 
-    def job(self, ref: AdapterRef, base_model: str, model_class: str) -> Generator[Progress, None, MergeJob]:
+    def job(self, ref: AdapterRef, choice: ModelChoice) -> Generator[Progress, None, MergeJob]:
         """The files of the adapter and of its base, in the precision that the base's files have."""
         profile = self.provision.catalog.inspect(ref)
-        facts = self.provision.base_for(profile, base_model)
+        facts = self.provision.base_for(profile, choice.base_model)
         precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
-        spec = yield from self.provision.adapter_on_base(
-            ref, precision, base_model=base_model, model_class=model_class, in_memory=()
-        )
+        spec = yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=())
         return MergeJob(
             adapter=str(ref),
             adapter_folder=spec.adapter_folder,

@@ -22,12 +22,12 @@ from adapter_ui.domain import (
     AdapterRef,
     BaseFacts,
     MemoryEstimate,
+    ModelChoice,
     Precision,
     Progress,
     Source,
-    is_hub_id,
 )
-from adapter_ui.domain.classes import check_class, task_of
+from adapter_ui.domain.classes import task_of
 from adapter_ui.domain.loadable import unsupported_precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
@@ -51,23 +51,21 @@ class Provision:
         self,
         ref: AdapterRef,
         precision: Precision,
+        choice: ModelChoice,
         *,
-        base_model: str,
-        model_class: str,
         in_memory: Collection[str],
     ) -> Generator[Progress, None, ModelSpec]:
-        """Files of an adapter and of its base, or of the base that the user named instead.
+        """Files of an adapter and of its base, or of the base that was chosen instead.
 
         `in_memory` names the bases that are loaded already and need no more memory. Raises UnsupportedAdapter
         with the finding that forbids a load, InvalidInput, DoesNotFit, BaseUnavailable and HubError.
         """
-        check_class(model_class)
         yield Progress("inspect", f"Inspecting {ref}")
         profile = self.catalog.inspect(ref)
-        facts = self.base_for(profile, base_model)
+        facts = self.base_for(profile, choice.base_model)
         if reason := unsupported_precision(profile.method, precision):
             raise UnsupportedAdapter(reason)
-        task_type = task_of(profile.task_type, profile.config, model_class)
+        task_type = task_of(profile.task_type, profile.config, choice.model_class)
         memory = estimate_memory(facts, profile.parameters, task_type=task_type)
         if facts.id not in in_memory:
             yield from self.make_room(facts.id, precision, memory)
@@ -77,7 +75,7 @@ class Provision:
             base=facts.id,
             base_folder=str(base.folder),
             precision=precision,
-            model_class=model_class or class_for(task_type, facts),
+            model_class=choice.model_class or class_for(task_type, facts),
             adapter=str(ref),
             adapter_folder=str(folder),
             task_type=task_type,
@@ -93,11 +91,8 @@ class Provision:
 
     def base_for(self, profile: AdapterProfile, base_model: str) -> BaseFacts:
         """The facts of the base to load on; what forbids a load is refused here, before any download."""
-        blockers = [item for item in profile.blockers if not (base_model and item.code.startswith("base_"))]
-        if blockers:
-            raise UnsupportedAdapter(blockers[0].message)
-        if base_model and not is_hub_id(base_model):
-            raise InvalidInput("base_model must be a model on the Hub, as org/name.", field="base_model")
+        for blocker in profile.blockers_on(base_model):
+            raise UnsupportedAdapter(blocker.message)
         if profile.base and base_model in ("", profile.base.id):
             return profile.base
         if not base_model:
@@ -112,13 +107,13 @@ class Provision:
         return self.catalog.folder(ref)
 
     def base_alone(
-        self, base_id: str, precision: Precision, *, model_class: str, in_memory: Collection[str]
+        self, precision: Precision, choice: ModelChoice, *, in_memory: Collection[str]
     ) -> Generator[Progress, None, ModelSpec]:
         """Files of a base without an adapter. Raises InvalidInput, DoesNotFit, BaseUnavailable and
         HubError.
         """
-        check_class(model_class)
-        if not is_hub_id(base_id):
+        base_id = choice.base_model
+        if not base_id:
             raise InvalidInput("Name an adapter, or a base model as org/name.", field="base_model")
         facts = self.catalog.base_facts(base_id)
         memory = estimate_memory(facts, None)
@@ -129,7 +124,7 @@ class Provision:
             base=base_id,
             base_folder=str(base.folder),
             precision=precision,
-            model_class=model_class or class_for(None, facts),
+            model_class=choice.model_class or class_for(None, facts),
             predicted_bytes=predicted_bytes(memory, precision),
         )
 

@@ -34,6 +34,7 @@ from adapter_ui.domain import (
     LoadReport,
     MemoryUse,
     MixRecipe,
+    ModelChoice,
     Precision,
     PrecisionChoice,
     Prediction,
@@ -154,7 +155,7 @@ class AdapterService(TuningService):
 
         Raises DoesNotFit first when memory is too small, naming the largest precision that fits.
         """
-        events = self.answers.load(adapter, precision, base_model, model_class)
+        events = self.answers.load(adapter, precision, ModelChoice(base_model, model_class))
         return self.admissions.requests.admitted(visitor, events)
 
     def warm(self) -> None:
@@ -191,14 +192,13 @@ class AdapterService(TuningService):
         visitor: str = "",
     ) -> Iterator[Progress | Generation]:
         """Stream an answer, loading first what is not loaded. `adapter` "" is the base alone, named by
-        `base_model`. Strength 0 is the base, 1 the adapter as it was trained. `model_class` "" is the class
-        of the adapter's task.
+        `base_model`. Strength 0 is the base, 1 the adapter as it was trained. `base_model` and `model_class`
+        "" are the adapter's own base and the class of its task.
         """
         check_number("strength", strength, 0, STRONGEST)
         check_question(messages)
-        events = self.answers.generate(
-            adapter, messages, options, precision, strength, base_model, model_class
-        )
+        choice = ModelChoice(base_model, model_class)
+        events = self.answers.generate(adapter, messages, options, precision, strength, choice)
         return self.admissions.requests.admitted(visitor, events)
 
     def compare(
@@ -226,13 +226,15 @@ class AdapterService(TuningService):
         text_pair: str,
         precision: Precision,
         *,
+        base_model: str = "",
         model_class: str = "",
         visitor: str = "",
     ) -> Iterator[Progress | Prediction]:
         """Run an adapter on a text by its task, or by that of the class; the last item is the Prediction."""
         if not text.strip():
             raise InvalidInput("There is no text to read; write some.", field="text")
-        events = self.answers.predict(adapter, text, text_pair, precision, model_class)
+        choice = ModelChoice(base_model, model_class)
+        events = self.answers.predict(adapter, text, text_pair, precision, choice)
         return self.admissions.requests.admitted(visitor, events)
 
     def mix(self, recipe: MixRecipe, *, visitor: str = "") -> Iterator[Progress | AdapterRef]:

@@ -11,10 +11,12 @@ import pytest
 from adapter_ui.catalog.findings.config import task_findings
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import (
+    OWN_MODEL,
     Arm,
     Asked,
     ChatMessage,
     GenerationOptions,
+    ModelChoice,
     Precision,
     Prediction,
 )
@@ -73,7 +75,7 @@ def test_an_answer_and_each_arm_are_written_in_the_class_that_they_name(service)
     with pytest.raises(InvalidInput, match="BertLMHeadModel is no class for a base of type llama"):
         list(service.generate(lora, HELLO, GREEDY, Precision.FP32, model_class="BertLMHeadModel"))
 
-    arms = (Arm(lora), Arm(lora, model_class="BertLMHeadModel"), Arm())
+    arms = (Arm(lora), Arm(lora, choice=ModelChoice(model_class="BertLMHeadModel")), Arm())
     *_, answers = service.compare([Asked(arm, HELLO) for arm in arms], GREEDY, Precision.FP32)
     assert answers[0].generation.text == one.text
     assert "no class for a base of type llama" in answers[1].error
@@ -81,13 +83,13 @@ def test_an_answer_and_each_arm_are_written_in_the_class_that_they_name(service)
 
 
 def test_the_base_arm_does_not_lend_its_neighbours_class_to_later_requests(service):
-    arms = (Arm(), Arm(catalogue.LORA_ID, model_class="LlamaForCausalLM"))
+    arms = (Arm(), Arm(catalogue.LORA_ID, choice=ModelChoice(model_class="LlamaForCausalLM")))
     list(service.compare([Asked(arm, HELLO) for arm in arms], GREEDY, Precision.FP32))
     *_, report = service.load(catalogue.LORA_ID, Precision.FP32)
     assert report.model_class == "AutoModelForCausalLM"
     remembered = service.answers.specs
-    assert all(asked in ("", spec.model_class) for (_, _, asked), spec in remembered.items())
-    assert {spec.model_class for (_, _, asked), spec in remembered.items() if not asked} == {
+    assert all(asked.model_class in ("", spec.model_class) for (_, _, asked), spec in remembered.items())
+    assert {spec.model_class for (_, _, asked), spec in remembered.items() if asked == OWN_MODEL} == {
         "AutoModelForCausalLM",
         "AutoModelForSequenceClassification",
     }
@@ -109,7 +111,7 @@ def test_what_can_be_no_class_is_refused_before_anything_is_looked_up(service, n
         list(service.load("nobody/nothing", Precision.FP32, model_class=name))
     assert caught.value.field == "model_class"
     with pytest.raises(InvalidInput, match="is no model class"):
-        Arm(catalogue.LORA_ID, model_class=name)
+        ModelChoice(model_class=name)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from adapter_ui import answers, provision
-from adapter_ui.domain import ChatMessage, GenerationOptions, LoadReport, Precision
+from adapter_ui.domain import (
+    Arm,
+    Asked,
+    ChatMessage,
+    GenerationOptions,
+    LoadReport,
+    ModelChoice,
+    Precision,
+)
 from adapter_ui.domain.classes import class_of, task_of
-from adapter_ui.errors import DoesNotFit, InvalidInput, NotFoundOrPrivate
+from adapter_ui.errors import DoesNotFit, InvalidInput, NotFoundOrPrivate, UnsupportedAdapter
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
 from adapter_ui.ui.state import Selection
@@ -55,20 +63,47 @@ def test_a_refused_class_does_not_spoil_the_requests_after_it(service):
     assert answer(service)
 
 
-def test_a_load_without_a_base_is_a_load_on_the_adapters_own(service):
+def test_the_base_of_one_request_is_not_the_base_of_the_next(service):
+    """Whoever loads the adapter on another base changes nobody else's answers."""
     own = answer(service)
     assert load(service, base_model=OTHER_BASE).base == OTHER_BASE
-    other = answer(service)
+    assert answer(service) == own
+    other = answer(service, base_model=OTHER_BASE)
     assert other != own
+    assert answer(service) == own
     assert load(service).base == BASE
-    assert answer(service) == own
+    assert answer(service, base_model=OTHER_BASE) == other
 
 
-def test_the_base_of_one_request_is_not_the_base_of_the_next(service):
-    load(service)
-    own = answer(service)
-    assert answer(service, base_model=OTHER_BASE) != own
-    assert answer(service) == own
+def test_each_arm_answers_on_the_base_that_it_names(service):
+    own, other = answer(service), answer(service, base_model=OTHER_BASE)
+    arms = (Arm(ADAPTER), Arm(ADAPTER, choice=ModelChoice(OTHER_BASE)))
+    *_, found = service.compare([Asked(arm, HELLO) for arm in arms], GREEDY, Precision.FP32)
+    assert [one.generation.text for one in found] == [own, other]
+    *_, (one,) = service.compare([Asked(arms[0], HELLO)], GREEDY, Precision.FP32, base_model=OTHER_BASE)
+    assert one.generation.text == other
+
+
+def test_an_adapter_from_a_path_at_home_is_loaded_on_the_base_that_is_named(service, hub, tiny_models):
+    files = files_of(tiny_models / "lora")
+    config = json.loads((tiny_models / "lora" / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "/home/linus/models/my-finetune"
+    said = {"adapter_config.json": json.dumps(config), "README.md": "# Trained at home\n"}
+    hub.add_repo("linus/at-home", {**files, **said})
+    profile = service.inspect("linus/at-home")
+    assert [one.code for one in profile.blockers] == ["base_is_local_path"]
+    assert profile.blockers_on(BASE) == ()
+    with pytest.raises(UnsupportedAdapter, match="name the base when you load it"):
+        answer(service, "linus/at-home")
+    assert answer(service, "linus/at-home", base_model=BASE) == answer(service)
+
+
+def test_a_base_that_is_none_is_refused_before_anything_is_looked_up(service, hub):
+    hub.requests.clear()
+    with pytest.raises(InvalidInput, match="as org/name") as caught:
+        load(service, base_model="../../etc")
+    assert caught.value.field == "base_model"
+    assert len(hub.requests) == 0
 
 
 def test_what_is_in_memory_is_not_looked_up_again(service, hub):

@@ -30,6 +30,7 @@ from adapter_ui.domain.files import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIG
 from adapter_ui.domain.mixes import Combination, MixPart, MixRecipe
 from adapter_ui.domain.models import (
     MODEL_CLASS_OF_TASK,
+    OWN_MODEL,
     Device,
     Fit,
     LoadedBase,
@@ -37,6 +38,7 @@ from adapter_ui.domain.models import (
     MemoryEstimate,
     MemoryTerm,
     MemoryUse,
+    ModelChoice,
     Precision,
     PrecisionChoice,
     Progress,
@@ -85,6 +87,7 @@ __all__ = [
     "HUB_ID",
     "LOCAL_NAME",
     "MODEL_CLASS_OF_TASK",
+    "OWN_MODEL",
     "REPO_FOLDER",
     "REVISION",
     "STRONGEST",
@@ -119,6 +122,7 @@ __all__ = [
     "Merged",
     "MixPart",
     "MixRecipe",
+    "ModelChoice",
     "ModuleChange",
     "ModuleGroup",
     "ModuleInfo",

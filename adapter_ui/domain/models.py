@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from adapter_ui.domain.classes import check_class
+from adapter_ui.domain.refs import is_hub_id
+from adapter_ui.errors import InvalidInput
+
 MODEL_CLASS_OF_TASK = {
     "CAUSAL_LM": "AutoModelForCausalLM",
     "SEQ_2_SEQ_LM": "AutoModelForSeq2SeqLM",
@@ -128,6 +132,25 @@ class Progress:
     done: int | None = None
     total: int | None = None
     unit: str = "bytes"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model that an adapter is put on, as far as somebody chose it: "" is its own base, and the class of
+    its task. Raises InvalidInput for what can be neither.
+    """
+
+    base_model: str = ""
+    model_class: str = ""
+
+    def __post_init__(self) -> None:
+        check_class(self.model_class)
+        if self.base_model and not is_hub_id(self.base_model):
+            raise InvalidInput("base_model must be a model on the Hub, as org/name.", field="base_model")
+
+
+OWN_MODEL = ModelChoice()
+"""Nothing chosen."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapter_ui.domain.classes import check_class
-from adapter_ui.domain.models import Progress
+from adapter_ui.domain.models import OWN_MODEL, ModelChoice, Progress
 from adapter_ui.errors import InvalidInput
 
 TEXT_BOUND = 200_000
@@ -87,15 +86,14 @@ class Generation:
 class Arm:
     """One voice of a comparison: an adapter at a strength, or the base alone (`adapter` "").
 
-    Strength 0 is the base, 1 the adapter as it was trained. `model_class` "" is the class of its task.
+    Strength 0 is the base, 1 the adapter as it was trained.
     """
 
     adapter: str = ""
     strength: float = 1.0
-    model_class: str = ""
+    choice: ModelChoice = OWN_MODEL
 
     def __post_init__(self) -> None:
-        check_class(self.model_class)
         check_number("strength", self.strength, 0, STRONGEST)
 
 

@@ -184,6 +184,7 @@ class Api(TextApi):
         text_pair: str = "",
         precision: str = DEFAULT,
         model_class: str = "",
+        base_model: str = "",
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Labels, entities, an answer, an embedding or text, by the adapter's task, or by that of the class;
@@ -195,6 +196,7 @@ class Api(TextApi):
             events = self.service.predict(
                 *texts,
                 self.precision(precision),
+                base_model=checked_text(base_model, "base_model"),
                 model_class=checked_text(model_class, "model_class"),
                 visitor=self.visitor(request),
             )

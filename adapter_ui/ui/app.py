@@ -11,7 +11,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui.api import public_api
 from adapter_ui.ui.bar import bar
 from adapter_ui.ui.page import MOST_THREADS, SETS_STATE, Page
-from adapter_ui.ui.state import ChosenClass, Selection
+from adapter_ui.ui.state import Chosen, Selection
 from adapter_ui.ui.tabs.browse import browse_tab
 from adapter_ui.ui.tabs.finetune import finetune_tab
 from adapter_ui.ui.tabs.generate import generate_tab
@@ -41,12 +41,12 @@ def build_page(service: AdapterService) -> gr.Blocks:
     with gr.Blocks(
         title="Adapter UI", fill_width=True, analytics_enabled=False, delete_cache=(HOUR, HOUR)
     ) as demo:
-        asked, selected, chosen_class = gr.State(""), gr.State(Selection()), gr.State(ChosenClass())
+        asked, selected, chosen = gr.State(""), gr.State(Selection()), gr.State(Chosen())
         precision = gr.State(service.default_precision().value)
         # not inside a tab, where it would only be read once that tab is shown
         kept = [gr.BrowserState({}, storage_key=name, secret=name) for name in (CONVERSATIONS, ROWS, RECIPE)]
         tabs = gr.Tabs(elem_id="tabs", render=False)
-        page = Page(asked, selected, chosen_class, precision, *kept, tabs, demo.load)
+        page = Page(asked, selected, chosen, precision, *kept, tabs, demo.load)
         bar(service, page)
         tabs.render()
         with tabs:
@@ -60,17 +60,17 @@ def build_page(service: AdapterService) -> gr.Blocks:
                     js=f"() => adapterUI.remember(['tab'], ['{name}'])",
                     api_visibility="private",
                 )
-        restored = demo.load(restore, None, [asked, chosen_class, tabs], **SETS_STATE)
+        restored = demo.load(restore, None, [asked, chosen, tabs], **SETS_STATE)
         restored.then(None, None, None, js="() => adapterUI.ready()", api_visibility="private")
         public_api(service)
     return demo
 
 
-def restore(request: gr.Request) -> tuple[str, ChosenClass, Any]:
-    """The adapter, its class where one was chosen, and the tab that the page's address names."""
+def restore(request: gr.Request) -> tuple[str, Chosen, Any]:
+    """The adapter, base and class where they were chosen, and the tab that the page's address names."""
     said = request.query_params
     ref, tab = said.get("adapter", "")[:400], said.get("tab", "browse")
-    chosen = ChosenClass.read(ref, said.get("class", ""))
+    chosen = Chosen.read(ref, said.get("on", ""), said.get("class", ""))
     return ref, chosen, gr.Tabs(selected=tab if tab in TABS else "browse")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from adapter_ui.domain import TEXT_BOUND, Arm, ChatMessage, GenerationOptions, Precision
+from adapter_ui.domain import TEXT_BOUND, Arm, ChatMessage, GenerationOptions, ModelChoice, Precision
 from adapter_ui.errors import InvalidInput
 
 
@@ -94,22 +94,26 @@ def chat_messages(prompt: object, system: object) -> tuple[ChatMessage, ...]:
 
 
 def chosen_arms(value: object) -> tuple[Arm, ...]:
-    """A list of {"adapter": …, "strength": …, "model_class": …}; what is left out of one is the base, at
-    strength 1, and in the class of its task.
+    """A list of {"adapter": …, "strength": …, "base_model": …, "model_class": …}; what is left out of one is
+    the base, at strength 1, and its own model.
     """
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise InvalidInput('arms must be a list of {"adapter": …, "strength": …}.', field="arms")
-    known = {"adapter", "strength", "model_class"}
+    known = {"adapter", "strength", "base_model", "model_class"}
     unknown = sorted({str(name)[:40] for item in value for name in item} - known)
     if unknown:
         raise InvalidInput(
-            f"An arm has an adapter, a strength and a model_class, and no {unknown[0]}.", field="arms"
+            f"An arm has an adapter, a strength, a base_model and a model_class, and no {unknown[0]}.",
+            field="arms",
         )
     return tuple(
         Arm(
             checked_text(item.get("adapter", ""), "adapter"),
             number(item.get("strength", 1.0), "strength"),
-            checked_text(item.get("model_class", ""), "model_class"),
+            ModelChoice(
+                checked_text(item.get("base_model", ""), "base_model"),
+                checked_text(item.get("model_class", ""), "model_class"),
+            ),
         )
         for item in value
     )

@@ -62,14 +62,16 @@ def render_bar(sampler: MemorySampler, selected: Selection) -> Markup:
         memory, loaded = sampler.read()
         return fill(
             '<div class="top-bar"><span class="brand">{logo}<b>Adapter UI</b></span>'
-            '<span class="bar-selected" data-ref="{ref}" data-class="{model_class}">{selected}</span>'
+            '<span class="bar-selected" data-ref="{ref}" data-on="{base_model}" data-class="{model_class}">'
+            "{selected}</span>"
             '<span class="bar-loaded">{loaded}</span>'
             '<span class="bar-memory">{memory}</span>'
             '<button type="button" class="dark-toggle" data-action="dark" aria-label="Switch between '
             'light and dark" title="Light or dark">{moon}</button></div>',
             logo=LOGO,
             ref=selected.ref,
-            model_class=selected.model_class,
+            base_model=selected.choice.base_model,
+            model_class=selected.choice.model_class,
             selected=selected_chip(selected),
             loaded=loaded_chip(loaded),
             memory=memory_chip(memory),
@@ -80,11 +82,13 @@ def render_bar(sampler: MemorySampler, selected: Selection) -> Markup:
 def selected_chip(selected: Selection) -> Markup:
     if not selected.ref:
         return Markup('<span class="muted">no adapter selected</span>')
+    choice = selected.choice
     return fill(
-        '<span class="chip" title="Selected adapter {ref}{as_class}"><i class="dot"></i>'
-        '<span class="cut">{ref}{as_class}</span></span>',
+        '<span class="chip" title="Selected adapter {ref}{on_base}{as_class}"><i class="dot"></i>'
+        '<span class="cut">{ref}{on_base}{as_class}</span></span>',
         ref=selected.ref,
-        as_class=f" as {selected.model_class}" if selected.model_class else "",
+        on_base=f" on {choice.base_model}" if choice.base_model else "",
+        as_class=f" as {choice.model_class}" if choice.model_class else "",
     )
 
 

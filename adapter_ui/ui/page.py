@@ -48,14 +48,14 @@ def html(value: Any = "", **options: Any) -> gr.HTML:
 class Page:
     """`asked` is the ref that somebody wants to see; `selected` the Selection that came of it.
 
-    `chosen_class` is the ChosenClass that the visitor set last. `precision` holds a Precision's value. The
+    `chosen` is the Chosen that the visitor set last. `precision` holds a Precision's value. The
     visitor's browser keeps the conversations, `kept`, and of a fine-tune being prepared `kept_rows` and
     `kept_recipe`. `load` registers what happens when the page opens.
     """
 
     asked: gr.State
     selected: gr.State
-    chosen_class: gr.State
+    chosen: gr.State
     precision: gr.State
     kept: gr.BrowserState
     kept_rows: gr.BrowserState

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from adapter_ui.domain import AdapterProfile, AdapterRef, Arm, ChatMessage
-from adapter_ui.domain.classes import check_class, task_of
+from adapter_ui.domain import OWN_MODEL, AdapterProfile, AdapterRef, Arm, ChatMessage, ModelChoice
+from adapter_ui.domain.classes import task_of
 from adapter_ui.errors import InvalidInput
 
 ADAPTER_ARM, BASE_ARM = "adapter", "base"
@@ -31,20 +31,20 @@ STRENGTHS = (1.0, 0.5, 1.5, 2.0)
 class Selection:
     """The adapter that travels through all tabs. All but `ref` is unknown until it was inspected.
 
-    `model_class` is the class that the visitor chose for it, "" for that of its task; `task_type` follows it.
+    `choice` is the base and the class that the visitor chose for it; `base` and `task_type` follow it.
     """
 
     ref: str = ""
     base: str = ""
     task_type: str = ""
     method: str = ""
-    model_class: str = ""
+    choice: ModelChoice = OWN_MODEL
 
     @classmethod
-    def of(cls, profile: AdapterProfile, model_class: str = "") -> Selection:
-        base = profile.base.id if profile.base else ""
-        task_type = task_of(profile.task_type, profile.config, model_class) or ""
-        return cls(str(profile.ref), base, task_type, profile.method or "", model_class)
+    def of(cls, profile: AdapterProfile, choice: ModelChoice = OWN_MODEL) -> Selection:
+        base = choice.base_model or (profile.base.id if profile.base else "")
+        task_type = task_of(profile.task_type, profile.config, choice.model_class) or ""
+        return cls(str(profile.ref), base, task_type, profile.method or "", choice)
 
     @property
     def writes_text(self) -> bool:
@@ -52,24 +52,23 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class ChosenClass:
-    """A model class, and the adapter that it was chosen for; no other one is loaded in it."""
+class Chosen:
+    """A choice of base and class, and the adapter that it was made for; no other one is loaded so."""
 
     ref: str = ""
-    model_class: str = ""
+    choice: ModelChoice = OWN_MODEL
 
     @classmethod
-    def read(cls, ref: str, model_class: str) -> ChosenClass:
-        """What a page's address says; what can be no class is as good as not there."""
+    def read(cls, ref: str, base_model: str, model_class: str) -> Chosen:
+        """What a page's address says; what can be no choice is as good as not there."""
         try:
-            check_class(model_class)
+            return cls(ref, ModelChoice(base_model, model_class))
         except InvalidInput:
             return cls(ref)
-        return cls(ref, model_class)
 
-    def of(self, ref: str) -> str:
-        """The class of this adapter, "" for that of its task."""
-        return self.model_class if ref == self.ref else ""
+    def of(self, ref: str) -> ModelChoice:
+        """The choice for this adapter; nothing was chosen for any other one."""
+        return self.choice if ref == self.ref else OWN_MODEL
 
 
 @dataclass(frozen=True)

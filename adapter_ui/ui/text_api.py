@@ -91,8 +91,8 @@ class TextApi:
     ) -> Iterator[list[dict[str, Any]]]:
         """Ask several arms the same, on one seed; streams all answers so far in the order of the arms.
 
-        An arm is `{"adapter": …, "strength": …, "model_class": …}`; adapter "" is the base of the first arm
-        that has one, or `base_model`. One that fails keeps its place, with its error.
+        An arm is `{"adapter": …, "strength": …, "base_model": …, "model_class": …}`; adapter "" is the base
+        of the first arm that has one, or `base_model`. One that fails keeps its place, with its error.
         """
         with shown_to_user():
             messages = chat_messages(prompt, system)

@@ -1,4 +1,6 @@
-"""A model class that is chosen on the page stays with the adapter: in every tab, and over a reload."""
+"""A base or a model class that is chosen on the page stays with the adapter: in every tab, over a reload, and
+for this visitor alone.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,13 @@ from tests.e2e.test_main_job import open_tab, visit
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
 from tests.hub.task_adapters import UNTOLD_ID, add_task_adapters
+from tests.hub.tiny_models import build_llama
 
 pytestmark = pytest.mark.slow
 
 CLASS = "AutoModelForSequenceClassification"
+OTHER_BASE = "tiny-org/other-llama"
+GREEDY = {"prompt": "Hello", "precision": "fp32", "temperature": 0, "max_new_tokens": 8}
 MINUTE = 60_000
 
 
@@ -28,7 +33,9 @@ def app(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with LoopbackHub() as hub:
         catalogue.add_users(hub)
         catalogue.add_real_repos(hub, tiny_models)
+        catalogue.add_awkward_repos(hub)
         add_task_adapters(hub, tiny_models, tmp_path_factory.mktemp("adapters"))
+        hub.add_repo(OTHER_BASE, build_llama(tmp_path_factory.mktemp("bases") / "other", seed=1))
         with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
             yield app
 
@@ -108,3 +115,45 @@ def test_what_can_be_no_class_is_told_and_changes_nothing(app: AppProcess, page:
     page.locator("#load-class input").press("Enter")
     expect(page.locator(".toast-body")).to_contain_text("is no model class")
     expect(page.locator("#bar")).not_to_contain_text(" as ")
+
+
+def name_base(page: Page, name: str) -> None:
+    page.locator("#load-advanced").get_by_role("button").first.click()
+    fill_in(page.locator("#load-base textarea, #load-base input"), name)
+    page.locator("#load-base textarea, #load-base input").press("Enter")
+
+
+def test_a_chosen_base_holds_in_every_tab_over_a_reload_and_for_nobody_else(
+    app: AppProcess, page: Page
+) -> None:
+    client = Client(app.url, verbose=False)
+    asked = {"adapter": catalogue.LORA_ID, "api_name": "/generate", **GREEDY}
+    own = client.submit(**asked).result(60)
+    other = client.submit(base_model=OTHER_BASE, **asked).result(60)
+    assert own != other
+
+    visit(page, app, f"?adapter={catalogue.LORA_ID}")
+    expect(page.locator("#detail-body")).to_be_visible()
+    page.locator("#precisions").get_by_text("fp32", exact=True).first.click()
+    name_base(page, OTHER_BASE)
+    expect(page.locator("#bar")).to_contain_text(f"{catalogue.LORA_ID} on {OTHER_BASE}")
+    page.get_by_role("tab", name="Code").click()
+    expect(page.locator("#detail-code")).to_contain_text(OTHER_BASE)
+    page.locator("#load-button").click()
+    expect(page.locator("#load-status")).to_contain_text(OTHER_BASE, timeout=2 * MINUTE)
+    assert client.submit(**asked).result(60) == own
+
+    page.reload()
+    expect(page.locator("#bar")).to_contain_text(f"{catalogue.LORA_ID} on {OTHER_BASE}")
+    open_tab(page, "Generate")
+    expect(page.locator("#generate")).to_contain_text(OTHER_BASE.partition("/")[2])
+
+
+def test_an_adapter_whose_base_is_a_path_can_be_loaded_once_one_is_named(app: AppProcess, page: Page) -> None:
+    visit(page, app, f"?adapter={catalogue.LOCAL_BASE_ID}")
+    expect(page.locator("#load-button")).to_be_disabled()
+    expect(page.locator("#precision-reason")).to_contain_text("name the base when you load it")
+    name_base(page, "tiny-org/tiny-llama")
+    expect(page.locator("#load-button")).to_be_enabled()
+    expect(page.locator("#try-button")).to_be_enabled()
+    expect(page.locator("#precision-reason")).not_to_contain_text("Cannot be loaded")

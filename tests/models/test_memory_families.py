@@ -22,7 +22,7 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from adapter_ui.domain import LoadReport, Precision
+from adapter_ui.domain import LoadReport, ModelChoice, Precision
 from adapter_ui.engine import protocol
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
@@ -108,7 +108,7 @@ def save(make, folder: Path) -> Path:
 @pytest.mark.parametrize("family", [make.__name__ for make in FAMILIES])
 def test_weights_are_within_five_percent_of_what_a_load_measures(service, family, precision):
     base = f"tiny-org/{family}"
-    spec = finish(service.answers.look_up("", precision, base, model_class=""))
+    spec = finish(service.answers.look_up("", precision, ModelChoice(base)))
     *_, report = service.answers.ask(protocol.Load(spec), LOAD_SECONDS, remember_as=None)
     assert isinstance(report, LoadReport)
     service.unload(base, precision)

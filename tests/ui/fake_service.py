@@ -289,6 +289,7 @@ class FakeService:
         text_pair: str,
         precision: Precision,
         *,
+        base_model: str = "",
         model_class: str = "",
         visitor: str = "",
     ) -> Iterator[Progress | Prediction]:

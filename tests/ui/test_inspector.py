@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import gradio as gr
 import pytest
 
+from adapter_ui.domain import OWN_MODEL, Finding, Level, ModelChoice
 from adapter_ui.ui.details.fit import USUAL
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.selected.panel import Panel
-from adapter_ui.ui.state import ChosenClass, Selection
+from adapter_ui.ui.state import Chosen, Selection
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
@@ -18,7 +19,7 @@ PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 
 
 def inspect(ref: str, service: FakeService | None = None) -> list[handlers.Shown]:
-    return list(handlers.inspect(service or FakeService(), ref, ChosenClass(), "bf16", USUAL, "Plain"))
+    return list(handlers.inspect(service or FakeService(), ref, Chosen(), "bf16", USUAL, "Plain"))
 
 
 def test_every_output_has_its_widget() -> None:
@@ -41,6 +42,33 @@ def test_a_blocked_adapter_can_be_neither_loaded_nor_tried_and_says_why() -> Non
     assert last.load.interactive is last.try_it.interactive is False
     assert "finding-blocker" in last.head
     assert "ask the author for safetensors" in last.reason
+
+
+def test_another_base_is_chosen_for_this_adapter_alone() -> None:
+    service = FakeService()
+    profile = service.inspect("starter:pirate")
+    given = (profile, Chosen(), " org/finetune ", "", "bf16", "Plain")
+    chosen, selected, load, _, reason, _, program = handlers.choose_model(service, *given)
+    assert chosen == Chosen("starter:pirate", ModelChoice("org/finetune"))
+    assert (selected.base, selected.choice) == ("org/finetune", ModelChoice("org/finetune"))
+    assert load.interactive is True
+    assert "Cannot be loaded" not in reason
+    assert "org/finetune" in program.value
+    assert chosen.of("acme/roberta-entities") == OWN_MODEL
+    again = handlers.choose_model(service, profile, chosen, "org/finetune", "", "bf16", "Plain")
+    assert again == (handlers.KEPT,) * 7
+    with pytest.raises(gr.Error, match="as org/name"):
+        handlers.choose_model(service, profile, Chosen(), "../etc", "", "bf16", "Plain")
+
+
+def test_what_is_wrong_with_its_own_base_does_not_count_on_another_one() -> None:
+    service = FakeService()
+    at_home = Finding(Level.BLOCKER, "base_is_local_path", "The base is a path; name the base.")
+    profile = replace(service.inspect("starter:pirate"), findings=(at_home,), base=None)
+    *_, reason = handlers.ready(service, profile, OWN_MODEL, "bf16")
+    assert "name the base" in reason
+    load, try_it, _ = handlers.ready(service, profile, ModelChoice("org/base"), "bf16")
+    assert load.interactive is try_it.interactive is True
 
 
 def test_an_adapter_that_cannot_be_read_keeps_its_name_and_says_why_in_the_panel() -> None:

@@ -49,7 +49,7 @@ def refuse_what_is_more(profile: AdapterProfile) -> None:
     """Raise UnsupportedAdapter for an adapter that is not just factors on its base."""
     if profile.method not in (None, "LORA"):
         raise UnsupportedAdapter(f"{profile.ref} is {profile.method}, and only LoRAs can be mixed.")
-    blocker = next((one for one in profile.blockers if not one.code.startswith("base_")), None)
+    blocker = next((one for one in profile.blockers if not one.is_about_base), None)
     if blocker:
         raise UnsupportedAdapter(f"{profile.ref} cannot be mixed: {blocker.message}")
     if profile.config.get("bias") not in NO_BIAS:

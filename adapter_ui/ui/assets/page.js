@@ -2,7 +2,7 @@
    Nothing here knows what the server does; names and texts from there are only ever read, never made into markup. */
 window.adapterUI = (() => {
   const THEME = "adapter-ui-theme";
-  const LAST = ["adapter", "class", "tab"];  // the search comes first in an address
+  const LAST = ["adapter", "on", "class", "tab"];  // the search comes first in an address
 
   /* ---- theme: the visitor's choice, else the system's; kept over reloads */
   const chosenTheme = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
@@ -98,13 +98,15 @@ window.adapterUI = (() => {
     }));
   };
 
-  /* ---- bar: what is selected goes into the address, with the class that was chosen for it */
+  /* ---- bar: what is selected goes into the address, with the base and the class that were chosen for it */
   const bar = (element, watch) => {
     const follow = () => {
-      const { ref = "", class: chosen = "" } = element.querySelector("[data-ref]")?.dataset ?? {};
+      const said = element.querySelector("[data-ref]")?.dataset ?? {};
+      const { ref = "", on: base = "", class: chosen = "" } = said;
       const address = new URL(location.href).searchParams;
-      if (!ref || (ref === address.get("adapter") && chosen === (address.get("class") ?? ""))) return;
-      remember(["adapter", "class"], [ref, chosen]);
+      const names = ["adapter", "on", "class"], values = [ref, base, chosen];
+      if (!ref || names.every((name, at) => values[at] === (address.get(name) ?? ""))) return;
+      remember(names, values);
       const table = document.querySelector("#results");
       if (!table || table.contains(document.activeElement)) return;  // the reader may be a row further than the answer
       selectedRef = ref;
@@ -145,9 +147,11 @@ window.adapterUI = (() => {
   /* ---- everywhere: copying, and keys */
   const copy = async (button) => {
     const link = new URL(location.href);
-    const chosen = link.searchParams.get("adapter") === button.dataset.text && link.searchParams.get("class");
-    if (button.dataset.copy === "link")
-      link.search = new URLSearchParams({ adapter: button.dataset.text, ...(chosen && { class: chosen }) });
+    if (button.dataset.copy === "link") {
+      const own = link.searchParams.get("adapter") === button.dataset.text;
+      const chosen = [...link.searchParams].filter(([name, value]) => own && value && ["on", "class"].includes(name));
+      link.search = new URLSearchParams([["adapter", button.dataset.text], ...chosen]);
+    }
     await navigator.clipboard.writeText(button.dataset.copy === "link" ? link.href : button.dataset.text);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);

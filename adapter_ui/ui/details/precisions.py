@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from adapter_ui.catalog.memory_terms import explain_memory
-from adapter_ui.domain import AdapterProfile, Fit, MemoryEstimate, PrecisionChoice
+from adapter_ui.domain import AdapterProfile, Finding, Fit, MemoryEstimate, PrecisionChoice
 from adapter_ui.ui import format
 from adapter_ui.ui.details.terms import opened
 from adapter_ui.ui.markup import fill, join, meter
@@ -85,6 +85,6 @@ def reason(choices: Iterable[PrecisionChoice], chosen: str) -> Markup:
     )
 
 
-def not_loadable(profile: AdapterProfile) -> Markup:
+def not_loadable(blocker: Finding) -> Markup:
     """Why Load and Try it are off."""
-    return fill('<p class="hint">Cannot be loaded: {message}</p>', message=profile.blockers[0].message)
+    return fill('<p class="hint">Cannot be loaded: {message}</p>', message=blocker.message)

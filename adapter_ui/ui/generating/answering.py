@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import Arm, ArmAnswer, Asked, GenerationOptions, Precision, Progress
+from adapter_ui.domain import Arm, ArmAnswer, Asked, GenerationOptions, ModelChoice, Precision, Progress
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
@@ -67,7 +67,7 @@ def arm_answers(
 ) -> Iterator[tuple[ArmAnswer, ...]]:
     """Each arm asked with its own history; the base alone has to be named, else it is the adapters' base."""
     asked = [
-        Asked(in_class(one.arm, selected), tuple(conversation.for_model(one.key, system)))
+        Asked(as_chosen(one.arm, selected), tuple(conversation.for_model(one.key, system)))
         for one in conversation.arms
     ]
     alone = not any(one.arm.adapter for one in asked)
@@ -75,9 +75,11 @@ def arm_answers(
     return service.compare(asked, options, Precision(precision), base_model=base, visitor=visitor)
 
 
-def in_class(arm: Arm, selected: Selection) -> Arm:
-    """The selected adapter answers in the class that was chosen for it, and so does its base alone."""
-    return replace(arm, model_class=selected.model_class) if arm.adapter in ("", selected.ref) else arm
+def as_chosen(arm: Arm, selected: Selection) -> Arm:
+    """The selected adapter answers on the model that was chosen for it; its base alone, in that class."""
+    if arm.adapter == selected.ref:
+        return replace(arm, choice=selected.choice)
+    return arm if arm.adapter else replace(arm, choice=ModelChoice(model_class=selected.choice.model_class))
 
 
 def answer_again(

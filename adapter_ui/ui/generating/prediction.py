@@ -94,7 +94,8 @@ def predict(
             text,
             pair,
             Precision(precision),
-            model_class=selected.model_class,
+            base_model=selected.choice.base_model,
+            model_class=selected.choice.model_class,
             visitor=visitor,
         )
         for event in events:

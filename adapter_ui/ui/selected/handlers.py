@@ -10,15 +10,14 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adapter_ui.domain import AdapterProfile
-from adapter_ui.domain.classes import check_class
+from adapter_ui.domain import AdapterProfile, ModelChoice
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.card import render_card
 from adapter_ui.ui.details import code, config, files, fit, heading, precisions, scale, xray
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import empty, fill
-from adapter_ui.ui.state import ChosenClass, Selection
+from adapter_ui.ui.state import Chosen, Selection
 
 KEPT: Any = gr.skip()
 
@@ -46,13 +45,14 @@ class Shown(NamedTuple):
     card: Any = KEPT
     code_note: Any = KEPT
     code: Any = KEPT
+    base: Any = KEPT
     model_class: Any = KEPT
 
 
 def inspect(
     service: AdapterService,
     ref: str,
-    chosen: ChosenClass,
+    chosen: Chosen,
     precision: str,
     room: tuple[int, int],
     code_choice: str,
@@ -82,16 +82,17 @@ def inspect(
 def everything(
     service: AdapterService,
     profile: AdapterProfile,
-    model_class: str,
+    choice: ModelChoice,
     precision: str,
     room: tuple[int, int],
     code_choice: str,
 ) -> Shown:
-    """All parts of the panel. A blocked adapter cannot be loaded or tried, and says why."""
-    blocked, choices, endpoint = bool(profile.blockers), service.precisions(), service.hub_endpoint
+    """All parts of the panel."""
+    choices, endpoint = service.precisions(), service.hub_endpoint
     found = service.fit(profile, *room)
-    selected = Selection.of(profile, model_class)
+    selected = Selection.of(profile, choice)
     note, program = choose_code(profile, selected, code_choice)
+    load, try_it, reason = ready(service, profile, choice, precision)
     return Shown(
         selected=selected,
         profile=profile,
@@ -99,9 +100,9 @@ def everything(
         head=heading.heading(profile, endpoint),
         retry=gr.Button(visible=False),
         body=gr.Column(visible=True),
-        load=gr.Button(f"Load in {precision}", interactive=not blocked),
-        try_it=gr.Button(interactive=not blocked),
-        reason=precisions.not_loadable(profile) if blocked else precisions.reason(choices, precision),
+        load=load,
+        try_it=try_it,
+        reason=reason,
         report="",
         precisions=precisions.precision_choices(profile, choices, precision, found),
         matrix=fit.fit_matrix(profile, found),
@@ -113,7 +114,20 @@ def everything(
         card=card_of(profile),
         code_note=note,
         code=program,
-        model_class=model_class,
+        base=choice.base_model,
+        model_class=choice.model_class,
+    )
+
+
+def ready(
+    service: AdapterService, profile: AdapterProfile, choice: ModelChoice, precision: str
+) -> tuple[Any, Any, Any]:
+    """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why."""
+    blocker = next(iter(profile.blockers_on(choice.base_model)), None)
+    return (
+        gr.Button(f"Load in {precision}", interactive=blocker is None),
+        gr.Button(interactive=blocker is None),
+        precisions.not_loadable(blocker) if blocker else precisions.reason(service.precisions(), precision),
     )
 
 
@@ -171,22 +185,34 @@ def no_revisions(profile: AdapterProfile | None) -> Any:
     return KEPT if profile is None else files.places(profile)
 
 
-def choose_class(
-    profile: AdapterProfile | None, model_class: str | None, code_choice: str
+def choose_model(
+    service: AdapterService,
+    profile: AdapterProfile | None,
+    chosen: Chosen,
+    base: str,
+    model_class: str | None,
+    precision: str,
+    code_choice: str,
 ) -> tuple[Any, ...]:
-    """The class that was chosen for the adapter on screen, the selection with it, and the code."""
-    if profile is None:
-        return KEPT, KEPT, KEPT, KEPT
+    """The base and the class that were chosen for the adapter on screen, the selection with them, whether
+    that can be loaded, and the code.
+    """
     with shown_to_user():
-        name = (model_class or "").strip()
-        check_class(name)
-        selected = Selection.of(profile, name)
-        return ChosenClass(selected.ref, name), selected, *choose_code(profile, selected, code_choice)
+        choice = ModelChoice(base.strip(), (model_class or "").strip())
+        if profile is None or choice == chosen.of(str(profile.ref)):
+            return (KEPT,) * 7
+        selected = Selection.of(profile, choice)
+        return (
+            Chosen(selected.ref, choice),
+            selected,
+            *ready(service, profile, choice, precision),
+            *choose_code(profile, selected, code_choice),
+        )
 
 
 def choose_code(profile: AdapterProfile | None, selected: Selection, choice: str) -> tuple[Any, Any]:
     """The chosen program, or the reason why there is none."""
-    text, language, refusal = code.code(profile, choice, selected.model_class)
+    text, language, refusal = code.code(profile, choice, selected.choice)
     note = fill('<p class="hint">{refusal}</p>', refusal=refusal) if refusal else ""
     return note, gr.Code(text, language=language, visible=refusal is None)
 

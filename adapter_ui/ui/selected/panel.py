@@ -49,16 +49,16 @@ class Panel:
     card: gr.HTML
     code_note: gr.HTML
     code: gr.Code
+    base: gr.Textbox
     model_class: gr.Dropdown
 
 
 @dataclass(frozen=True)
 class Choices:
-    """The widgets that a person sets: the room for the fit, the code, another base, and Cancel."""
+    """The widgets that a person sets: the room for the fit, the code, and Cancel."""
 
     room: gr.HTML
     code: gr.Radio
-    base: gr.Textbox
     cancel: gr.Button
 
 
@@ -98,7 +98,7 @@ def build_panel() -> tuple[Panel, Choices]:
         scale = html(elem_id="detail-scale")
         parts, code_choice = detail_tabs()
     above = (head, retry, body, load, try_it, reason, report, precisions, matrix, scale)
-    return Panel(*above, *parts, model_class), Choices(room, code_choice, base, cancel)
+    return Panel(*above, *parts, base, model_class), Choices(room, code_choice, cancel)
 
 
 def advanced_choices() -> tuple[gr.Textbox, gr.Dropdown]:
@@ -148,7 +148,7 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
     inspected = gr.on(
         [page.asked.change, panel.retry.click],
         partial(handlers.inspect, service),
-        [page.asked, page.chosen_class, page.precision, known.room, choices.code],
+        [page.asked, page.chosen, page.precision, known.room, choices.code],
         [page.selected, known.profile, known.fitted, *shown],
         trigger_mode="always_last",
         **SETS_STATE,
@@ -179,10 +179,12 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
     choices.code.input(
         handlers.choose_code, [known.profile, page.selected, choices.code], shown_code, **INSTANT
     )
-    panel.model_class.input(
-        handlers.choose_class,
-        [known.profile, panel.model_class, choices.code],
-        [page.chosen_class, page.selected, *shown_code],
+    gr.on(
+        # a name being typed is no choice yet
+        [panel.base.blur, panel.base.submit, panel.model_class.input],
+        partial(handlers.choose_model, service),
+        [known.profile, page.chosen, panel.base, panel.model_class, page.precision, choices.code],
+        [page.chosen, page.selected, panel.load, panel.try_it, panel.reason, *shown_code],
         trigger_mode="always_last",
         **SETS_STATE,
     )
@@ -205,7 +207,7 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
     panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **PICKED)
     started = panel.load.click(
         for_visitor(service, loading.load),
-        [page.selected, page.precision, choices.base, panel.model_class],
+        [page.selected, page.precision, panel.base, panel.model_class],
         shown,
         show_progress="hidden",
         **MODEL,
