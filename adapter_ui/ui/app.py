@@ -63,7 +63,20 @@ def build_page(service: AdapterService) -> gr.Blocks:
         restored = demo.load(restore, None, [asked, chosen, tabs], **SETS_STATE)
         restored.then(None, None, None, js="() => adapterUI.ready()", api_visibility="private")
         public_api(service)
+        quieten(demo, asked)
     return demo
+
+
+def quieten(demo: gr.Blocks, one: gr.Component) -> None:
+    """Let the events without a visible progress report theirs to one component.
+
+    Whenever an event starts or ends, Gradio's page tells it to every output of every event that ever ran, and
+    searches the whole page for each of them: a third of what the page computed while it opened. Chats are
+    told, since they show by it that an answer is on its way.
+    """
+    for event in demo.fns.values():
+        if event.show_progress == "hidden" and not any(isinstance(to, gr.Chatbot) for to in event.outputs):
+            event.show_progress_on = [one]
 
 
 def restore(request: gr.Request) -> tuple[str, Chosen, Any]:
