@@ -46,7 +46,7 @@ def exported_file(
 
 
 def merged_file(
-    service: AdapterService, adapter: str, base_model: str, model_class: str, *, visitor: str = ""
+    service: AdapterService, adapter: str, base_model: str = "", model_class: str = "", *, visitor: str = ""
 ) -> str:
     *_, path = service.zip_merged(adapter, base_model, model_class, visitor=visitor)
     return served(path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +24,8 @@ from tests.models.method_table import (
 
 pytestmark = pytest.mark.slow
 PRECISIONS = (Precision.FP32, Precision.BF16, Precision.FP16)
+THOROUGH = (Precision.FP16, Precision.FP4)
+"""They compute as bf16 and nf4 do, but for their numbers."""
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +35,15 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 def name_of(column: Column) -> str:
     return f"{column.precision}-{column.name}"
+
+
+def held(precisions: Iterable[Precision]) -> list[Any]:
+    """The columns of these precisions, as parameters of a test."""
+    return [
+        pytest.param(one, marks=pytest.mark.thorough if precision in THOROUGH else (), id=name_of(one))
+        for precision in precisions
+        for one in columns(precision)
+    ]
 
 
 def hold(bench: Bench, column: Column) -> None:
@@ -44,7 +57,7 @@ def hold(bench: Bench, column: Column) -> None:
     }
 
 
-@pytest.mark.parametrize("column", [one for chosen in PRECISIONS for one in columns(chosen)], ids=name_of)
+@pytest.mark.parametrize("column", held(PRECISIONS))
 def test_every_method_is_held_to_plain_peft(bench: Bench, column: Column) -> None:
     hold(bench, column)
 

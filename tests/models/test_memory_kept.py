@@ -25,7 +25,7 @@ def bases(embedded_base_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", ["one file", "shards"])
+@pytest.mark.parametrize("layout", ["one file", pytest.param("shards", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("precision", Precision, ids=str)
 def test_a_load_keeps_and_peaks_at_little_more_than_the_weights(bases, tiny, precision, layout):
     memory = measure_in_child(precision, bases[layout], tiny)

@@ -94,8 +94,16 @@ STOPPED: dict[str, tuple[dict[str, Any], Examples]] = {
 }
 
 
+MARKS = {
+    "LoRA": [],
+    "trained tokens": [pytest.mark.slow],
+    "nf4": [pytest.mark.slow],
+    "tags with every bias": [pytest.mark.slow],
+}
+
+
 @pytest.mark.parametrize(
-    "case", [case if case == "LoRA" else pytest.param(case, marks=pytest.mark.slow) for case in STOPPED]
+    "case", [pytest.param(case, marks=MARKS.get(case, [pytest.mark.thorough])) for case in STOPPED]
 )
 def test_a_stopped_run_goes_on_where_it_was(case: str, runs: Runs, tmp_path: Path) -> None:
     fields, rows = STOPPED[case]

@@ -130,8 +130,15 @@ def test_the_script_of_every_kind_of_run_gives_its_losses(
         assert torch.allclose(again, saved, atol=10 * tolerance), name
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", [*IN_TWO, "moving ranks"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, marks=pytest.mark.slow if case in ("tags", "moving ranks") else pytest.mark.thorough
+        )
+        for case in (*IN_TWO, "moving ranks")
+    ],
+)
 def test_two_processes_share_the_batches_of_the_run(
     case: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:

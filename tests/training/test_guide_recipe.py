@@ -80,7 +80,13 @@ class Tuned:
     run: RunFolder
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: case.base_id)
+def as_parameter(case: Case) -> Any:
+    """The large encoder trains for minutes, and shows what the small one does."""
+    marks = [pytest.mark.thorough] if case.base_id == LARGE_ENCODER_ID else []
+    return pytest.param(case, marks=marks, id=case.base_id)
+
+
+@pytest.fixture(scope="module", params=map(as_parameter, CASES))
 def tuned(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
     case = request.param
     chosen = os.environ.get("ADAPTER_UI_TEST_CACHE")
