@@ -120,6 +120,7 @@ def test_sentences_beat_the_majority_and_chats_go_on_meanwhile(app: AppProcess, 
     expect(best).to_contain_text("positive")
 
 
+@pytest.mark.thorough
 def test_entities_are_found_that_the_untrained_head_does_not_find(app: AppProcess, page: Page) -> None:
     start(page, app, REAL / "entities.jsonl", "Words and tags", ENCODER_ID)
     expect_trained(page)
@@ -127,6 +128,7 @@ def test_entities_are_found_that_the_untrained_head_does_not_find(app: AppProces
     assert after > before + 20
 
 
+@pytest.mark.thorough
 def test_questions_are_answered_that_the_untrained_head_does_not_answer(app: AppProcess, page: Page) -> None:
     start(
         page,

@@ -21,7 +21,7 @@ from adapter_ui.training.examples import to_examples
 from tests.training.real_bases import ENCODER_ID
 from tests.training.test_real_data import REAL, encoder, finished  # noqa: F401
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_500)]
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1_500)]
 
 
 def run_by_default(folder: Path, base: Path, base_id: str, data: Path, task: str, **more: Any) -> RunStatus:

@@ -31,7 +31,8 @@ from tests.training.conftest import end_all
 from tests.training.real_bases import ENCODER_ID, build_encoder_decoder, fetch_encoder
 from tests.training.tiny_t5 import T5_ID
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_500)]
+# The page's way to these figures is what tests/e2e/test_good_figures.py goes.
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1_500)]
 
 REAL = Path(__file__).parent / "real"
 SECONDS = 1_200.0
