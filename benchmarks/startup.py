@@ -18,6 +18,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,7 +52,15 @@ def main() -> int:
 
 
 def seconds_to_page(command: list[str], home: str) -> float:
-    """Start `command` on a free port and wait for its page."""
+    """Start `command` and wait for its page."""
+    started = time.monotonic()
+    with served(command, home):
+        return time.monotonic() - started
+
+
+@contextmanager
+def served(command: list[str], home: str) -> Iterator[str]:
+    """The address of the page of `command`, which is started on a free port, once it is there."""
     port = free_port()
     environment = {
         **os.environ,
@@ -65,13 +75,13 @@ def seconds_to_page(command: list[str], home: str) -> float:
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        while time.monotonic() - started < LONGEST_SECONDS:
+        while not page_is_there(port):
             if process.poll() is not None:
                 raise SystemExit(f"{command[-1][:40]} ended with exit code {process.returncode}")
-            if page_is_there(port):
-                return time.monotonic() - started
+            if time.monotonic() - started > LONGEST_SECONDS:
+                raise SystemExit(f"no page after {LONGEST_SECONDS} s")
             time.sleep(0.02)
-        raise SystemExit(f"no page after {LONGEST_SECONDS} s")
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait()

@@ -120,10 +120,11 @@ def test_a_text_file_of_blank_lines_is_read_soon(tmp_path: Path) -> None:
     assert time.monotonic() - begun < SECONDS
 
 
-@pytest.mark.timeout(900)  # dozens of checks, each of which measures two steps
 def test_one_service_lives_through_all_of_them(service: AdapterService, tmp_path: Path) -> None:
+    """Of the repaired ones, the first of a kind is checked, which starts a process that counts its tokens."""
     recipe = {"base_model": "tiny-org/tiny-llama", "precision": "fp32"}
     (tmp_path / "good.csv").write_text(TABLE)
+    checked = set()
     for name, case in CASES.items():
         path = written(case, tmp_path)
         fitting = {**recipe, "task_type": case.task_type}
@@ -132,7 +133,11 @@ def test_one_service_lives_through_all_of_them(service: AdapterService, tmp_path
                 service.check_finetune(fitting, path)
             assert case.result.sentence in caught.value.message, name
         else:
-            assert service.read_table(path).rows, name
+            assert service.row_facts(fitting, path).count == len(case.result.rows), name
+            kind = (case.task_type, case.result.dropped > 0)
+            if kind in checked:
+                continue
+            checked.add(kind)
             found = service.check_finetune(fitting, path)
             assert found.rows == len(case.result.rows), name
             left_out = f"Rows left out: {case.result.dropped}; the first: {case.result.reason}"

@@ -163,7 +163,7 @@ def test_text_becomes_text_and_is_measured_by_what_is_written(tmp_path: Path, t5
     settings = recipe(
         task_type="SEQ_2_SEQ_LM",
         max_steps=60,
-        learning_rate=0.05,
+        learning_rate=0.02,
         validation_fraction=0.25,
         target_modules="all-linear",
     )
