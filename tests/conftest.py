@@ -26,7 +26,7 @@ from filelock import FileLock
 from platformdirs import user_cache_path
 
 from adapter_ui.catalog.storage.embedded import fetch_embedded
-from tests.browser import browser, page  # noqa: F401 - fixtures of the page's tests
+from tests.browser import browser, page, visitors  # noqa: F401 - fixtures of the page's tests
 from tests.hub.tiny_models import build_tiny_models
 
 Result = TypeVar("Result")

@@ -22,7 +22,8 @@ from tests.hub.server import LoopbackHub
 from tests.hub.tiny_models import BERT_ID, LLAMA_ID
 from tests.training.tiny_t5 import T5_ID, build_t5
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+# What is trained there on tiny bases, tests/e2e/test_good_figures.py trains on real ones.
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 
 REAL = Path(__file__).parents[1] / "training" / "real"
 SECONDS = 1000
@@ -100,7 +101,6 @@ def test_sentences_are_classified_from_columns_chosen_by_hand(app: AppProcess, p
     expect(page.locator("#predict-result .label-row")).to_have_count(2)
 
 
-@pytest.mark.thorough
 def test_words_are_tagged(app: AppProcess, page: Page) -> None:
     visit(page, app, "?tab=finetune")
     upload(page, REAL / "entities.jsonl")
@@ -110,7 +110,6 @@ def test_words_are_tagged(app: AppProcess, page: Page) -> None:
     try_on(page, "Ada Lovelace met Charles Babbage in London.")
 
 
-@pytest.mark.thorough
 def test_questions_are_answered_in_their_text(app: AppProcess, page: Page) -> None:
     visit(page, app, "?tab=finetune")
     upload(page, REAL / "questions.json")
@@ -121,7 +120,6 @@ def test_questions_are_answered_in_their_text(app: AppProcess, page: Page) -> No
     expect(page.locator("#predict-result mark")).to_have_count(1)
 
 
-@pytest.mark.thorough
 def test_text_becomes_text(app: AppProcess, page: Page) -> None:
     visit(page, app, "?tab=finetune")
     upload(page, STARTER / "orders" / "data.jsonl")

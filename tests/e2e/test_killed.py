@@ -86,7 +86,7 @@ def test_a_run_trains_through_the_death_of_its_app_and_the_next_one_has_its_turn
     finished = begin(app, tmp_path, steps=2)
     done(app, finished)
     kept = files_of(finished)
-    run, waiting = begin(app, tmp_path, steps=1000), begin(app, tmp_path, steps=2)
+    run, waiting = begin(app, tmp_path, steps=600), begin(app, tmp_path, steps=2)
     wait_until(lambda: bool(steps_of(run)))
     mark = ProcessMark.read(run)
     app.kill()
@@ -94,8 +94,8 @@ def test_a_run_trains_through_the_death_of_its_app_and_the_next_one_has_its_turn
     wait_until(lambda: steps_of(run)[-1] > step)
     app.start()
     assert ProcessMark.read(run) == mark and trainers_of(run) == [mark.pid]
-    assert done(app, run)["total_steps"] == 1000
-    assert steps_of(run) == list(range(1, 1001))
+    assert done(app, run)["total_steps"] == 600
+    assert steps_of(run) == list(range(1, 601))
     done(app, waiting)
     assert files_of(finished) == kept
 

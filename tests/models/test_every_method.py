@@ -24,8 +24,8 @@ from tests.models.method_table import (
 
 pytestmark = pytest.mark.slow
 PRECISIONS = (Precision.FP32, Precision.BF16, Precision.FP16)
-THOROUGH = (Precision.FP16, Precision.FP4)
-"""They compute as bf16 and nf4 do, but for their numbers."""
+THOROUGH = (Precision.FP16, Precision.INT8, Precision.FP4)
+"""fp16 computes as bf16 does and fp4 as nf4, but for their numbers; int8 as nf4 does, but for its layers."""
 
 
 @pytest.fixture(scope="module")

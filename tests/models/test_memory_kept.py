@@ -8,6 +8,7 @@ import pytest
 
 from adapter_ui.domain import Precision
 from benchmarks.memory import build_tiny, in_shards, measure_in_child
+from tests.tiers import in_tiers
 
 SHARD = "60MB"
 
@@ -24,8 +25,7 @@ def bases(embedded_base_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return {"one file": base, "shards": in_shards(base, SHARD, tmp_path_factory.mktemp("shards"))}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("layout", ["one file", pytest.param("shards", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("layout", in_tiers(["one file", "shards"], slow=["one file"]))
 @pytest.mark.parametrize("precision", Precision, ids=str)
 def test_a_load_keeps_and_peaks_at_little_more_than_the_weights(bases, tiny, precision, layout):
     memory = measure_in_child(precision, bases[layout], tiny)

@@ -18,6 +18,7 @@ from adapter_ui.training.checkpoints import SEAL, newest, newest_step, remove_to
 from adapter_ui.training.disk import FULL
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.runs import Runs
+from tests.tiers import in_tiers
 from tests.training.conftest import pirate_rows, recipe, wait_for
 from tests.training.export_cases import crews
 from tests.training.test_runs import has_ended, process_of
@@ -94,16 +95,8 @@ STOPPED: dict[str, tuple[dict[str, Any], Examples]] = {
 }
 
 
-MARKS = {
-    "LoRA": [],
-    "trained tokens": [pytest.mark.slow],
-    "nf4": [pytest.mark.slow],
-    "tags with every bias": [pytest.mark.slow],
-}
-
-
 @pytest.mark.parametrize(
-    "case", [pytest.param(case, marks=MARKS.get(case, [pytest.mark.thorough])) for case in STOPPED]
+    "case", in_tiers(STOPPED, quick=["LoRA"], slow=["trained tokens", "nf4", "tags with every bias"])
 )
 def test_a_stopped_run_goes_on_where_it_was(case: str, runs: Runs, tmp_path: Path) -> None:
     fields, rows = STOPPED[case]

@@ -30,11 +30,28 @@ from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
 from adapter_ui.training.scripts.script import LAUNCH, training_script
+from tests.tiers import in_tiers
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.export_cases import CASES, IN_TWO, STRANGER, conversations
 from tests.training.test_training import trained
 
 STEPS = 5
+
+
+SLOW_CASES = (
+    "conversations",
+    "nf4",
+    "classes",
+    "questions",
+    "pairs",
+    "moving ranks",
+    "a start from the base",
+    "prefix in int8",
+    "virtual tokens",
+    "tags",
+    "directions and lengths",
+)
+"""Every task and form of rows, and each way to start, to hold the base and to be measured, once."""
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +131,7 @@ def test_the_script_gives_the_losses_of_the_run(run: RunFolder, tiny_models: Pat
     assert found == pytest.approx(losses_of_run(run), rel=1e-6, abs=1e-6)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", [case for case in CASES if case != "prompts"])
+@pytest.mark.parametrize("case", in_tiers([case for case in CASES if case != "prompts"], slow=SLOW_CASES))
 def test_the_script_of_every_kind_of_run_gives_its_losses(
     case: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -130,15 +146,7 @@ def test_the_script_of_every_kind_of_run_gives_its_losses(
         assert torch.allclose(again, saved, atol=10 * tolerance), name
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case, marks=pytest.mark.slow if case in ("tags", "moving ranks") else pytest.mark.thorough
-        )
-        for case in (*IN_TWO, "moving ranks")
-    ],
-)
+@pytest.mark.parametrize("case", in_tiers([*IN_TWO, "moving ranks"], slow=["tags", "moving ranks"]))
 def test_two_processes_share_the_batches_of_the_run(
     case: str, bases: dict[str, Path], tmp_path: Path
 ) -> None:

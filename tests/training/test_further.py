@@ -24,6 +24,7 @@ from adapter_ui.training.run_status import read_status
 from adapter_ui.ui.tuning.recipe import recipe_of
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
+from tests.tiers import in_tiers
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.test_export import loss_tolerance, losses_of_run, losses_of_script
 from tests.training.test_training import trained
@@ -72,9 +73,12 @@ def test_it_begins_where_it_stood_and_learns(case: str, tiny_models: Path, tmp_p
     assert counted[0].trainable_parameters == counted[1].trainable_parameters
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", ["IA3", "PREFIX_TUNING", "few tokens", "OFT", "VERA", "loha in bf16", "norms in bf16"]
+    "case",
+    in_tiers(
+        ["IA3", "PREFIX_TUNING", "few tokens", "OFT", "VERA", "loha in bf16", "norms in bf16"],
+        slow=["PREFIX_TUNING", "few tokens", "norms in bf16"],
+    ),
 )
 def test_the_script_goes_on_as_the_run_did(case: str, tiny_models: Path, tmp_path: Path) -> None:
     _, further = in_two_runs(case, tiny_models / "llama", tmp_path)

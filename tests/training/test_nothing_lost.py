@@ -19,6 +19,7 @@ from adapter_ui.training.examples import Examples
 from adapter_ui.training.process import start_trainer
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
+from tests.tiers import in_tiers
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.export_cases import crews
 from tests.training.test_tasks_trained import orders, ships
@@ -99,7 +100,12 @@ RESUMED: dict[str, tuple[str, dict[str, Any], Examples]] = {
 
 
 @pytest.mark.parametrize(
-    "case", [case if case == "chats" else pytest.param(case, marks=pytest.mark.slow) for case in RESUMED]
+    "case",
+    in_tiers(
+        RESUMED,
+        quick=["chats"],
+        slow=["classes", "questions", "tags with every bias", "DoRA of a head", "nf4", "tags in int8"],
+    ),
 )
 def test_a_run_goes_on_from_the_end_of_an_epoch_as_if_it_had_never_stopped(
     case: str, bases: dict[str, Path], tmp_path: Path
