@@ -13,8 +13,9 @@ nothing else can be fetched here: the T5 is a tiny one of random weights, which 
 it writes right was learned by its adapter; and a program made its rows out of a few patterns. It says that
 the way from the page to the figure works for text to text, and nothing on how well a real T5 would do.
 
-The recipes are the page's own but for the length of a row and the share that is held back, without which a
-figure would be chance, and for what the tests say.
+The first runs with the slow tests, the others, which take minutes each, with the thorough ones. The recipes
+are the page's own but for the length of a row and the share that is held back, without which a figure would
+be chance, and for what the tests say.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from tests.hub.server import LoopbackHub
 from tests.training.real_bases import ENCODER_ID, build_encoder_decoder, fetch_encoder
 from tests.training.tiny_t5 import T5_ID
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 SECONDS = 1000
 MINUTES = 60 * SECONDS
@@ -96,7 +97,7 @@ def shown(page: Page, metric: str) -> list[float]:
 
 
 def expect_trained(page: Page) -> None:
-    expect(page.locator("#run-view")).to_contain_text(TRAINED, timeout=8 * MINUTES)
+    expect(page.locator("#run-view")).to_contain_text(TRAINED, timeout=15 * MINUTES)
 
 
 def test_sentences_beat_the_majority_and_chats_go_on_meanwhile(app: AppProcess, page: Page) -> None:
@@ -148,6 +149,7 @@ def test_questions_are_answered_that_the_untrained_head_does_not_answer(app: App
     expect(page.locator("#predict-result mark")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_a_style_is_learned_and_heard(app: AppProcess, page: Page) -> None:
     start(
         page,
@@ -164,6 +166,7 @@ def test_a_style_is_learned_and_heard(app: AppProcess, page: Page) -> None:
     expect_answer_in_chat(page, "Who are you?")
 
 
+@pytest.mark.thorough
 def test_text_becomes_text_that_the_untrained_base_does_not_write(app: AppProcess, page: Page) -> None:
     start(
         page,
