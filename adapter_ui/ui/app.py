@@ -71,7 +71,7 @@ def quieten(demo: gr.Blocks, one: gr.Component) -> None:
     """Let the events without a visible progress report theirs to one component.
 
     Whenever an event starts or ends, Gradio's page tells it to every output of every event that ever ran, and
-    searches the whole page for each of them: a third of what the page computed while it opened. Chats are
+    searches the whole page for each of them: a quarter of what the page computed while it opened. Chats are
     told, since they show by it that an answer is on its way.
     """
     for event in demo.fns.values():
