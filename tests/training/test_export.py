@@ -51,7 +51,7 @@ SLOW_CASES = (
     "tags",
     "directions and lengths",
 )
-"""Every task and form of rows, and each way to start, to hold the base and to be measured, once."""
+"""Every task, and most ways to start, to hold the base and to learn."""
 
 
 @pytest.fixture(scope="module")

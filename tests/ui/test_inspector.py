@@ -65,9 +65,10 @@ def test_what_is_wrong_with_its_own_base_does_not_count_on_another_one() -> None
     service = FakeService()
     at_home = Finding(Level.BLOCKER, "base_is_local_path", "The base is a path; name the base.")
     profile = replace(service.inspect("starter:pirate"), findings=(at_home,), base=None)
-    *_, reason = handlers.ready(service, profile, OWN_MODEL, "bf16")
+    choices = service.precisions()
+    *_, reason = handlers.ready(profile, OWN_MODEL, choices, "bf16")
     assert "name the base" in reason
-    load, try_it, _ = handlers.ready(service, profile, ModelChoice("org/base"), "bf16")
+    load, try_it, _ = handlers.ready(profile, ModelChoice("org/base"), choices, "bf16")
     assert load.interactive is try_it.interactive is True
 
 

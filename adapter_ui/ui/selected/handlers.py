@@ -5,12 +5,12 @@ Knows no widget; what each function gives goes to the widgets by name or by plac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adapter_ui.domain import AdapterProfile, ModelChoice
+from adapter_ui.domain import AdapterProfile, ModelChoice, PrecisionChoice
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.card import render_card
@@ -92,7 +92,7 @@ def everything(
     found = service.fit(profile, *room)
     selected = Selection.of(profile, choice)
     note, program = choose_code(profile, selected, code_choice)
-    load, try_it, reason = ready(service, profile, choice, precision)
+    load, try_it, reason = ready(profile, choice, choices, precision)
     return Shown(
         selected=selected,
         profile=profile,
@@ -120,14 +120,14 @@ def everything(
 
 
 def ready(
-    service: AdapterService, profile: AdapterProfile, choice: ModelChoice, precision: str
+    profile: AdapterProfile, choice: ModelChoice, choices: Sequence[PrecisionChoice], precision: str
 ) -> tuple[Any, Any, Any]:
     """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why."""
     blocker = next(iter(profile.blockers_on(choice.base_model)), None)
     return (
         gr.Button(f"Load in {precision}", interactive=blocker is None),
         gr.Button(interactive=blocker is None),
-        precisions.not_loadable(blocker) if blocker else precisions.reason(service.precisions(), precision),
+        precisions.not_loadable(blocker) if blocker else precisions.reason(choices, precision),
     )
 
 
@@ -205,7 +205,7 @@ def choose_model(
         return (
             Chosen(selected.ref, choice),
             selected,
-            *ready(service, profile, choice, precision),
+            *ready(profile, choice, service.precisions(), precision),
             *choose_code(profile, selected, code_choice),
         )
 
