@@ -37,6 +37,9 @@ INSTANT: dict[str, Any] = {"queue": False, **QUIET}
 listen to: only queued events tell the browser that a state has changed."""
 SETS_STATE: dict[str, Any] = {**LOOK_UP, **QUIET}
 """Events that answer at once and set a gr.State that others listen to."""
+EACH: dict[str, Any] = {"trigger_mode": "multiple"}
+"""For every event of our own markup that carries what was picked. While one is on its way, "once", which is
+what Gradio does unasked, drops the next, and "always_last" sends the data of the first again."""
 
 
 def html(value: Any = "", **options: Any) -> gr.HTML:

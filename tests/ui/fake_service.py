@@ -101,6 +101,7 @@ class FakeService:
             self.closed_streams += 1
 
     def suggest_bases(self, text: str) -> tuple[BaseSuggestion, ...]:
+        time.sleep(self.pause * 30 / max(1, len(text)))  # one letter takes longest, as on the Hub
         return fake_search.suggest_bases(text)
 
     def inspect(self, adapter: str) -> AdapterProfile:

@@ -181,6 +181,6 @@ def test_the_sorted_column_says_so() -> None:
 
 def test_suggestions_say_how_many_adapters_there_are_and_stay_text() -> None:
     service = FakeService()
-    assert "17 adapters" in suggestion_list(service.suggest_bases("smol"))
+    assert "17 adapters" in suggestion_list("smol", service.suggest_bases("smol"))
     hostile = [type(one)(HOSTILE, 1) for one in service.suggest_bases("")[:1]]
-    assert "<img" not in suggestion_list(hostile)
+    assert "<img" not in suggestion_list(HOSTILE, hostile)

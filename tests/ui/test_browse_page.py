@@ -120,6 +120,18 @@ def test_a_base_is_suggested_chosen_by_key_and_its_variants_count(page: Page, ad
     assert page.locator(ROW).count() == before + 1
 
 
+def test_suggestions_for_less_text_that_come_last_do_not_stay(page: Page, address: str) -> None:
+    open_page(page, address)
+    base = page.locator("#filter-base input")
+    with page.expect_request(lambda request: '"text":"l"' in (request.post_data or "")):
+        base.fill("l")
+    base.fill("llama-3.3-70b")
+    options = page.locator("#base-suggestions [role=option]")
+    expect(options).to_have_count(1)
+    page.wait_for_timeout(2000)  # by now those for “l” have come
+    expect(options).to_have_count(1)
+
+
 def test_a_pasted_base_counts_without_a_suggestion(page: Page, address: str) -> None:
     open_page(page, address)
     page.locator("#filter-base input").fill("FacebookAI/roberta-base")

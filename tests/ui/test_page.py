@@ -53,8 +53,12 @@ def test_the_keyboard_alone_finds_and_selects(page: Page, address: str) -> None:
     expect(page.locator("#detail-head h2")).to_have_text("pirate")
 
 
-def test_an_answer_to_an_older_choice_never_replaces_a_newer_one(page: Page, address: str) -> None:
+@pytest.mark.parametrize("slowness", [1, 4])
+def test_an_answer_to_an_older_choice_never_replaces_a_newer_one(
+    page: Page, address: str, slowness: int
+) -> None:
     open_page(page, address)
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slowness})
     for wait in (150, 300, 400, 500):  # an answer takes about 500 ms, a choice by arrow is sent after 250 ms
         row = page.locator("tr[data-ref='starter:formal']")
         row.focus()

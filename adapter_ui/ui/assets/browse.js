@@ -19,6 +19,7 @@ Object.assign(window.adapterUI, (() => {
   const suggestions = (element, ask, watch) => {
     let active = -1;
     let later = 0;
+    let askedAgain = null;
     const fieldOf = (event) => event.target.closest?.("#filter-base input");
     const mark = (field, at) => {
       const options = [...element.querySelectorAll("[role=option]")];
@@ -27,12 +28,16 @@ Object.assign(window.adapterUI, (() => {
       options[active]?.scrollIntoView({ block: "nearest" });
       field?.setAttribute("aria-activedescendant", options[active]?.id ?? "");
     };
+    const askLater = (field) => {
+      clearTimeout(later);
+      later = setTimeout(() => ask(field.value), WAIT);
+    };
     const open = (field, isOpen) => {
       clearTimeout(later);
       element.toggleAttribute("data-open", isOpen);
       field.setAttribute("aria-expanded", String(isOpen));
       mark(field, -1);
-      if (isOpen) later = setTimeout(() => ask(field.value), WAIT);
+      if (isOpen) askLater(field);
     };
     const choose = (field, value) => {
       field.value = value;
@@ -69,7 +74,14 @@ Object.assign(window.adapterUI, (() => {
       event.preventDefault();  // the field keeps the focus, so that leaving it searches
       if (option) choose(document.activeElement, option.dataset.value);
     });
-    watch("value", () => mark(document.querySelector("#filter-base input"), -1));
+    watch("value", () => {
+      const field = document.querySelector("#filter-base input");
+      mark(field, -1);
+      const answered = element.querySelector("[data-text]")?.dataset.text;
+      if (!field || !element.hasAttribute("data-open") || [answered, askedAgain].includes(field.value)) return;
+      askedAgain = field.value;  // an older answer came last
+      askLater(field);
+    });
   };
 
   return { fold, suggestions };

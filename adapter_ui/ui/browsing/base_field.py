@@ -16,7 +16,7 @@ from adapter_ui.ui import format
 from adapter_ui.ui.browsing.filters import LONGEST_TEXT
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import fill, join
-from adapter_ui.ui.page import LOOK_UP, html
+from adapter_ui.ui.page import EACH, LOOK_UP, html
 
 WATCH = "adapterUI.suggestions(element, (text) => trigger('suggest', {text}), watch)"
 
@@ -26,7 +26,8 @@ def base_field(service: AdapterService) -> tuple[gr.Textbox, gr.Checkbox]:
 
     def suggest(event: gr.EventData) -> Markup:
         with shown_to_user():
-            return suggestion_list(service.suggest_bases(str(event.text)[:LONGEST_TEXT].strip()))
+            text = str(event.text)[:LONGEST_TEXT]
+            return suggestion_list(text, service.suggest_bases(text.strip()))
 
     with gr.Column(min_width=200, elem_id="base-and-variants"):
         base_model = gr.Textbox(
@@ -42,13 +43,12 @@ def base_field(service: AdapterService) -> tuple[gr.Textbox, gr.Checkbox]:
         variants = gr.Checkbox(
             False, label="with its variants", container=False, elem_id="filter-variants", min_width=100
         )
-    suggestions.suggest(
-        suggest, None, suggestions, trigger_mode="always_last", show_progress="hidden", **LOOK_UP
-    )
+    suggestions.suggest(suggest, None, suggestions, show_progress="hidden", **LOOK_UP, **EACH)
     return base_model, variants
 
 
-def suggestion_list(found: Iterable[BaseSuggestion]) -> Markup:
+def suggestion_list(text: str, found: Iterable[BaseSuggestion]) -> Markup:
+    """The bases `found` for `text`; browse.js asks again where something else is typed by now."""
     options = join(
         fill(
             '<li role="option" id="base-option-{at}" data-value="{id}" aria-selected="false">'
@@ -60,7 +60,9 @@ def suggestion_list(found: Iterable[BaseSuggestion]) -> Markup:
         for at, one in enumerate(found)
     )
     return fill(
-        '<ul class="suggestions" role="listbox" id="base-listbox" aria-label="Base models">{options}</ul>',
+        '<ul class="suggestions" role="listbox" id="base-listbox" aria-label="Base models" '
+        'data-text="{text}">{options}</ul>',
+        text=text,
         options=options,
     )
 

@@ -18,7 +18,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui.comparison.view import comparison_view, failed_view, waiting_view
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.mixing.panel import mix_panel
-from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, SETS_STATE, Page, html
 
 MOST_ASKED = 8
 LONGEST_REF = 1000
@@ -55,8 +55,8 @@ def side_by_side_panel(service: AdapterService, page: Page) -> None:
         tray = html(EMPTY_TRAY, elem_id="compare-tray", js_on_load=WATCH_TRAY)
         view = html(elem_id="compare-view", js_on_load=WATCH_VIEW)
         mix_panel(service, page, asked, lambda question: question.refs)
-    tray.compare(ask, asked, asked, **SETS_STATE)
-    tray.pick(pick, None, page.asked, **SETS_STATE)
+    tray.compare(ask, asked, asked, **SETS_STATE, **EACH)
+    tray.pick(pick, None, page.asked, **SETS_STATE, **EACH)
     page.load(restore, None, asked, **SETS_STATE)
     compared = asked.change(
         partial(compare, service), asked, view, trigger_mode="always_last", show_progress="hidden", **LOOK_UP

@@ -24,7 +24,7 @@ from adapter_ui.ui.generating.answering import (
 from adapter_ui.ui.generating.arms import arm_bar, arm_menu
 from adapter_ui.ui.generating.choosing import change_arms, follow, linked, suggest
 from adapter_ui.ui.generating.sampling import sampling_controls
-from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, QUIET, Page, html
+from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, MODEL, QUIET, Page, html
 from adapter_ui.ui.state import MOST_ARMS, Conversation, Link, Selection
 from adapter_ui.ui.visitor import for_visitor
 
@@ -115,7 +115,10 @@ def arm_events(
     laid_out = [conversation, chat.bar, *chat.heads, *chat.chats, *chat.feet]
     changes = {"inputs": chosen, "outputs": laid_out, "cancels": answers, **INSTANT}
     acts = [chat.menu.act, *(head.act for head in chat.heads)]  # gr.on takes no event of our own markup
-    for changed in (chat.clear.click(cleared, **changes), *(act(change_arms, **changes) for act in acts)):
+    for changed in (
+        chat.clear.click(cleared, **changes),
+        *(act(change_arms, **changes, **EACH) for act in acts),
+    ):
         changed.then(*rest, **INSTANT)
     link = gr.State(Link())
     page.load(linked, None, link, **INSTANT)
@@ -131,7 +134,7 @@ def suggest_events(service: AdapterService, chat: ChatWidgets, chosen: list[gr.S
         # a partial of `suggest` would not do: Gradio gives the event to plain functions only
         return suggest(service, selected, conversation, event.picked)
 
-    chat.bar.suggest(suggested, chosen, chat.menu, show_progress="hidden", **LOOK_UP)
+    chat.bar.suggest(suggested, chosen, chat.menu, show_progress="hidden", **LOOK_UP, **EACH)
 
 
 def chat_column(number: int) -> tuple[gr.HTML, gr.Chatbot, gr.HTML]:

@@ -15,7 +15,7 @@ from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import fill, notice, progress
 from adapter_ui.ui.mixing.form import mix_form, options_for, recipe_of, weights_for
-from adapter_ui.ui.page import INSTANT, MODEL, SETS_STATE, Page, html
+from adapter_ui.ui.page import EACH, INSTANT, MODEL, SETS_STATE, Page, html
 from adapter_ui.ui.visitor import for_visitor
 
 WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value}))"
@@ -61,7 +61,7 @@ def mix_panel(
     )
     mixing.failure(stopped, None, shown, **INSTANT)
     cancel.click(stopped, None, shown, cancels=[mixing], **INSTANT)
-    result.act(use, None, [page.asked, page.tabs], **SETS_STATE)
+    result.act(use, None, [page.asked, page.tabs], **SETS_STATE, **EACH)
 
 
 def mix(

@@ -14,7 +14,7 @@ import gradio as gr
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.details import code, fit, heading
-from adapter_ui.ui.page import INSTANT, LOOK_UP, MODEL, SETS_STATE, Page, html
+from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, MODEL, SETS_STATE, Page, html
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.visitor import for_visitor
 
@@ -23,9 +23,6 @@ WATCH_PRECISIONS = f"""adapterUI.precisions(element, (precision) => trigger('pic
 {WATCH_FOLDS}"""
 WATCH_ROOM = "adapterUI.room(element, (room) => trigger('pick', room))"
 WATCH_PLACES = "adapterUI.places(element, (ref) => trigger('pick', {ref}), () => trigger('open'))"
-PICKED = {**SETS_STATE, "trigger_mode": "multiple"}
-"""Events that carry what was picked. Of two quick ones, "once" would drop the second, and "always_last" would
-send the data of the first again."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
     def choose_place(event: gr.EventData) -> str:
         return str(event.ref)
 
-    choices.room.pick(choose_room, None, known.room, **PICKED)
+    choices.room.pick(choose_room, None, known.room, **SETS_STATE, **EACH)
     shown_code = [panel.code_note, panel.code]
     choices.code.input(
         handlers.choose_code, [known.profile, page.selected, choices.code], shown_code, **INSTANT
@@ -188,7 +185,7 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
         trigger_mode="always_last",
         **SETS_STATE,
     )
-    panel.places.pick(choose_place, None, page.asked, **PICKED)
+    panel.places.pick(choose_place, None, page.asked, **SETS_STATE, **EACH)
     listed = panel.places.open(
         partial(handlers.revisions, service),
         known.profile,
@@ -204,7 +201,7 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
         return loading.choose_precision(service, str(event.precision))
 
     shown = [panel.load, choices.cancel, panel.report]
-    panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **PICKED)
+    panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **SETS_STATE, **EACH)
     started = panel.load.click(
         for_visitor(service, loading.load),
         [page.selected, page.precision, panel.base, panel.model_class],

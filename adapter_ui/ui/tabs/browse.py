@@ -26,7 +26,7 @@ from adapter_ui.ui.browsing.search_status import (
 )
 from adapter_ui.ui.comparison.panel import side_by_side_panel
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.selected.panel import inspector
 from adapter_ui.ui.state import Selection
 
@@ -80,7 +80,7 @@ def browse_tab(service: AdapterService, page: Page) -> None:
             inspector(service, page)
     widgets = BrowseWidgets(results, form, bar, notice, status, table, foot)
     search_events(service, page, widgets)
-    table.pick(pick, None, page.asked, **SETS_STATE)
+    table.pick(pick, None, page.asked, **SETS_STATE, **EACH)
 
 
 def search_events(service: AdapterService, page: Page, widgets: BrowseWidgets) -> None:
@@ -99,7 +99,7 @@ def search_events(service: AdapterService, page: Page, widgets: BrowseWidgets) -
     ]
     gr.on(chosen, None, fields, None, js=REMEMBER, api_visibility="private")
     for part in (widgets.bar, widgets.table):
-        changed = part.act(act, fields, fields, **QUICK)
+        changed = part.act(act, fields, fields, **QUICK, **EACH)
         changed.success(None, fields, None, js=REMEMBER, api_visibility="private")
         searches.append(changed.success(first, inputs, found, **QUICK))
     for searched in searches:

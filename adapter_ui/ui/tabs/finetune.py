@@ -13,7 +13,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.training.defaults import RowFacts
 from adapter_ui.training.methods import METHODS
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.page import CHECK, INSTANT, LOOK_UP, SETS_STATE, Page, html
+from adapter_ui.ui.page import CHECK, EACH, INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.tuning.check import NOT_CHECKED
 from adapter_ui.ui.tuning.checking import check_events
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
@@ -121,7 +121,7 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
 
-    run.runs.pick(choose, None, [shown, steps], **INSTANT).then(*refresh, **INSTANT)
+    run.runs.pick(choose, None, [shown, steps], **INSTANT, **EACH).then(*refresh, **INSTANT)
     quiet = {"show_progress": "hidden", **LOOK_UP}
     for button, act in ((run.pause, pause_run), (run.stop, stop_run), (run.resume, resume_run)):
         button.click(partial(act, service), shown, None, **quiet).then(*refresh, **INSTANT)

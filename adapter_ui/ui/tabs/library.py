@@ -17,7 +17,7 @@ from adapter_ui.ui.browsing.results import filled_page
 from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
-from adapter_ui.ui.page import LOOK_UP, MODEL, Page, html
+from adapter_ui.ui.page import EACH, LOOK_UP, MODEL, Page, html
 from adapter_ui.ui.run_states import STATE_BADGES
 from adapter_ui.ui.tuning.take_away import keeps
 from adapter_ui.ui.visitor import who_asks
@@ -44,7 +44,7 @@ def library_tab(service: AdapterService, page: Page) -> None:
 
     # an unload waits for the answers on its base, so it takes no place of the look-ups
     for part in parts:
-        acting = part.act(act, None, [page.asked, page.tabs], show_progress="hidden", **MODEL)
+        acting = part.act(act, None, [page.asked, page.tabs], show_progress="hidden", **MODEL, **EACH)
         acting.success(show, None, parts, **quiet)
 
 

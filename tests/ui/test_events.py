@@ -1,0 +1,15 @@
+"""How the page's events are run, read from the page itself."""
+
+from __future__ import annotations
+
+from adapter_ui.ui.app import build_page
+from tests.ui.fake_service import FakeService
+
+GRADIOS_OWN = {"example_select"}
+
+
+def test_no_choice_is_dropped_because_the_one_before_is_on_its_way() -> None:
+    picked = [fn for fn in build_page(FakeService()).fns.values() if fn.collects_event_data]
+    ours = [fn for fn in picked if {name for _, name in fn.targets}.isdisjoint(GRADIOS_OWN)]
+    assert len(ours) > 15
+    assert {fn.trigger_mode for fn in ours} == {"multiple"}
