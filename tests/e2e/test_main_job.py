@@ -59,6 +59,11 @@ def load_in(page: Page, precision: str) -> None:
     expect(page.locator("#load-status")).to_contain_text("120 of 120", timeout=120 * SECONDS)
 
 
+def at_most(page: Page, tokens: int) -> None:
+    page.locator("#sampling").get_by_role("button").first.click()
+    fill_in(page.locator("#max-new-tokens input[type=number]"), str(tokens))
+
+
 def ask(page: Page, question: str) -> None:
     fill_in(page.locator("#question textarea"), question)
     page.locator("#send").click()
@@ -66,8 +71,8 @@ def ask(page: Page, question: str) -> None:
 
 def answered(page: Page) -> str:
     """The adapter's last answer, once its figures say that it is whole; its base has answered beside it."""
-    expect(page.locator("#stats-1")).to_contain_text("tok/s", timeout=120 * SECONDS)
-    expect(page.locator("#send")).to_be_visible(timeout=120 * SECONDS)
+    expect(page.locator("#stats-1")).to_contain_text("tok/s", timeout=240 * SECONDS)
+    expect(page.locator("#send")).to_be_visible(timeout=240 * SECONDS)
     return page.locator("#chat-1 .bot.message").last.inner_text()
 
 
@@ -81,6 +86,7 @@ def test_browse_inspect_load_in_nf4_and_generate(app, page):
     load_in(page, "nf4")
     expect(page.locator("#bar")).to_contain_text("nf4")
     page.locator("#try-button").click()
+    at_most(page, 48)  # the base would go on for minutes where the processor has no instructions for 4 bits
     ask(page, "What is the capital of France?")
     assert re.search(r"arr|matey|be ", answered(page), re.IGNORECASE)
 
@@ -94,8 +100,7 @@ def test_a_classifier_shows_its_labels(app, page):
 
 def test_a_killed_worker_costs_one_sentence_and_the_next_generation_works(app, page):
     visit(page, app, "?adapter=starter:pirate&tab=generate")
-    page.locator("#sampling").get_by_role("button").first.click()
-    fill_in(page.locator("#max-new-tokens input[type=number]"), "2000")
+    at_most(page, 2000)
     fill_in(page.locator("#temperature input[type=number]"), "0")
     page.locator("#arm-head-2").get_by_role("button", name="Remove Base").click()
     expect(page.locator("#arm-bar")).to_contain_text("One arm")
