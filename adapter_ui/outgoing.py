@@ -32,7 +32,7 @@ from adapter_ui.domain import (
 )
 from adapter_ui.engine.protocol import Failure, error_of
 from adapter_ui.errors import BadAdapter, InvalidInput, ModelFailure
-from adapter_ui.provision import Provision
+from adapter_ui.provision import Provision, loadable_base
 from adapter_ui.settings import Settings, child_environment
 from adapter_ui.training.checkpoints import digest
 from adapter_ui.training.export import ADAPTER_FILES, export_run, remove_exports, write_zip
@@ -69,8 +69,7 @@ class Outgoing:
 
     def job(self, ref: AdapterRef, choice: ModelChoice) -> Generator[Progress, None, MergeJob]:
         """The files of the adapter and of its base, in the precision that the base's files have."""
-        profile = self.provision.catalog.inspect(ref)
-        facts = self.provision.base_for(profile, choice.base_model)
+        facts = loadable_base(self.provision.catalog.inspect(ref, choice.base_model))
         precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
         spec = yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=())
         return MergeJob(

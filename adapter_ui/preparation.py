@@ -15,7 +15,7 @@ from adapter_ui.catalog.storage.bases import LocalModel, fetch_base, fetch_readi
 from adapter_ui.domain import AdapterRef, BaseFacts, Preflight, Progress, TokenPreview
 from adapter_ui.engine.machine import precision_choices
 from adapter_ui.errors import BaseUnavailable, DoesNotFit, HubError, InvalidRecipe
-from adapter_ui.provision import Provision
+from adapter_ui.provision import Provision, loadable_base
 from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.in_hand import memory_in_hand
@@ -162,7 +162,7 @@ class Preparation:
         """The base that a recipe trains on: named, or that of the adapter to continue."""
         if recipe.base_model:
             return recipe.base_model
-        return self.provision.base_for(self.catalog.inspect(AdapterRef.parse(recipe.adapter)), "").id
+        return loadable_base(self.catalog.inspect(AdapterRef.parse(recipe.adapter))).id
 
 
 def finished(work: Generator[Progress, None, Fetched]) -> Fetched:

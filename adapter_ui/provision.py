@@ -61,8 +61,8 @@ class Provision:
         with the finding that forbids a load, InvalidInput, DoesNotFit, BaseUnavailable and HubError.
         """
         yield Progress("inspect", f"Inspecting {ref}")
-        profile = self.catalog.inspect(ref)
-        facts = self.base_for(profile, choice.base_model)
+        profile = self.catalog.inspect(ref, choice.base_model)
+        facts = loadable_base(profile)
         if reason := unsupported_precision(profile.method, precision):
             raise UnsupportedAdapter(reason)
         task_type = task_of(profile.task_type, profile.config, choice.model_class)
@@ -88,18 +88,6 @@ class Provision:
         if estimate := memory.get(precision):
             yield from self.free(estimate.total)
         refuse_what_does_not_fit(base_id, precision, memory)
-
-    def base_for(self, profile: AdapterProfile, base_model: str) -> BaseFacts:
-        """The facts of the base to load on; what forbids a load is refused here, before any download."""
-        for blocker in profile.blockers_on(base_model):
-            raise UnsupportedAdapter(blocker.message)
-        if profile.base and base_model in ("", profile.base.id):
-            return profile.base
-        if not base_model:
-            raise InvalidInput(
-                "The adapter's config names no base model; say which one to load it on.", field="base_model"
-            )
-        return self.catalog.base_facts(base_model)
 
     def adapter_folder(self, ref: AdapterRef, commit: str | None = None) -> Generator[Progress, None, Path]:
         if ref.source is Source.HUB:
@@ -127,6 +115,20 @@ class Provision:
             model_class=choice.model_class or class_for(None, facts),
             predicted_bytes=predicted_bytes(memory, precision),
         )
+
+
+def loadable_base(profile: AdapterProfile) -> BaseFacts:
+    """The base that the profile was read beside; what forbids a load is refused here, before any download.
+
+    Raises UnsupportedAdapter with the finding, and InvalidInput where there is no base.
+    """
+    for blocker in profile.blockers:
+        raise UnsupportedAdapter(blocker.message)
+    if profile.base is None:
+        raise InvalidInput(
+            "The adapter's config names no base model; say which one to load it on.", field="base_model"
+        )
+    return profile.base
 
 
 def class_for(task_type: str | None, base: BaseFacts) -> str:

@@ -110,9 +110,11 @@ class AdapterService(TuningService):
         """Base models that a few typed letters may mean."""
         return self.catalog.suggest_bases(text)
 
-    def inspect(self, adapter: str) -> AdapterProfile:
-        """All that can be known of an adapter before its weights are downloaded."""
-        return self.catalog.inspect(AdapterRef.parse(adapter))
+    def inspect(self, adapter: str, base_model: str = "") -> AdapterProfile:
+        """All that can be known of an adapter before its weights are downloaded, beside `base_model`; where
+        that is "", beside its own base. Raises InvalidInput and HubError.
+        """
+        return self.catalog.inspect(AdapterRef.parse(adapter), ModelChoice(base_model).base_model)
 
     def revisions(self, adapter: str) -> tuple[Revision, ...]:
         """The branches and tags to choose from, `main` first; none for an adapter on this machine."""

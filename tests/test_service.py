@@ -85,17 +85,29 @@ def test_each_arm_answers_on_the_base_that_it_names(service):
 
 
 def test_an_adapter_from_a_path_at_home_is_loaded_on_the_base_that_is_named(service, hub, tiny_models):
-    files = files_of(tiny_models / "lora")
-    config = json.loads((tiny_models / "lora" / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = "/home/linus/models/my-finetune"
-    said = {"adapter_config.json": json.dumps(config), "README.md": "# Trained at home\n"}
-    hub.add_repo("linus/at-home", {**files, **said})
+    hub.add_repo("linus/at-home", catalogue.trained_at_home(tiny_models / "lora"))
     profile = service.inspect("linus/at-home")
     assert [one.code for one in profile.blockers] == ["base_is_local_path"]
-    assert profile.blockers_on(BASE) == ()
+    beside = service.inspect("linus/at-home", BASE)
+    assert beside.blockers == ()
+    assert [one.code for one in beside.findings].count("base_chosen") == 1
+    assert "fits_base" in {one.code for one in beside.findings}
     with pytest.raises(UnsupportedAdapter, match="name the base when you load it"):
         answer(service, "linus/at-home")
     assert answer(service, "linus/at-home", base_model=BASE) == answer(service)
+
+
+def test_a_base_of_other_shapes_is_refused_before_it_is_downloaded(service, hub, tmp_path):
+    folder = build_llama(tmp_path / "wider", hidden_size=128)
+    hub.add_repo("tiny-org/wider", folder)
+    beside = service.inspect(ADAPTER, "tiny-org/wider")
+    assert beside.base.id == "tiny-org/wider"
+    assert [one.code for one in beside.blockers] == ["shape_mismatch"]
+    assert service.inspect(ADAPTER).blockers == ()
+    with pytest.raises(UnsupportedAdapter, match="tiny-org/wider"):
+        load(service, base_model="tiny-org/wider")
+    weights = folder / "model.safetensors"
+    assert hub.requests.bytes_served("tiny-org/wider", weights.name) < weights.stat().st_size / 2
 
 
 def test_a_base_that_is_none_is_refused_before_anything_is_looked_up(service, hub):

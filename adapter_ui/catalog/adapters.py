@@ -74,20 +74,22 @@ class AdapterReader:
         self._known = KnownRepositories(cache)
         self._threads = ThreadPoolExecutor(MOST_BASES_AT_ONCE, thread_name_prefix="bases")
 
-    def inspect(self, ref: AdapterRef) -> AdapterProfile:
-        """Everything about an adapter that can be known before its weights are downloaded.
+    def inspect(self, ref: AdapterRef, base_id: str = "") -> AdapterProfile:
+        """Everything about an adapter that can be known before its weights are downloaded, beside the base
+        `base_id`; "" is its own.
 
         A Hub that is silent, or refuses more requests, leaves what was known earlier, with a finding that
         says so. Raises HubError.
         """
         until = time.monotonic() + INSPECTION_SECONDS
+        bases = self._bases_until(until, base_id)
         if ref.source is not Source.HUB:
-            return self._inspect_folder(ref, self._library.folder(ref), until)
+            return self._inspect_folder(ref, self._library.folder(ref), bases)
         try:
             info = ask(self._hub.until(until), ref)
-            profile = self._inspect_on_hub(ref, info, self._hub.until(until), until)
+            profile = self._inspect_on_hub(ref, info, self._hub.until(until), bases)
         except SILENT as error:
-            earlier = self._inspect_earlier(ref, error, until) or self._inspect_copy(ref, until)
+            earlier = self._inspect_earlier(ref, error, bases) or self._inspect_copy(ref, bases)
             if earlier is None:
                 raise
             return earlier
@@ -112,7 +114,7 @@ class AdapterReader:
         return found
 
     def _inspect_on_hub(
-        self, ref: AdapterRef, info: RepositoryInfo, hub: Hub, until: float
+        self, ref: AdapterRef, info: RepositoryInfo, hub: Hub, bases: Bases
     ) -> AdapterProfile:
         if info.disabled:
             raise DisabledRepo(f"The Hub has disabled access to the adapter {ref}; choose another one.")
@@ -121,7 +123,6 @@ class AdapterReader:
         if ref.folder and not files.list():
             raise missing_folder(ref, info)
         cards = files if CARD_NAME in files.list() else whole
-        bases = self._bases_until(until)
         profile = inspect_files(ref, info.commit, files, bases, room_for_a_model(), cards, info.license)
         profile = with_info(profile, info)
         if info.id == ref.name:
@@ -129,34 +130,33 @@ class AdapterReader:
         renamed = Finding(Level.INFO, "renamed", f"The repository is now called {info.id}; use that name.")
         return with_finding(profile, renamed)
 
-    def _inspect_earlier(self, ref: AdapterRef, error: HubError, until: float) -> AdapterProfile | None:
+    def _inspect_earlier(self, ref: AdapterRef, error: HubError, bases: Bases) -> AdapterProfile | None:
         """What was known, from the cache alone: the Hub has just failed and is not asked again."""
         info = self._known.recall(ref)
         if info is None:
             return None
         try:
-            profile = self._inspect_on_hub(ref, info, self._hub.until(time.monotonic()), until)
+            profile = self._inspect_on_hub(ref, info, self._hub.until(time.monotonic()), bases)
         except SILENT:
             return None
         return with_finding(profile, known_earlier(info.checked, error))
 
-    def _inspect_copy(self, ref: AdapterRef, until: float) -> AdapterProfile | None:
+    def _inspect_copy(self, ref: AdapterRef, bases: Bases) -> AdapterProfile | None:
         place = RepoCache(self._settings.hub_cache, ref.name)
         commit = place.commit_of(ref.revision or MAIN)
         folder = place.adapter(commit, ref.folder) if commit else None
         if folder is None:
             return None
-        profile = with_finding(self._inspect_folder(ref, folder, until, commit), DOWNLOADED_COPY)
+        profile = with_finding(self._inspect_folder(ref, folder, bases, commit), DOWNLOADED_COPY)
         downloaded = datetime.fromtimestamp((folder / ADAPTER_CONFIG).stat().st_mtime, UTC)
         return replace(profile, checked=downloaded.isoformat(timespec="seconds"))
 
     def _inspect_folder(
-        self, ref: AdapterRef, folder: Path, until: float, commit: str | None = None
+        self, ref: AdapterRef, folder: Path, bases: Bases, commit: str | None = None
     ) -> AdapterProfile:
-        bases = self._bases_until(until)
         return inspect_files(ref, commit, FolderFiles(folder), bases, room_for_a_model())
 
-    def _bases_until(self, until: float) -> Bases:
+    def _bases_until(self, until: float, chosen: str) -> Bases:
         """What is known of bases, if it comes in time; else the work goes on, and is done the next time."""
 
         def in_time(work: Callable[[str], Known], base_id: str, otherwise: Known) -> Known:
@@ -177,7 +177,7 @@ class AdapterReader:
         def known(text: str) -> list[str]:
             return [base_id for base_id, _ in self._index.bases(text, MOST_KNOWN)]
 
-        return Bases(facts_of, tensors_of, known)
+        return Bases(facts_of, tensors_of, known, chosen)
 
 
 def ask(hub: Hub, ref: AdapterRef) -> RepositoryInfo:

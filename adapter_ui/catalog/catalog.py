@@ -72,12 +72,13 @@ class Catalog:
         """Base models that `text` may mean, those with the most adapters known here first."""
         return self._search.suggest_bases(text)
 
-    def inspect(self, ref: AdapterRef) -> AdapterProfile:
-        """Everything about an adapter that can be known before its weights are downloaded.
+    def inspect(self, ref: AdapterRef, base_id: str = "") -> AdapterProfile:
+        """Everything about an adapter that can be known before its weights are downloaded, beside the base
+        `base_id`; "" is its own.
 
         A Hub that is silent leaves what was known earlier, or a downloaded copy. Raises HubError.
         """
-        return self._adapters.inspect(ref)
+        return self._adapters.inspect(ref, base_id)
 
     def revisions(self, ref: AdapterRef) -> tuple[Revision, ...]:
         """The branches and tags of its repository, `main` first; none on this machine. Raises HubError."""

@@ -253,11 +253,3 @@ class AdapterProfile:
     @property
     def blockers(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.level is Level.BLOCKER)
-
-    def blockers_on(self, base_model: str) -> tuple[Finding, ...]:
-        """What forbids a load on that base; "" is the adapter's own. What is wrong with its own base, or with
-        both together, does not count on another one.
-        """
-        if not base_model or (self.base is not None and base_model == self.base.id):
-            return self.blockers
-        return tuple(one for one in self.blockers if not (one.is_about_base or one.code == "shape_mismatch"))

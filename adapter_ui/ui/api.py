@@ -122,13 +122,16 @@ class Api(TextApi):
             )
             return json_shapes.search_page(filled_page(self.service, wanted))
 
-    def inspect(self, adapter: str, context: int = 2048, arms: int = 1) -> dict[str, Any]:
-        """What an adapter is, from its config and its file's header; no weights are downloaded. `fit` is what
-        fits with `context` tokens and `arms` answers at once.
+    def inspect(
+        self, adapter: str, context: int = 2048, arms: int = 1, base_model: str = ""
+    ) -> dict[str, Any]:
+        """What an adapter is, from its config and its file's header, beside its own base or `base_model`; no
+        weights are downloaded. `fit` is what fits with `context` tokens and `arms` answers at once.
         """
         with shown_to_user():
             room = whole(context, "context"), whole(arms, "arms")
-            found = self.service.inspect(checked_text(adapter, "adapter"))
+            asked = checked_text(adapter, "adapter"), checked_text(base_model, "base_model")
+            found = self.service.inspect(*asked)
             return json_shapes.profile(found, self.service.fit(found, *room))
 
     def revisions(self, adapter: str) -> list[dict[str, Any]]:

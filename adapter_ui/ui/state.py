@@ -31,7 +31,8 @@ STRENGTHS = (1.0, 0.5, 1.5, 2.0)
 class Selection:
     """The adapter that travels through all tabs. All but `ref` is unknown until it was inspected.
 
-    `choice` is the base and the class that the visitor chose for it; `base` and `task_type` follow it.
+    `choice` is the base and the class that the visitor chose for it; `base` is that base, else its own, and
+    `task_type` follows the class.
     """
 
     ref: str = ""
@@ -42,7 +43,8 @@ class Selection:
 
     @classmethod
     def of(cls, profile: AdapterProfile, choice: ModelChoice = OWN_MODEL) -> Selection:
-        base = choice.base_model or (profile.base.id if profile.base else "")
+        """`profile` was read beside the base of `choice`."""
+        base = profile.base.id if profile.base else ""
         task_type = task_of(profile.task_type, profile.config, choice.model_class) or ""
         return cls(str(profile.ref), base, task_type, profile.method or "", choice)
 

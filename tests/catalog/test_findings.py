@@ -168,6 +168,8 @@ BASE_CASES = [
     Case("base_is_local_path", BLOCKER, replace(A_PATH, likely_base="org/base")),
     Case("base_is_local_path", WARNING, with_config(base_model_name_or_path="../x")),
     Case("base_from_card", WARNING, replace(with_config(base_model_name_or_path=None), base_from_card=True)),
+    Case("base_chosen", INFO, replace(SOUND, base_chosen=True)),
+    Case("base_chosen", INFO, replace(A_PATH, base=SOUND.base, base_chosen=True)),
     Case("base_is_itself", BLOCKER, replace(SOUND, ref=AdapterRef.parse("Org/base"))),
     Case(
         "base_renamed", INFO, replace(SOUND, base_asked="org/old-base"), replace(SOUND, base_asked="Org/base")

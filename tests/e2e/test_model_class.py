@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 CLASS = "AutoModelForSequenceClassification"
 OTHER_BASE = "tiny-org/other-llama"
+AT_HOME_ID = "linus/at-home"
 GREEDY = {"prompt": "Hello", "precision": "fp32", "temperature": 0, "max_new_tokens": 8}
 MINUTE = 60_000
 
@@ -36,6 +37,7 @@ def app(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         catalogue.add_awkward_repos(hub)
         add_task_adapters(hub, tiny_models, tmp_path_factory.mktemp("adapters"))
         hub.add_repo(OTHER_BASE, build_llama(tmp_path_factory.mktemp("bases") / "other", seed=1))
+        hub.add_repo(AT_HOME_ID, catalogue.trained_at_home(tiny_models / "lora"))
         with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
             yield app
 
@@ -150,10 +152,21 @@ def test_a_chosen_base_holds_in_every_tab_over_a_reload_and_for_nobody_else(
 
 
 def test_an_adapter_whose_base_is_a_path_can_be_loaded_once_one_is_named(app: AppProcess, page: Page) -> None:
-    visit(page, app, f"?adapter={catalogue.LOCAL_BASE_ID}")
+    visit(page, app, f"?adapter={AT_HOME_ID}")
     expect(page.locator("#load-button")).to_be_disabled()
     expect(page.locator("#precision-reason")).to_contain_text("name the base when you load it")
     name_base(page, "tiny-org/tiny-llama")
     expect(page.locator("#load-button")).to_be_enabled()
     expect(page.locator("#try-button")).to_be_enabled()
     expect(page.locator("#precision-reason")).not_to_contain_text("Cannot be loaded")
+    expect(page.locator("#detail-head")).to_contain_text("on tiny-org/tiny-llama")
+    expect(page.locator("#detail-head")).to_contain_text("chosen in place of")
+    expect(page.locator("#precisions")).to_contain_text("fits")
+
+
+def test_a_base_that_it_does_not_fit_is_told_before_any_download(app: AppProcess, page: Page) -> None:
+    visit(page, app, f"?adapter={catalogue.LOCAL_BASE_ID}")
+    expect(page.locator("#load-button")).to_be_disabled()
+    name_base(page, "tiny-org/tiny-llama")
+    expect(page.locator("#detail-head")).to_contain_text("made for another base than tiny-org/tiny-llama")
+    expect(page.locator("#load-button")).to_be_disabled()

@@ -43,6 +43,7 @@ DISABLED_ID = "banned/disabled-lora"
 MISSING_BASE_ID = "ken/orphan-lora"
 NEWER_PEFT_ID = "future/quantum-lora"
 LOCAL_BASE_ID = "linus/trained-at-home"
+HOME_BASE = "/home/linus/models/my-finetune"
 NO_CARD_ID = "linus/no-card-lora"
 SUBFOLDER_ID = "grace/checkpoints-in-folders"
 OLD_LLAMA_ID = "tiny-org/tiny-llama-preview"
@@ -88,6 +89,13 @@ def add_real_repos(hub: LoopbackHub, folder: Path) -> None:
     hub.add_repo(PRIVATE_ID, files, private=True)
 
 
+def trained_at_home(folder: Path) -> dict[str, Path | str]:
+    """The files of a sound adapter, whose config names a path on its author's machine as its base."""
+    config = json.loads((folder / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = HOME_BASE
+    return {**files_of(folder), "adapter_config.json": json.dumps(config), "README.md": "# At home\n"}
+
+
 def add_awkward_repos(hub: LoopbackHub) -> None:
     """Adapters that cannot simply be loaded, each for another reason."""
     hub.add_repo(DISABLED_ID, light_adapter_files(0, LLAMA_ID), disabled=True)
@@ -103,8 +111,8 @@ def add_awkward_repos(hub: LoopbackHub) -> None:
     )
 
     config, tensors = lora(8, np.float32)
-    at_home = base | config | {"base_model_name_or_path": "/home/linus/models/my-finetune"}
-    card_at_home = {"base_model": "/home/linus/models/my-finetune", "library_name": "peft"}
+    at_home = base | config | {"base_model_name_or_path": HOME_BASE}
+    card_at_home = {"base_model": HOME_BASE, "library_name": "peft"}
     hub.add_repo(LOCAL_BASE_ID, adapter_files(at_home, tensors, card_at_home), downloads=7)
     hub.add_repo(NO_CARD_ID, adapter_files(base | config, tensors, card=None), downloads=5)
 

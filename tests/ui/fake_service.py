@@ -104,13 +104,14 @@ class FakeService:
         time.sleep(self.pause * 30 / max(1, len(text)))  # one letter takes longest, as on the Hub
         return fake_search.suggest_bases(text)
 
-    def inspect(self, adapter: str) -> AdapterProfile:
+    def inspect(self, adapter: str, base_model: str = "") -> AdapterProfile:
         time.sleep(self.pause * 4)
         if adapter == "nobody/unreachable":
             raise HubUnreachable("The Hub cannot be reached; check the connection and try again.")
         ref = AdapterRef.parse(adapter)
         found = next((row for row in ROWS if row.ref == ref), None)
-        return profile_of(found or AdapterSummary(ref, base_model=SMOL, task_type="CAUSAL_LM"))
+        row = found or AdapterSummary(ref, base_model=SMOL, task_type="CAUSAL_LM")
+        return profile_of(replace(row, base_model=base_model) if base_model else row)
 
     @property
     def hub_endpoint(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import gradio as gr
 import pytest
 
-from adapter_ui.domain import OWN_MODEL, Finding, Level, ModelChoice
+from adapter_ui.domain import OWN_MODEL, ModelChoice
 from adapter_ui.ui.details.fit import USUAL
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.selected.panel import Panel
@@ -15,6 +15,7 @@ from adapter_ui.ui.state import Chosen, Selection
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
+QWEN = "Qwen/Qwen3-0.6B"
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 
 
@@ -47,29 +48,20 @@ def test_a_blocked_adapter_can_be_neither_loaded_nor_tried_and_says_why() -> Non
 def test_another_base_is_chosen_for_this_adapter_alone() -> None:
     service = FakeService()
     profile = service.inspect("starter:pirate")
-    given = (profile, Chosen(), " org/finetune ", "", "bf16", "Plain")
-    chosen, selected, load, _, reason, _, program = handlers.choose_model(service, *given)
-    assert chosen == Chosen("starter:pirate", ModelChoice("org/finetune"))
-    assert (selected.base, selected.choice) == ("org/finetune", ModelChoice("org/finetune"))
-    assert load.interactive is True
-    assert "Cannot be loaded" not in reason
-    assert "org/finetune" in program.value
+    rest = ("", "bf16", USUAL, "4-bit")
+    *_, (chosen, *panel) = handlers.choose_model(service, profile, Chosen(), f" {QWEN} ", *rest)
+    shown = handlers.Shown(*panel)
+    assert chosen == Chosen("starter:pirate", ModelChoice(QWEN))
+    assert (shown.selected.base, shown.selected.choice) == (QWEN, ModelChoice(QWEN))
+    assert shown.profile.base.id == QWEN
+    assert QWEN in shown.head
+    assert QWEN in shown.code.value
+    assert (shown.base, shown.model_class, shown.report) == (handlers.KEPT,) * 3
     assert chosen.of("acme/roberta-entities") == OWN_MODEL
-    again = handlers.choose_model(service, profile, chosen, "org/finetune", "", "bf16", "Plain")
-    assert again == (handlers.KEPT,) * 7
+    (again,) = handlers.choose_model(service, profile, chosen, QWEN, *rest)
+    assert again == (handlers.KEPT, *handlers.Shown())
     with pytest.raises(gr.Error, match="as org/name"):
-        handlers.choose_model(service, profile, Chosen(), "../etc", "", "bf16", "Plain")
-
-
-def test_what_is_wrong_with_its_own_base_does_not_count_on_another_one() -> None:
-    service = FakeService()
-    at_home = Finding(Level.BLOCKER, "base_is_local_path", "The base is a path; name the base.")
-    profile = replace(service.inspect("starter:pirate"), findings=(at_home,), base=None)
-    choices = service.precisions()
-    *_, reason = handlers.ready(profile, OWN_MODEL, choices, "bf16")
-    assert "name the base" in reason
-    load, try_it, _ = handlers.ready(profile, ModelChoice("org/base"), choices, "bf16")
-    assert load.interactive is try_it.interactive is True
+        list(handlers.choose_model(service, profile, Chosen(), "../etc", *rest))
 
 
 def test_an_adapter_that_cannot_be_read_keeps_its_name_and_says_why_in_the_panel() -> None:

@@ -23,7 +23,13 @@ def base_findings(evidence: Evidence, config: AdapterConfig) -> Iterator[Finding
 def name_findings(evidence: Evidence, named: str) -> Iterator[Finding]:
     """Whether the adapter says which base it needs, by a name that others have too."""
     base, ref = evidence.base, evidence.ref
-    if named and not is_hub_id(named):
+    if base is not None and evidence.base_chosen:
+        yield info(
+            "base_chosen",
+            f"This is read beside {base.id}, which was chosen in place of "
+            f"{f'{named[:80]}, the base that it names' if named else 'a base, as it names none'}.",
+        )
+    elif named and not is_hub_id(named):
         yield local_path(named, base, evidence.likely_base)
     elif base is None:
         yield blocker(

@@ -71,6 +71,7 @@ CODES: dict[str, Code] = {
     "head_missing": Code(WARNING, "neither it nor its base has the head that its task needs"),
     # The base.
     "base_missing": Code(BLOCKER, "nothing says which base it needs"),
+    "base_chosen": Code(INFO, "another base than its own was chosen for it"),
     "base_from_card": Code(WARNING, "only the card names the base"),
     "base_is_local_path": Code(BLOCKER, "the base is given as a path on its author's machine"),
     "base_is_itself": Code(BLOCKER, "it names itself as its base"),

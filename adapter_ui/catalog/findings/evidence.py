@@ -16,9 +16,10 @@ BaseTensors = Mapping[str, tuple[int, ...]]
 class Evidence:
     """What was read of an adapter. A problem is the finding that stands for what could not be read.
 
-    `base_asked` is the name that `base` was asked for by, `base_tensors` are the base's shapes by tensor
-    name, and `likely_base` is a guess at the base of a config that names none. `license` is the one that the
-    repository or its card states; without a `card_read` there may be one all the same.
+    `base_asked` is the name that `base` was asked for by; with `base_chosen`, whoever looks chose it, and not
+    the author. `base_tensors` are the base's shapes by tensor name, and `likely_base` is a guess at the base
+    of a config that names none. `license` is the one that the repository or its card states; without a
+    `card_read` there may be one all the same.
     """
 
     ref: AdapterRef
@@ -29,6 +30,7 @@ class Evidence:
     base_from_card: bool = False
     problems: tuple[Finding, ...] = field(default=())
     base_asked: str | None = None
+    base_chosen: bool = False
     base_tensors: BaseTensors | None = None
     likely_base: str | None = None
     values: Values | None = None

@@ -36,12 +36,14 @@ class Bases:
     """What can be asked about base models.
 
     `facts` of one by its id; `tensors` are its shapes by tensor name, None where they cannot be read; `known`
-    gives the ids that hold a text, of bases that were seen before.
+    gives the ids that hold a text, of bases that were seen before. `chosen` is the base to look at, where
+    that is not the adapter's own.
     """
 
     facts: Callable[[str], BaseFacts]
     tensors: Callable[[str], BaseTensors | None]
     known: Callable[[str], Sequence[str]]
+    chosen: str = ""
 
 
 def inspect_files(
@@ -98,7 +100,8 @@ def gather(
 ) -> Evidence:
     """Everything the findings are decided by; the base is asked for while the weights are looked at."""
     config, card = parts.config, parts.card or b""
-    base_id, from_card = choose_base(config, card)
+    own, from_card = choose_base(config, card)
+    base_id = bases.chosen if config and bases.chosen else own
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(read_values, files, config, parts.tensors or ())
         base = bases.facts(base_id) if base_id else None
@@ -112,6 +115,7 @@ def gather(
         tensors=parts.tensors,
         base=base,
         base_from_card=from_card,
+        base_chosen=base_id != own,
         problems=tuple(dict.fromkeys((*parts.problems, *([problem] if problem else [])))),
         base_asked=base_id,
         base_tensors=bases.tensors(base_id) if base_id and readable else None,

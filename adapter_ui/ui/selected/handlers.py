@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from adapter_ui.domain import AdapterProfile, ModelChoice, PrecisionChoice
+from adapter_ui.domain import AdapterProfile, AdapterRef, ModelChoice, PrecisionChoice
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.card import render_card
@@ -70,13 +70,14 @@ def inspect(
     with shown_to_user():
         yield Shown(head=heading.waiting(ref), retry=gr.Button(visible=False))
         try:
-            profile = service.inspect(ref)
+            choice = chosen.of(str(AdapterRef.parse(ref)))
+            profile = service.inspect(ref, choice.base_model)
         except AdapterUIError as error:
             # in the panel, where it stays, and not only in a message that goes away
             head = heading.failed(ref, error.message)
             yield Shown(profile=None, head=head, retry=gr.Button(visible=True), body=gr.Column(visible=False))
             return
-        yield everything(service, profile, chosen.of(str(profile.ref)), precision, room, code_choice)
+        yield everything(service, profile, choice, precision, room, code_choice)
 
 
 def everything(
@@ -92,7 +93,7 @@ def everything(
     found = service.fit(profile, *room)
     selected = Selection.of(profile, choice)
     note, program = choose_code(profile, selected, code_choice)
-    load, try_it, reason = ready(profile, choice, choices, precision)
+    load, try_it, reason = ready(profile, choices, precision)
     return Shown(
         selected=selected,
         profile=profile,
@@ -120,10 +121,10 @@ def everything(
 
 
 def ready(
-    profile: AdapterProfile, choice: ModelChoice, choices: Sequence[PrecisionChoice], precision: str
+    profile: AdapterProfile, choices: Sequence[PrecisionChoice], precision: str
 ) -> tuple[Any, Any, Any]:
     """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why."""
-    blocker = next(iter(profile.blockers_on(choice.base_model)), None)
+    blocker = next(iter(profile.blockers), None)
     return (
         gr.Button(f"Load in {precision}", interactive=blocker is None),
         gr.Button(interactive=blocker is None),
@@ -192,27 +193,26 @@ def choose_model(
     base: str,
     model_class: str | None,
     precision: str,
+    room: tuple[int, int],
     code_choice: str,
-) -> tuple[Any, ...]:
-    """The base and the class that were chosen for the adapter on screen, the selection with them, whether
-    that can be loaded, and the code.
+) -> Iterator[tuple[Any, ...]]:
+    """The base and the class that were chosen for the adapter on screen, then the panel as it is with them.
+
+    Somebody may be typing there still, or loading already: the fields and the report stay as they are.
     """
     with shown_to_user():
         choice = ModelChoice(base.strip(), (model_class or "").strip())
         if profile is None or choice == chosen.of(str(profile.ref)):
-            return (KEPT,) * 7
-        selected = Selection.of(profile, choice)
-        return (
-            Chosen(selected.ref, choice),
-            selected,
-            *ready(profile, choice, service.precisions(), precision),
-            *choose_code(profile, selected, code_choice),
-        )
+            yield (KEPT, *Shown())
+            return
+        chosen = Chosen(str(profile.ref), choice)
+        for shown in inspect(service, chosen.ref, chosen, precision, room, code_choice):
+            yield (chosen, *shown._replace(base=KEPT, model_class=KEPT, report=KEPT))
 
 
 def choose_code(profile: AdapterProfile | None, selected: Selection, choice: str) -> tuple[Any, Any]:
     """The chosen program, or the reason why there is none."""
-    text, language, refusal = code.code(profile, choice, selected.choice)
+    text, language, refusal = code.code(profile, choice, selected.choice.model_class)
     note = fill('<p class="hint">{refusal}</p>', refusal=refusal) if refusal else ""
     return note, gr.Code(text, language=language, visible=refusal is None)
 

@@ -142,11 +142,29 @@ def detail_tabs() -> tuple[list[gr.Component], gr.Radio]:
 
 def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: Choices, known: Known) -> None:
     shown = [getattr(panel, part.name) for part in fields(Panel)]
+    everything = [page.selected, known.profile, known.fitted, *shown]
     inspected = gr.on(
         [page.asked.change, panel.retry.click],
         partial(handlers.inspect, service),
         [page.asked, page.chosen, page.precision, known.room, choices.code],
-        [page.selected, known.profile, known.fitted, *shown],
+        everything,
+        trigger_mode="always_last",
+        **SETS_STATE,
+    )
+    chosen = gr.on(
+        # a name being typed is no choice yet
+        [panel.base.blur, panel.base.submit, panel.model_class.input],
+        partial(handlers.choose_model, service),
+        [
+            known.profile,
+            page.chosen,
+            panel.base,
+            panel.model_class,
+            page.precision,
+            known.room,
+            choices.code,
+        ],
+        [page.chosen, *everything],
         trigger_mode="always_last",
         **SETS_STATE,
     )
@@ -154,7 +172,7 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
     inspected.success(partial(handlers.warm, service), known.profile, None, **INSTANT)
     inspected.failure(handlers.not_inspected, page.asked, [panel.head, panel.retry], **INSTANT)
     # The room may have been chosen anew while the adapter was read.
-    for trigger in (known.room.change, inspected.success):
+    for trigger in (known.room.change, inspected.success, chosen.success):
         trigger(
             partial(handlers.draw_fit, service),
             [known.profile, page.precision, known.room, known.fitted],
@@ -175,15 +193,6 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
     shown_code = [panel.code_note, panel.code]
     choices.code.input(
         handlers.choose_code, [known.profile, page.selected, choices.code], shown_code, **INSTANT
-    )
-    gr.on(
-        # a name being typed is no choice yet
-        [panel.base.blur, panel.base.submit, panel.model_class.input],
-        partial(handlers.choose_model, service),
-        [known.profile, page.chosen, panel.base, panel.model_class, page.precision, choices.code],
-        [page.chosen, page.selected, panel.load, panel.try_it, panel.reason, *shown_code],
-        trigger_mode="always_last",
-        **SETS_STATE,
     )
     panel.places.pick(choose_place, None, page.asked, **SETS_STATE, **EACH)
     listed = panel.places.open(
