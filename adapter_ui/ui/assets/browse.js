@@ -1,5 +1,6 @@
 /* Browse in the browser: the filters that unfold, and the base models to choose from while one is typed. */
 Object.assign(window.adapterUI, (() => {
+  const PATIENCE = 5000;  // milliseconds until an answer is taken for lost
   const WAIT = 120;  // milliseconds after a key before suggestions are asked for
 
   /* ---- further filters: unfolded they stay so when the line with the button is drawn anew */
@@ -19,7 +20,9 @@ Object.assign(window.adapterUI, (() => {
   const suggestions = (element, ask, watch) => {
     let active = -1;
     let later = 0;
-    let askedAgain = null;
+    let asked = null;  // the text that was asked for last
+    let answered = null;  // and the one whose answer is on screen
+    let waiting = 0;
     const fieldOf = (event) => event.target.closest?.("#filter-base input");
     const mark = (field, at) => {
       const options = [...element.querySelectorAll("[role=option]")];
@@ -28,9 +31,14 @@ Object.assign(window.adapterUI, (() => {
       options[active]?.scrollIntoView({ block: "nearest" });
       field?.setAttribute("aria-activedescendant", options[active]?.id ?? "");
     };
+    const askFor = (field) => {  // one at a time, so that no older answer comes after a newer one
+      if (waiting || field.value === answered) return;
+      waiting = setTimeout(() => { waiting = 0; }, PATIENCE);
+      ask(asked = field.value);
+    };
     const askLater = (field) => {
       clearTimeout(later);
-      later = setTimeout(() => ask(field.value), WAIT);
+      later = setTimeout(() => askFor(field), WAIT);
     };
     const open = (field, isOpen) => {
       clearTimeout(later);
@@ -77,10 +85,10 @@ Object.assign(window.adapterUI, (() => {
     watch("value", () => {
       const field = document.querySelector("#filter-base input");
       mark(field, -1);
-      const answered = element.querySelector("[data-text]")?.dataset.text;
-      if (!field || !element.hasAttribute("data-open") || [answered, askedAgain].includes(field.value)) return;
-      askedAgain = field.value;  // an older answer came last
-      askLater(field);
+      clearTimeout(waiting);
+      waiting = 0;
+      answered = asked;
+      if (field && element.hasAttribute("data-open")) askFor(field);
     });
   };
 

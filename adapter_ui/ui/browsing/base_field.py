@@ -48,7 +48,7 @@ def base_field(service: AdapterService) -> tuple[gr.Textbox, gr.Checkbox]:
 
 
 def suggestion_list(text: str, found: Iterable[BaseSuggestion]) -> Markup:
-    """The bases `found` for `text`; browse.js asks again where something else is typed by now."""
+    """The bases `found` for `text`, which is named so that no two answers are the same to the page."""
     options = join(
         fill(
             '<li role="option" id="base-option-{at}" data-value="{id}" aria-selected="false">'
