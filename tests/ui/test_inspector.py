@@ -54,6 +54,8 @@ def test_another_base_is_chosen_for_this_adapter_alone() -> None:
     assert chosen == Chosen("starter:pirate", ModelChoice(QWEN))
     assert (shown.selected.base, shown.selected.choice) == (QWEN, ModelChoice(QWEN))
     assert shown.profile.base.id == QWEN
+    assert shown.load.interactive is True
+    assert "Cannot be loaded" not in shown.reason
     assert QWEN in shown.head
     assert QWEN in shown.code.value
     assert (shown.base, shown.model_class, shown.report) == (handlers.KEPT,) * 3

@@ -36,16 +36,12 @@ Object.assign(window.adapterUI, (() => {
       waiting = setTimeout(() => { waiting = 0; }, PATIENCE);
       ask(asked = field.value);
     };
-    const askLater = (field) => {
-      clearTimeout(later);
-      later = setTimeout(() => askFor(field), WAIT);
-    };
     const open = (field, isOpen) => {
       clearTimeout(later);
       element.toggleAttribute("data-open", isOpen);
       field.setAttribute("aria-expanded", String(isOpen));
       mark(field, -1);
-      if (isOpen) askLater(field);
+      if (isOpen) later = setTimeout(() => askFor(field), WAIT);
     };
     const choose = (field, value) => {
       field.value = value;
