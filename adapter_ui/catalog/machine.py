@@ -8,7 +8,6 @@ from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
 from adapter_ui.domain import Device, MemoryUse, Precision
-from adapter_ui.domain.memory import QUANTIZED
 from adapter_ui.ram import ram
 
 SMI_SECONDS = 5
@@ -33,7 +32,7 @@ def room_for_a_model() -> int:
 def room_for_a_load(precision: Precision) -> int:
     """The same with the RAM beside the GPUs, where what does not fit them can lie if it is not quantised."""
     *gpus, ram_device = own_devices()
-    return room_for_a_model() + (ram_device.available if gpus and precision not in QUANTIZED else 0)
+    return room_for_a_model() + (ram_device.available if gpus and not precision.is_quantized else 0)
 
 
 def room_for_a_training() -> int:

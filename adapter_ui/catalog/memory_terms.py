@@ -7,7 +7,6 @@ from adapter_ui.domain import AdapterProfile, BaseFacts, Fit, MemoryEstimate, Me
 from adapter_ui.domain.memory import (
     OPTIMIZER_BYTES,
     PROCESS_BYTES,
-    QUANTIZED,
     TRAINED_BYTES,
     TRAINED_INT8_BYTES,
     cache_memory,
@@ -63,7 +62,7 @@ def trained_formulas(
 def weights_formula(base: BaseFacts, precision: Precision, task_type: str | None) -> str:
     """How the weights of a load come about."""
     parameters = loaded_parameters(base, task_type)
-    if precision in QUANTIZED:
+    if precision.is_quantized:
         others = max(parameters - linear_parameters(base), 0)
         return f"{linear_formula(base, precision)} + {others:,} others × 2 bytes"
     if precision is Precision.FP32:
@@ -76,7 +75,7 @@ def weights_formula(base: BaseFacts, precision: Precision, task_type: str | None
 
 def trained_weights_formula(base: BaseFacts, precision: Precision, task_type: str | None) -> str:
     """The same under training, which holds in fp32 what is not quantised."""
-    if precision not in QUANTIZED:
+    if not precision.is_quantized:
         return weights_formula(base, precision, task_type)
     others = max(loaded_parameters(base, task_type) - linear_parameters(base), 0)
     each = TRAINED_INT8_BYTES if precision is Precision.INT8 else 1

@@ -11,7 +11,6 @@ from __future__ import annotations
 from adapter_ui.domain.adapters import BaseFacts
 from adapter_ui.domain.models import MemoryEstimate, Precision
 
-QUANTIZED = (Precision.INT8, Precision.NF4, Precision.FP4)
 FOUR_BIT_BYTES = 0.5 + 4 / 64
 TEXT_TASKS = ("CAUSAL_LM", "SEQ_2_SEQ_LM")
 WRITERS = ("CausalLM", "LMHead", "ForConditionalGeneration")
@@ -135,7 +134,7 @@ def trained_weights_memory(base: BaseFacts, precision: Precision, task_type: str
     """Bytes of a frozen base under training, which holds in fp32 what bitsandbytes leaves unquantised
     (PEFT's `prepare_model_for_kbit_training`).
     """
-    if precision not in QUANTIZED:
+    if not precision.is_quantized:
         return weights_memory(base, precision, task_type)
     others = max(loaded_parameters(base, task_type) - linear_parameters(base), 0)
     if precision is Precision.INT8:

@@ -32,6 +32,14 @@ class Precision(StrEnum):
     NF4 = "nf4"
     FP4 = "fp4"
 
+    @property
+    def has_4_bits(self) -> bool:
+        return self in (Precision.NF4, Precision.FP4)
+
+    @property
+    def is_quantized(self) -> bool:
+        return self is Precision.INT8 or self.has_4_bits
+
 
 @dataclass(frozen=True)
 class PrecisionChoice:

@@ -176,7 +176,7 @@ def quantization(precision: Precision, left_out: list[str] | None = None) -> Bit
     """
     if precision is Precision.INT8:
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=left_out)
-    if precision in (Precision.NF4, Precision.FP4):
+    if precision.has_4_bits:
         return BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=precision.value,

@@ -36,7 +36,6 @@ PLAIN_WORD = re.compile(r"[\w.-]{1,60}", re.ASCII)
 BACKTICKS = re.compile(r"`+")
 SPECIAL = re.compile(r"([\\`*\[\]<>&!|])")
 LIBRARIES = ("peft", "transformers", "torch", "accelerate")
-QUANTIZED = (Precision.INT8, Precision.NF4, Precision.FP4)
 MOST_CURVE_ROWS = 20
 CURVE = ("loss", "eval_loss", "learning_rate")
 
@@ -171,7 +170,7 @@ def license_field(found: str | None) -> dict[str, str]:
 
 def versions(precision: Precision | None = None) -> str:
     """The libraries at work; of a base that was quantized, the one that did it too."""
-    names = (*LIBRARIES, "bitsandbytes") if precision in QUANTIZED else LIBRARIES
+    names = (*LIBRARIES, "bitsandbytes") if precision and precision.is_quantized else LIBRARIES
     return ", ".join(f"{name} {version(name)}" for name in names)
 
 

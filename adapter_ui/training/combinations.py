@@ -21,7 +21,7 @@ def refuse_bad_combinations(recipe: Recipe) -> None:
             "out and train a new one.",
             field="adapter",
         )
-    if recipe.precision in (Precision.NF4, Precision.FP4) and not METHODS[recipe.method].fits_four_bits:
+    if recipe.precision.has_4_bits and not METHODS[recipe.method].fits_four_bits:
         raise InvalidRecipe(
             f"{recipe.method} cannot be trained on a base in {recipe.precision}; use int8 or bf16.",
             field="precision",

@@ -12,7 +12,7 @@ from peft import PeftConfig, PeftModel, PeftType, prepare_model_for_kbit_trainin
 from peft.tuners.tuners_utils import cast_adapter_dtype
 from transformers import PretrainedConfig, PreTrainedModel, set_seed
 
-from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
+from adapter_ui.domain import MODEL_CLASS_OF_TASK
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapter_size import refuse_beyond_file
 from adapter_ui.models.adapters import (
@@ -29,7 +29,6 @@ from adapter_ui.models.tuning.methods import train_norms_in_fp32, with_new_adapt
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 
-QUANTIZED = {Precision.INT8, Precision.NF4, Precision.FP4}
 ADAPTER_NAME = "default"
 
 
@@ -48,7 +47,7 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
         labels=tuple(labels) or own_head(recipe),
     )
     loaded.tokenizer.padding_side = "right"
-    if recipe.precision in QUANTIZED:
+    if recipe.precision.is_quantized:
         loaded.model = prepare_model_for_kbit_training(
             loaded.model,
             # a prefix lies in the cache, which checkpointing does without

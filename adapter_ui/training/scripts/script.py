@@ -19,7 +19,6 @@ from adapter_ui.training.scripts import loading, rows, training
 from adapter_ui.training.scripts.imports import imports
 from adapter_ui.training.scripts.settings import (
     NAMED_HEADS,
-    QUANTIZED,
     STARTING_ADAPTER,
     refuse_what_has_no_words,
     settings,
@@ -89,7 +88,7 @@ def refuse_unnamed_classes(recipe: Recipe, base: PreparedBase, labels: Sequence[
 
 def opening(recipe: Recipe, *, continued: bool) -> str:
     """The docstring, with the packages that the script needs in the versions that this app trains with."""
-    quantized = ("bitsandbytes",) if recipe.precision in QUANTIZED else ()
+    quantized = ("bitsandbytes",) if recipe.precision.is_quantized else ()
     needed = ("torch", "transformers", "peft", "accelerate", *quantized)
     pinned = " ".join(f"{name}=={version(name).partition('+')[0]}" for name in needed)
     what = (
@@ -108,7 +107,7 @@ def rows_part(recipe: Recipe) -> str:
 
 
 def load_part(recipe: Recipe, *, continued: bool) -> str:
-    quantized = recipe.precision in QUANTIZED
+    quantized = recipe.precision.is_quantized
     adapted, afterwards = continued_adapter(recipe) if continued else new_adapter(recipe)
     # a prefix lies in the cache, which checkpointing does without
     prepared = loading.PREPARED.substitute(

@@ -17,7 +17,6 @@ from adapter_ui.training.scripts.loading import QUANTIZATION
 from adapter_ui.training.scripts.targets import TRAINED_WHOLE
 
 STARTING_ADAPTER = "starting_adapter"
-QUANTIZED = {Precision.INT8, Precision.NF4, Precision.FP4}
 NAMED_HEADS = ("SEQ_CLS", "TOKEN_CLS")
 DTYPES = {Precision.FP32: "float32", Precision.FP16: "float16"}
 TRAINER_FIELDS = (
@@ -86,7 +85,7 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
             f"DTYPE = torch.{DTYPES.get(recipe.precision, 'bfloat16')}",
             *(
                 [f"QUANTIZATION = {quantization(recipe, has_head=asked or bool(labels))}"]
-                if recipe.precision in QUANTIZED
+                if recipe.precision.is_quantized
                 else []
             ),
             "NOT_HERE = 0  # the place of an answer that a window does not hold"
