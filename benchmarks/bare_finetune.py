@@ -1,10 +1,11 @@
 """A LoRA on SmolLM2 as a script of one's own trains it: transformers and PEFT, and nothing of this project.
 
-    python benchmarks/bare_finetune.py BASE ROWS STEPS OUTPUT [--naive]
+    python benchmarks/bare_finetune.py BASE ROWS STEPS OUTPUT [--precision fp32] [--naive]
 
-An expert's: the base in bf16, each batch padded to its longest row, the loss on the answers alone. With
-`--naive` a first attempt: everything in fp32, and every row padded to the longest that is allowed. It writes
-what it measured to OUTPUT, a file; the clock runs while it trains, after everything was loaded.
+An expert's: the base in the precision that suits the CPU, each batch padded to its longest row, the loss on
+the answers alone. With `--naive` a first attempt: everything in fp32, and every row padded to the longest
+that is allowed. It writes what it measured to OUTPUT, a file; the clock runs while it trains, after
+everything was loaded.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from transformers import (
     set_seed,
 )
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 MAX_LENGTH = 256
 BATCH, SEED = 4, 42
 NICENESS = 10  # that of the app's trainer, so that other processes slow all ways alike
@@ -40,6 +42,7 @@ def main() -> None:
     parser.add_argument("rows", type=Path)
     parser.add_argument("steps", type=int)
     parser.add_argument("output", type=Path)
+    parser.add_argument("--precision", choices=DTYPES, default="fp32")
     parser.add_argument("--naive", action="store_true")
     chosen = parser.parse_args()
     os.nice(NICENESS)
@@ -48,9 +51,8 @@ def main() -> None:
     if chosen.naive:
         rows = [padded(row, tokenizer.pad_token_id) for row in rows]
     set_seed(SEED)
-    dtype = torch.float32 if chosen.naive else torch.bfloat16
     model = get_peft_model(
-        AutoModelForCausalLM.from_pretrained(chosen.base, dtype=dtype),
+        AutoModelForCausalLM.from_pretrained(chosen.base, dtype=DTYPES[chosen.precision]),
         LoraConfig(task_type="CAUSAL_LM", r=8, lora_alpha=16),
     )
     with tempfile.TemporaryDirectory() as folder:

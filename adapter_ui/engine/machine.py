@@ -23,12 +23,11 @@ def precision_choices(has_gpu: bool) -> tuple[PrecisionChoice, ...]:
     """Every precision in a fixed order; the one to start with is marked, and each has its reason."""
     fast_bf16 = has_gpu or bool(BF16_FLAGS & cpu_flags())
     default = Precision.BF16 if fast_bf16 else Precision.FP32
-    device = "this GPU" if has_gpu else "this processor"
     reasons = {
         Precision.FP32: "exact, the most memory"
-        + ("" if fast_bf16 else f"; the fastest on {device}, which has no bf16 units"),
-        Precision.BF16: f"half the memory of fp32, {'and fast' if fast_bf16 else 'but slow'} on {device}",
-        Precision.FP16: "half the memory of fp32" + ("" if has_gpu else "; meant for GPUs, slow here"),
+        + ("" if fast_bf16 else "; the fastest to train on this processor, which has no bf16 units"),
+        Precision.BF16: f"half the memory of fp32, {speed_of_bf16(has_gpu, fast_bf16)}",
+        Precision.FP16: "half the memory of fp32" + ("" if has_gpu else "; meant for GPUs, slow to train"),
         Precision.INT8: "a quarter of fp32's memory, slower",
         Precision.NF4: "an eighth of fp32's memory, small loss of quality",
         Precision.FP4: "as small as nf4, with a little more loss",
@@ -37,6 +36,12 @@ def precision_choices(has_gpu: bool) -> tuple[PrecisionChoice, ...]:
         PrecisionChoice(precision, LABELS[precision], reasons[precision], default=precision is default)
         for precision in Precision
     )
+
+
+def speed_of_bf16(has_gpu: bool, fast: bool) -> str:
+    if fast:
+        return f"and fast on {'this GPU' if has_gpu else 'this processor'}"
+    return "about as fast for answers, but slow to train on this processor"
 
 
 def cpu_flags() -> set[str]:

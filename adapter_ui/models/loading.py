@@ -40,6 +40,7 @@ from adapter_ui.models.placement import offloaded
 from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
 from adapter_ui.models.turns import Between
+from adapter_ui.models.wide import can_multiply
 
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 # In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
@@ -171,8 +172,8 @@ def refuse_class_of_others(found: type, config: PretrainedConfig) -> None:
 
 
 def quantization(precision: Precision, left_out: list[str] | None = None) -> BitsAndBytesConfig | None:
-    """bitsandbytes' config for int8 (LLM.int8) and for nf4 and fp4 (QLoRA's 4-bit types) with bf16
-    compute. Modules that are `left_out` stay in bf16; None leaves out what the embeddings are tied to.
+    """bitsandbytes' config for int8 (LLM.int8) and for nf4 and fp4 (QLoRA's 4-bit types). Modules that are
+    `left_out` stay in bf16; None leaves out what the embeddings are tied to.
     """
     if precision is Precision.INT8:
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=left_out)
@@ -180,10 +181,18 @@ def quantization(precision: Precision, left_out: list[str] | None = None) -> Bit
         return BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=precision.value,
-            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_compute_dtype=compute_dtype(),
             llm_int8_skip_modules=left_out,
         )
     return None
+
+
+def compute_dtype() -> torch.dtype:
+    """In which type 4-bit weights are multiplied: bf16, as QLoRA has it, but for a CPU without such products,
+    which takes two to four times as long for them as for fp32's.
+    """
+    has_bf16 = torch.cuda.is_available() or can_multiply(torch.bfloat16)
+    return torch.bfloat16 if has_bf16 else torch.float32
 
 
 def only_special_tokens(config: GenerationConfig) -> GenerationConfig:

@@ -17,6 +17,7 @@ from adapter_ui.errors import InvalidInput
 from adapter_ui.models.decoding.prompt import context_length, tokenized
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.turns import Between
+from adapter_ui.models.wide import wide_products
 from adapter_ui.models.windows import Window, likeliest_span, read_windows
 
 EMBEDDING_POOLING = "mean"
@@ -35,7 +36,7 @@ def predict(
             "it instead.",
             field="adapter",
         )
-    with torch.inference_mode():
+    with torch.inference_mode(), wide_products():
         return TASKS[task_type](loaded, text, text_pair, between)
 
 

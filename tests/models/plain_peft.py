@@ -19,6 +19,8 @@ from adapter_ui.domain import Precision
 from tests.models.engine_here import outputs_of
 
 DTYPES = {Precision.FP32: torch.float32, Precision.FP16: torch.float16}
+# Some CPUs have no products in bf16, and the engine's are in fp32 there.
+COMPUTE_DTYPE = torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.float32
 HEADS = ["score", "classifier", "classification_head", "qa_outputs", "pooler"]
 TEXT = "The quick brown fox jumps over the lazy dog"
 CONTEXT = "Adapters change a model a little, and only where they sit."
@@ -77,7 +79,7 @@ def quantization(precision: Precision, kept: list[str] | None) -> BitsAndBytesCo
         return BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type=precision.value,
-            bnb_4bit_compute_dtype=torch.bfloat16,
+            bnb_4bit_compute_dtype=COMPUTE_DTYPE,
             llm_int8_skip_modules=kept,
         )
     return None

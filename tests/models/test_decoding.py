@@ -22,6 +22,7 @@ from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.decoding.sampler import Sampler
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
+from adapter_ui.models.wide import linear_in_fp32, wide_products
 from tests.hub.tiny_models import VOCABULARY_SIZE, build_tokenizer, save_model, token_ids
 
 GREEDY = GenerationOptions(max_new_tokens=12, temperature=0)
@@ -328,18 +329,25 @@ def test_strength_zero_of_an_attached_adapter_is_a_row_of_the_base(tiny_models: 
 
 
 @pytest.mark.parametrize(
-    ("precision", "rows", "expected"),
+    ("precision", "rows", "has_bf16", "expected"),
     [
-        (Precision.BF16, 1, [True, False, False]),
-        (Precision.BF16, 2, [True, True, True]),
-        (Precision.FP32, 1, [True, True, True]),
-        (Precision.INT8, 1, [True, True, True]),
+        (Precision.BF16, 1, True, [True, False, False]),
+        (Precision.BF16, 1, False, [True, True, True]),
+        (Precision.BF16, 2, True, [True, True, True]),
+        (Precision.FP32, 1, True, [True, True, True]),
+        (Precision.INT8, 1, True, [True, True, True]),
     ],
     ids=str,
 )
-def test_a_lone_token_in_bf16_and_nothing_else_goes_without_onednn(
-    llama: Path, precision: Precision, rows: int, expected: list[bool]
+def test_a_lone_token_goes_without_onednn_only_in_bf16_where_the_cpu_has_it(
+    llama: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: Precision,
+    rows: int,
+    has_bf16: bool,
+    expected: list[bool],
 ):
+    monkeypatch.setattr("adapter_ui.models.decoding.lone.can_multiply", lambda dtype: has_bf16)
     resident, _ = Pool().load(spec_for(llama, precision=precision))
     seen: list[bool] = []
     resident.bare.register_forward_pre_hook(lambda *_: seen.append(torch.backends.mkldnn.enabled))
@@ -383,3 +391,41 @@ def test_how_far_a_prompt_is_read_is_told_piece_by_piece(llama: Path, monkeypatc
     writer.row(prompt_of(40)).reading = told.append
     writer.finish()
     assert told == [16, 32, 40]
+
+
+def test_a_prompt_in_bf16_is_read_in_fp32_where_the_cpu_has_no_bf16(
+    llama: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The base's own products are no less exact then than torch's bf16 ones."""
+    resident, _ = Pool().load(spec_for(llama, precision=Precision.BF16))
+    exact, _ = Pool().load(spec_for(llama))
+    ids = torch.tensor([prompt_of(40)])
+    with torch.inference_mode():
+        truth = exact.bare(ids).logits
+        usual = resident.bare(ids).logits
+        monkeypatch.setattr("adapter_ui.models.wide.can_multiply", lambda dtype: dtype is torch.float32)
+        with wide_products():
+            found = resident.bare(ids).logits
+    assert not torch.equal(found, usual)
+    assert (found - truth).norm() <= 1.1 * (usual - truth).norm()
+
+
+def test_many_rows_in_bf16_write_alike_with_and_without_bf16_in_the_cpu(
+    tiny_models: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("adapter_ui.models.wide.can_multiply", lambda dtype: dtype is torch.float32)
+    read: list[int] = []
+
+    def seen(inputs: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        read.append(inputs.numel() // inputs.shape[-1])
+        return linear_in_fp32(inputs, *others)
+
+    monkeypatch.setattr("adapter_ui.models.wide.linear_in_fp32", seen)
+    resident, _ = Pool().load(spec_for(llama, tiny_models / "lora", precision=Precision.BF16))
+    writer = Writer(resident)
+    rows = [writer.row(prompt_of(9), adapter) for adapter in ("", "lora") * 4]
+    writer.finish()
+    assert {8, 72} <= set(read)  # a token of each row, and their prompts
+    for adapter in (0, 1):
+        assert len({tuple(row.answer.tokens) for row in rows[adapter::2]}) == 1
+    assert all(len(row.answer.tokens) == len(rows[0].answer.tokens) for row in rows)

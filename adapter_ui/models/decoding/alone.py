@@ -18,6 +18,7 @@ from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.prompt import context_length, end_tokens, prompt_tokens
 from adapter_ui.models.decoding.sampler import GREEDY_BELOW
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.wide import wide_products
 
 
 def generate(
@@ -39,7 +40,7 @@ def generate(
     most_tokens = min(options.max_new_tokens, context_length(loaded) - len(prompt))
     watch = Watch(answer, most_tokens, cancelled)
     input_ids = torch.tensor([prompt], device=loaded.device)
-    with torch.inference_mode():
+    with torch.inference_mode(), wide_products():
         loaded.model.generate(
             input_ids=input_ids,
             attention_mask=torch.ones_like(input_ids),

@@ -19,6 +19,7 @@ from adapter_ui.models.decoding.cache import RowCache
 from adapter_ui.models.decoding.lone import gains_without_onednn, without_onednn
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.decoding.sampler import Sampler
+from adapter_ui.models.wide import wide_products
 
 PREFILL_TOKENS = 256
 
@@ -178,7 +179,7 @@ class Batch:
         if "logits_to_keep" in self.arguments:
             inputs["logits_to_keep"] = 1
         lone = len(rows) == len(tokens[0]) == 1
-        with without_onednn(lone and self.faster_alone):
+        with without_onednn(self.faster_alone) if lone else wide_products():
             return self.model(**inputs, use_cache=True).logits[:, -1]
 
     def fail(self, error: Exception) -> None:

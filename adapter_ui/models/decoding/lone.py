@@ -2,7 +2,7 @@
 
 oneDNN takes 17 to 31 µs for a bf16 product however small it is, and a token of one row is made of hundreds:
 without it that token takes a quarter less time, and is no less exact. From two rows on oneDNN is the faster
-one. Knows torch's switch; nothing of rows.
+one, and always where it has no bf16 instructions to use. Knows torch's switch; nothing of rows.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from transformers import PreTrainedModel
 
+from adapter_ui.models.wide import can_multiply
+
 
 def gains_without_onednn(model: PreTrainedModel) -> bool:
     """Whether a lone token of this model is faster so: in bf16, where nothing is quantised (int8 would lose a
     third, and the other precisions gain nothing).
     """
     quantised = getattr(model, "quantization_method", None) is not None
-    return model.dtype is torch.bfloat16 and model.device.type == "cpu" and not quantised
+    in_bf16 = model.dtype is torch.bfloat16 and can_multiply(torch.bfloat16)
+    return in_bf16 and model.device.type == "cpu" and not quantised
 
 
 def without_onednn(wanted: bool) -> AbstractContextManager[None]:

@@ -138,7 +138,8 @@ class Addition:
 
     def __init__(self, module: torch.nn.Module, stack: Stacked) -> None:
         self.module, self.stack = module, stack
-        self.down, self.up = stack.factors.down, stack.factors.up
+        self.down, self.up = stack.factors.down.T, stack.factors.up
+        self.size_in, self.size_out = len(self.down), self.up.shape[1]
         self.share: torch.Tensor | None = None
         self.unseen: torch.Tensor | None = None
         self.before = module.__dict__.get("forward")
@@ -157,20 +158,24 @@ class Addition:
 
     def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
         output = self.forward(inputs)
-        if output.numel() > FEW_NUMBERS or output.is_cuda:
-            return output.add_(self.products(inputs).view(output.shape))
+        # some models (OPT) flatten rows and tokens into one dimension, so all are read like that
+        answers = output.view(-1, self.size_out)
+        numbers = answers.numel()
+        if numbers == self.size_out or numbers > FEW_NUMBERS or answers.is_cuda:
+            answers.add_(self.products(inputs))
+            return output
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # waking the others takes longer than the products do
         try:
-            return output.add_(self.products(inputs).view(output.shape))
+            answers.add_(self.products(inputs))
         finally:
             torch.set_num_threads(threads)
+        return output
 
     def products(self, inputs: torch.Tensor) -> torch.Tensor:
-        hidden = torch.nn.functional.linear(inputs.to(self.down), self.down)
+        hidden = inputs.reshape(-1, self.size_in).float().mm(self.down)
         if self.share is not None:
-            # some models (OPT) flatten rows and tokens into one dimension
-            hidden = hidden.view(len(self.share), -1, hidden.shape[-1]).mul_(self.share)
+            of_rows = hidden.view(len(self.share), -1, hidden.shape[-1]).mul_(self.share)
             # an adapter whose product overflows must not reach the rows of others as 0 x inf
-            hidden.masked_fill_(self.unseen, 0)
-        return hidden.view(-1, hidden.shape[-1]) @ self.up
+            of_rows.masked_fill_(self.unseen, 0)
+        return hidden.mm(self.up)

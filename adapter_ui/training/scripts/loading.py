@@ -39,7 +39,7 @@ QUANTIZATION = {
     "int8": Template("BitsAndBytesConfig(load_in_8bit=True$left_out)"),
     **{
         kind: Template(f'''BitsAndBytesConfig(
-    load_in_4bit=True, bnb_4bit_quant_type="{kind}", bnb_4bit_compute_dtype=torch.bfloat16$left_out
+    load_in_4bit=True, bnb_4bit_quant_type="{kind}", bnb_4bit_compute_dtype=COMPUTE_DTYPE$left_out
 )''')
         for kind in ("nf4", "fp4")
     },
@@ -52,6 +52,10 @@ PREPARED = Template("""
     model = prepare_model_for_kbit_training(model, $checkpointing)""")
 
 CHECKPOINTING = 'gradient_checkpointing_kwargs={"use_reentrant": False}'
+COMPUTE_DTYPE = (  # of 4-bit weights: not every CPU has products in bf16
+    "torch.float32 if ON_CPU and not torch.ops.mkldnn._is_mkldnn_bf16_supported() else torch.bfloat16"
+)
+
 NO_CHECKPOINTING = "use_gradient_checkpointing=False"
 
 NEW_ADAPTER = Template("""

@@ -13,7 +13,7 @@ from adapter_ui.errors import InvalidInput
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
-from adapter_ui.training.scripts.loading import QUANTIZATION
+from adapter_ui.training.scripts.loading import COMPUTE_DTYPE, QUANTIZATION
 from adapter_ui.training.scripts.targets import TRAINED_WHOLE
 
 STARTING_ADAPTER = "starting_adapter"
@@ -83,6 +83,8 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
             f"TRAINER = {literal(trainer)}",
             f"MODEL_CLASS = {MODEL_CLASS_OF_TASK[recipe.task_type]}",
             f"DTYPE = torch.{DTYPES.get(recipe.precision, 'bfloat16')}",
+            "ON_CPU = not torch.cuda.is_available()",
+            *([f"COMPUTE_DTYPE = {COMPUTE_DTYPE}"] if recipe.precision.has_4_bits else []),
             *(
                 [f"QUANTIZATION = {quantization(recipe, has_head=asked or bool(labels))}"]
                 if recipe.precision.is_quantized
@@ -91,7 +93,6 @@ def settings(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> str:
             "NOT_HERE = 0  # the place of an answer that a window does not hold"
             if asked
             else "IGNORED = -100  # the loss passes over what is labelled so",
-            "ON_CPU = not torch.cuda.is_available()",
         ]
     )
 
