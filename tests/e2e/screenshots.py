@@ -98,9 +98,10 @@ def finetune(browser: Browser, url: str, folder: Path) -> None:
     fill_in(page.locator("#recipe-name input, #recipe-name textarea").first, "Pirate talk")
     page.locator("#recipe-next").click()
     expect(page.locator("#check-report")).to_contain_text("Ready to start", timeout=60 * SECONDS)
+    expect(page.locator("#check-report")).not_to_contain_text("Measuring two steps")
     take(page, folder, "check-dark")
     page.locator("#start-run").click()
-    expect(page.locator("#run-try")).to_be_visible(timeout=240 * SECONDS)
+    expect(page.locator(".run")).to_contain_text("Trained for", timeout=600 * SECONDS)
     take(page, folder, "finetune-dark")
     page.close()
 

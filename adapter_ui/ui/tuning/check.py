@@ -17,12 +17,11 @@ def check_report(found: Preflight, *, timing: bool = False) -> Markup:
     are being measured.
     """
     verdict = notice(found.refusal, Level.BLOCKER) if found.refusal else notice("Ready to start.", Level.GOOD)
-    rows = format.plural(found.rows, "row") + (
-        f" and {found.validation_rows} to validate" if found.validation_rows else ""
-    )
+    validation = [("rows to validate", f"{found.validation_rows:,}")] if found.validation_rows else []
     figures = stats(
         [
-            ("rows", rows.removesuffix(" rows").removesuffix(" row")),
+            ("rows to learn", f"{found.rows - found.validation_rows:,}"),
+            *validation,
             ("tokens", format.count(found.tokens)),
             ("longest row", f"{format.count(found.longest)} tokens"),
             ("cut rows", f"{found.cut:,}"),

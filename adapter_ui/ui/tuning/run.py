@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from adapter_ui.domain import Level, RunStatus
 from adapter_ui.training.metrics import METRICS, partly
+from adapter_ui.training.overfitting import overfitting
 from adapter_ui.ui import format
 from adapter_ui.ui.markup import badge, empty, fill, join, meter, notice, stats, table
 from adapter_ui.ui.plots import loss_plot
@@ -28,11 +29,12 @@ NO_RUNS = Markup('<p class="hint">No runs yet.</p>')
 def run_view(status: RunStatus) -> Markup:
     """Progress, figures, loss, metrics and samples of one run."""
     return fill(
-        '<article class="run">{head}{progress}{figures}{plot}{metrics}{samples}</article>',
+        '<article class="run">{head}{progress}{figures}{plot}{turned}{metrics}{samples}</article>',
         head=run_head(status),
         progress=run_progress(status),
         figures=run_figures(status),
         plot=loss_plot(status.history, status.total_steps),
+        turned=notice(turned) if (turned := overfitting(status.history)) else "",
         metrics=metrics_view(status),
         samples=samples_view(status.samples),
     )
@@ -54,7 +56,7 @@ def run_progress(status: RunStatus) -> Markup:
     if status.state.ended:
         return Markup("")
     total = status.total_steps
-    left = f"about {format.duration(status.eta_seconds)} left" if status.eta_seconds is not None else ""
+    left = f"about {format.duration(status.eta_seconds)} left" if (status.eta_seconds or 0) >= 1 else ""
     if status.place is not None:
         left = queue_place(status.place)
     text = f"step {status.step:,} of {total:,}" if total else status.message or status.state.value
