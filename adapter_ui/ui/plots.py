@@ -33,8 +33,9 @@ def loss_plot(history: Iterable[Mapping[str, float]], total_steps: int | None) -
     low, high = nice_range(min(values), max(values))
     place = placer(last, low, high)
     return fill(
-        '<svg class="plot" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">'
-        "{grid}{raw}{mean}{dots}</svg>",
+        '<figure class="loss"><svg class="plot" viewBox="0 0 {width} {height}" role="img" '
+        'aria-label="{label}">{grid}{raw}{mean}{dots}</svg>'
+        '<figcaption class="hint plot-key">{keys}</figcaption></figure>',
         width=WIDTH,
         height=HEIGHT,
         label=f"Loss, now {values[-1]:.3f}",
@@ -42,6 +43,14 @@ def loss_plot(history: Iterable[Mapping[str, float]], total_steps: int | None) -
         raw=line(thin(training), place, "plot-raw"),
         mean=line(thin(smoothed(training)), place, "plot-mean"),
         dots=join(dot(point, place) for point in thin(validation)),
+        keys=join(
+            fill('<span><i class="{kind}"></i>{text}</span>', kind=kind, text=text)
+            for kind, text, points in (
+                ("key-mean", "training loss, its running mean", training),
+                ("key-dot", "validation loss", validation),
+            )
+            if points
+        ),
     )
 
 

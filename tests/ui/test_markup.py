@@ -119,6 +119,13 @@ def test_a_loss_plot_leaves_out_what_is_not_finite_and_shows_validation() -> Non
     )
     assert "nan" not in plot
     assert "validation at step 3: 1.5" in plot
+    assert "validation loss" in plot
+
+
+def test_a_loss_plot_explains_the_lines_that_it_has() -> None:
+    plot = plots.loss_plot([{"step": 1, "loss": 2.0}], 3)
+    assert "training loss" in plot
+    assert "validation loss" not in plot
 
 
 def test_smoothing_starts_on_the_line() -> None:
