@@ -65,8 +65,8 @@ def field_refusals(fields: Mapping[str, Any]) -> Iterator[str]:
             yield f"Adapters with {field} are not loaded here, since {reason}; choose another one."
 
 
-FOUR_BITS = (Precision.NF4, Precision.FP4)
-QUANTISED = (Precision.INT8, *FOUR_BITS)
+FOUR_BITS = tuple(precision for precision in Precision if precision.has_4_bits)
+QUANTISED = tuple(precision for precision in Precision if precision.is_quantized)
 IN_4_BITS = "it computes with the base's weights in their own shape, which 4-bit weights do not have"
 IN_NUMBERS = "it computes with the base's weights as numbers, which quantised weights are not"
 UNSUPPORTED_PRECISIONS: Mapping[str, tuple[tuple[Precision, ...], str]] = {

@@ -410,7 +410,7 @@ def test_a_prompt_in_bf16_is_read_in_fp32_where_the_cpu_has_no_bf16(
     assert (found - truth).norm() <= 1.1 * (usual - truth).norm()
 
 
-def test_many_rows_in_bf16_write_alike_with_and_without_bf16_in_the_cpu(
+def test_prompts_and_tokens_of_many_rows_in_bf16_are_read_in_fp32_and_alike_rows_write_alike(
     tiny_models: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("adapter_ui.models.wide.can_multiply", lambda dtype: dtype is torch.float32)
