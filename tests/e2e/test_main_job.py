@@ -126,6 +126,7 @@ def step_shown(page: Page) -> int:
     return int(re.search(r"step (\d+) of 20", view.inner_text()).group(1))
 
 
+@pytest.mark.timeout(900)  # a whole run on a processor that may be slow and busy
 def test_fine_tune_thirty_pasted_rows_survives_reload_and_restart_and_answers(app, page):
     visit(page, app, "?tab=finetune")
     paste(page, "#data-text textarea", ROWS)
@@ -149,6 +150,7 @@ def test_fine_tune_thirty_pasted_rows_survives_reload_and_restart_and_answers(ap
     page.locator("#runs [data-run]", has_text="Sums").click()
     expect(page.locator("#run-try")).to_be_visible(timeout=240 * SECONDS)
     page.locator("#run-try").click()
+    at_most(page, 48)
     ask(page, "What is 4 plus 4?")
     assert re.search(r"arr|matey|it be", answered(page), re.IGNORECASE)
 
