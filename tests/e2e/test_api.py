@@ -9,7 +9,6 @@ import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from tests.e2e.app_process import AppProcess
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
 
@@ -31,12 +30,6 @@ def hub(tiny_models):
         catalogue.add_real_repos(hub, tiny_models)
         catalogue.add_awkward_repos(hub)
         yield hub
-
-
-@pytest.fixture(scope="module")
-def app(hub, tmp_path_factory):
-    with AppProcess(tmp_path_factory.mktemp("app"), hub.endpoint) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")

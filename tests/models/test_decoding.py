@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,9 @@ from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.decoding.sampler import Sampler
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
-from adapter_ui.models.wide import linear_in_fp32, wide_products
+from adapter_ui.models.wide import wide_products
 from tests.hub.tiny_models import VOCABULARY_SIZE, build_tokenizer, save_model, token_ids
+from tests.models.no_products import without_products
 
 GREEDY = GenerationOptions(max_new_tokens=12, temperature=0)
 SMALL = {"vocab_size": VOCABULARY_SIZE, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
@@ -403,29 +405,22 @@ def test_a_prompt_in_bf16_is_read_in_fp32_where_the_cpu_has_no_bf16(
     with torch.inference_mode():
         truth = exact.bare(ids).logits
         usual = resident.bare(ids).logits
-        monkeypatch.setattr("adapter_ui.models.wide.can_multiply", lambda dtype: dtype is torch.float32)
+        read = without_products(monkeypatch)
         with wide_products():
             found = resident.bare(ids).logits
-    assert not torch.equal(found, usual)
+    assert {tuple(rows) for *rows, _ in read} == {(1, 40)}
     assert (found - truth).norm() <= 1.1 * (usual - truth).norm()
 
 
 def test_prompts_and_tokens_of_many_rows_in_bf16_are_read_in_fp32_and_alike_rows_write_alike(
     tiny_models: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("adapter_ui.models.wide.can_multiply", lambda dtype: dtype is torch.float32)
-    read: list[int] = []
-
-    def seen(inputs: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-        read.append(inputs.numel() // inputs.shape[-1])
-        return linear_in_fp32(inputs, *others)
-
-    monkeypatch.setattr("adapter_ui.models.wide.linear_in_fp32", seen)
+    read = without_products(monkeypatch)
     resident, _ = Pool().load(spec_for(llama, tiny_models / "lora", precision=Precision.BF16))
     writer = Writer(resident)
     rows = [writer.row(prompt_of(9), adapter) for adapter in ("", "lora") * 4]
     writer.finish()
-    assert {8, 72} <= set(read)  # a token of each row, and their prompts
+    assert {8, 72} <= {math.prod(rows) for *rows, _ in read}  # a token of each row, and their prompts
     for adapter in (0, 1):
         assert len({tuple(row.answer.tokens) for row in rows[adapter::2]}) == 1
     assert all(len(row.answer.tokens) == len(rows[0].answer.tokens) for row in rows)

@@ -10,6 +10,7 @@ from torch.nn.functional import linear
 
 from adapter_ui.models import wide
 from adapter_ui.models.wide import FEWEST_ROWS, linear_in_fp32, wide_products
+from tests.models.no_products import without_products
 
 SIXTEEN_BITS = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 
@@ -17,14 +18,7 @@ SIXTEEN_BITS = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16],
 @pytest.fixture
 def in_fp32(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, ...]]]:
     """A CPU without products in 16 bits; gives the shapes of the inputs that were read in fp32."""
-    read: list[tuple[int, ...]] = []
-
-    def seen(inputs: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
-        read.append(tuple(inputs.shape))
-        return linear_in_fp32(inputs, *others)
-
-    monkeypatch.setattr(wide, "can_multiply", lambda dtype: dtype is torch.float32)
-    monkeypatch.setattr(wide, "linear_in_fp32", seen)
+    read = without_products(monkeypatch)
     with torch.inference_mode(), wide_products():
         yield read
 

@@ -29,10 +29,11 @@ from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
-from adapter_ui.training.scripts.script import LAUNCH, training_script
+from adapter_ui.training.scripts.script import training_script
 from tests.tiers import in_tiers
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.export_cases import CASES, IN_TWO, STRANGER, conversations
+from tests.training.launching import launcher
 from tests.training.test_training import trained
 
 STEPS = 5
@@ -155,10 +156,8 @@ def test_two_processes_share_the_batches_of_the_run(
     prepared = PreparedBase(base, f"tiny-org/tiny-{name}", revision="0" * 40)
     settings = recipe(max_steps=STEPS, per_device_train_batch_size=2, **fields)
     run = trained(tmp_path, settings, examples, prepared)
-    program, *options = LAUNCH.removesuffix(" train.py").split()
-    launcher = (Path(sys.executable).with_name(program), *options)
     archive = export_run(run, "script", tmp_path)
-    found = losses_of_script(archive, base, tmp_path / "script", launcher)
+    found = losses_of_script(archive, base, tmp_path / "script", launcher())
     state = json.loads((tmp_path / "script" / "out" / "trainer_state.json").read_text())
     assert state["train_batch_size"] == 1  # of the two rows, in each of two processes
     assert found == pytest.approx(losses_of_run(run), abs=1e-5)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from adapter_ui.training.process import TRAINER
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
-from adapter_ui.training.scripts.script import LAUNCH
 from tests.training.conftest import BASE_ID, SECONDS, pirate_rows, recipe
+from tests.training.launching import launcher
 from tests.training.test_export import losses_of_run, without_dropout
 from tests.training.test_grouping import rows_of_many_lengths
 from tests.training.test_training import trained
@@ -49,10 +48,8 @@ def written(folder: Path, settings: Recipe, base: PreparedBase) -> RunFolder:
 
 
 def started_in_two(run: RunFolder) -> subprocess.Popen[str]:
-    program, *options = LAUNCH.removesuffix(" train.py").split()
-    command = [Path(sys.executable).with_name(program), *options, *TRAINER]
     return subprocess.Popen(
-        [*command, run.path],
+        [*launcher(), *TRAINER, run.path],
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
