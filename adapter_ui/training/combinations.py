@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from adapter_ui.domain import Precision
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.training.methods import METHODS, STARTS_FROM_THE_BASE
+from adapter_ui.training.methods import METHODS, STARTS_THAT_READ_THE_BASE
 from adapter_ui.training.prompt_template import refuse_bad_template
 
 if TYPE_CHECKING:
@@ -61,14 +60,19 @@ def refuse_bad_ranks(recipe: Recipe) -> None:
 
 
 def refuse_bad_starts(recipe: Recipe) -> None:
-    """A start that takes the adapter's part out of the base's weights."""
+    """A start that reads the base's weights, or takes the adapter's part out of them."""
     start = recipe.init_lora_weights
-    if start not in STARTS_FROM_THE_BASE:
+    if start not in STARTS_THAT_READ_THE_BASE:
         return
-    if recipe.precision not in (Precision.FP32, Precision.BF16, Precision.FP16):
+    if recipe.precision.is_quantized:
         raise InvalidRecipe(
-            f"The {start} start changes the base's weights, which {recipe.precision} has rounded already; "
-            "use bf16, or another start.",
+            f"The {start} start is made from the base's weights, which {recipe.precision} has rounded "
+            "already; use bf16, or another start.",
+            field="init_lora_weights",
+        )
+    if recipe.use_dora and start == "mica":
+        raise InvalidRecipe(
+            "PEFT has no DoRA that starts with mica; leave use_dora out, or use another start.",
             field="init_lora_weights",
         )
     if recipe.use_dora:

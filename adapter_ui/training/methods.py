@@ -24,6 +24,8 @@ MethodName = Literal[
 ]
 STARTS_FROM_THE_BASE = frozenset({"pissa", "pissa_niter_16", "olora"})
 """Starts of a LoRA that take its first product out of the base's weights."""
+STARTS_THAT_READ_THE_BASE = STARTS_FROM_THE_BASE | {"mica"}
+"""Starts of a LoRA from the directions of the base's weights, which have to be there unrounded."""
 ALL_TASKS = frozenset({"CAUSAL_LM", "SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM", "QUESTION_ANS"})
 
 

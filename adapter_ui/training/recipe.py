@@ -93,12 +93,12 @@ class Recipe(BaseModel):
         False, description="Learn each weight's length apart from its direction (DoRA): slower, often better."
     )
     init_lora_weights: Annotated[
-        Literal[True, "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora"],
+        Literal[True, "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora", "mica"],
         BeforeValidator(yes_as_word),
     ] = Field(
         True,
         description="From what the matrices start: noise, or (pissa, olora) the base's own weights, which "
-        "doubles the saved rank.",
+        "doubles the saved rank, or (mica) their least used directions, of which only one matrix learns.",
     )
     trainable_tokens: TokenNames = Field(
         [], description="Tokens whose embeddings are trained as well, such as <|user|>."

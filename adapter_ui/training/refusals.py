@@ -61,7 +61,7 @@ WORDED = {
     "use_rslora": "true or false",
     "use_dora": "true or false",
     "decompose_both": "true or false",
-    "init_lora_weights": "true, gaussian, orthogonal, pissa, pissa_niter_16 or olora",
+    "init_lora_weights": "true, gaussian, orthogonal, pissa, pissa_niter_16, olora or mica",
 }
 
 

@@ -82,6 +82,11 @@ CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
         {"task_type": "SEQ_CLS", "init_lora_weights": "pissa", "trainable_tokens": ["</s>"], "r": 4},
         reviews(),
     ),
+    "the least used directions": (
+        "llama",
+        {"init_lora_weights": "mica", "target_modules": "all-linear", "r": 4},
+        pirate_rows(),
+    ),
     "norms in bf16": ("llama", {"method": "LN_TUNING", "precision": "bf16"}, pirate_rows()),
     "prefix in int8": ("llama", {"method": "PREFIX_TUNING", "precision": "int8"}, pirate_rows()),
     "virtual tokens": ("bert", {"task_type": "SEQ_CLS", "method": "P_TUNING"}, reviews()),

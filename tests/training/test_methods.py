@@ -35,6 +35,7 @@ LORA_KINDS: list[dict[str, Any]] = [
     {"init_lora_weights": "pissa"},
     {"init_lora_weights": "pissa_niter_16", "use_rslora": True},
     {"init_lora_weights": "olora", "lora_dropout": 0.1},
+    {"init_lora_weights": "mica"},
     {"trainable_tokens": ["<s>", "</s>"]},
 ]
 SMALLER: dict[str, dict[str, Any]] = {
@@ -196,6 +197,31 @@ def test_what_does_not_fit_the_base_is_told(
     assert caught.value.field == field
 
 
+def test_the_check_tells_a_rank_that_mica_has_no_directions_for(tiny_models: Path) -> None:
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    with pytest.raises(InvalidRecipe, match="directions to start from with mica") as caught:
+        measure(own_recipe("LORA", init_lora_weights="mica", r=512), pirate_rows(), base)
+    assert caught.value.field == "r"
+
+
+def test_mica_learns_one_matrix_and_its_start_is_the_base(tiny_models: Path, tmp_path: Path) -> None:
+    """B stays at the directions that the weight uses least, and A starts at zero (arXiv 2604.01694)."""
+    settings = own_recipe("LORA", init_lora_weights="mica", r=4)
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    started = load_trainable(settings, base, ()).model
+    assert {name.split(".")[-3] for name, value in started.named_parameters() if value.requires_grad} == {
+        "lora_A"
+    }
+    tokens = AutoTokenizer.from_pretrained(tiny_models / "llama")("What is 0?", return_tensors="pt")
+    with torch.no_grad():
+        assert torch.equal(started.eval()(**tokens).logits, plain_llama(tiny_models)(**tokens).logits)
+    before = dict(started.named_parameters())
+    saved = load_file(trained(tmp_path, settings, pirate_rows(), base).adapter / WEIGHTS_FILE)
+    for name, tensor in saved.items():
+        at_first = before[name.replace(".weight", ".default.weight")]
+        assert torch.equal(tensor, at_first) == ("lora_B" in name), name
+
+
 def test_virtual_tokens_take_room_of_the_context(tiny_models: Path) -> None:
     base = PreparedBase(tiny_models / "llama", BASE_ID)
     settings = own_recipe("PROMPT_TUNING", num_virtual_tokens=100, max_length=4096)
@@ -215,6 +241,7 @@ def test_virtual_tokens_take_room_of_the_context(tiny_models: Path) -> None:
         ("LORA", {"init_lora_weights": "pissa", "trainable_tokens": ["</s>"]}),
         ("LORA", {"init_lora_weights": "pissa_niter_16"}),
         ("LORA", {"init_lora_weights": "olora"}),
+        ("LORA", {"init_lora_weights": "mica"}),
         ("ADALORA", {"target_r": 11}),
     ],
 )

@@ -83,6 +83,8 @@ REFUSED = [
     ),
     ({"init_lora_weights": "eva"}, "init_lora_weights", "allowed is true, gaussian, orthogonal, pissa"),
     ({"init_lora_weights": "pissa", "precision": "nf4"}, "init_lora_weights", "nf4 has rounded already"),
+    ({"init_lora_weights": "mica", "precision": "int8"}, "init_lora_weights", "int8 has rounded already"),
+    ({"init_lora_weights": "mica", "use_dora": True}, "init_lora_weights", "no DoRA that starts with mica"),
     ({"init_lora_weights": "olora", "use_dora": True}, "init_lora_weights", "A DoRA that starts with olora"),
     ({"method": "ADALORA", "target_r": 12}, "target_r", "no rank to take away"),
     ({"method": "ADALORA", "init_r": 1}, "init_r", "a whole number from 2 to 512"),

@@ -24,7 +24,7 @@ from transformers.pytorch_utils import Conv1D
 from adapter_ui.domain.heads import HEADS, unsaved_heads
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapters import answer_in_the_dtype_asked, as_asked, first_line
-from adapter_ui.training.methods import METHODS, STARTS_FROM_THE_BASE
+from adapter_ui.training.methods import METHODS, STARTS_THAT_READ_THE_BASE
 from adapter_ui.training.recipe import Recipe
 
 # AdaLoRA's config wants the steps of the training, which `ranks` tells it when they are known.
@@ -86,7 +86,7 @@ def in_fp32(norm: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[to
 
 def refuse_too_high_rank(model: PeftModel, recipe: Recipe) -> None:
     """A start from a weight's own directions has no more of them than its shorter side."""
-    if recipe.init_lora_weights not in STARTS_FROM_THE_BASE:
+    if recipe.init_lora_weights not in STARTS_THAT_READ_THE_BASE:
         return
     for name, layer in model.named_modules():
         if isinstance(layer, LoraLayer) and min(layer.in_features, layer.out_features) < recipe.r:

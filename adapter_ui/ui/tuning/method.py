@@ -69,7 +69,10 @@ NUMBERS = {
 }
 CHOICES = {
     "bias": ("Bias", ["none", "all", "lora_only"]),
-    "init_lora_weights": ("Start", ["true", "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora"]),
+    "init_lora_weights": (
+        "Start",
+        ["true", "gaussian", "orthogonal", "pissa", "pissa_niter_16", "olora", "mica"],
+    ),
     "encoder_reparameterization_type": ("Network", ["MLP", "LSTM"]),
 }
 CHECKBOXES = {"use_rslora": "rsLoRA", "use_dora": "DoRA", "decompose_both": "Split both factors"}
