@@ -34,6 +34,7 @@ CASES: dict[str, dict[str, Any]] = {
     **{method: {"method": method} for method, facts in METHODS.items() if not facts.ends_with_its_run},
     "dora": {"method": "LORA", "use_dora": True, "bias": "all"},
     "tokens": {"method": "LORA", "trainable_tokens": ["</s>"]},
+    "mica": {"method": "LORA", "init_lora_weights": "mica"},
     "few tokens": {"method": "PROMPT_TUNING", "num_virtual_tokens": 3},
     "prefix in int8": {"method": "PREFIX_TUNING", "precision": "int8"},
     "norms in bf16": {"method": "LN_TUNING", "precision": "bf16"},
@@ -76,7 +77,7 @@ def test_it_begins_where_it_stood_and_learns(case: str, tiny_models: Path, tmp_p
 @pytest.mark.parametrize(
     "case",
     in_tiers(
-        ["IA3", "PREFIX_TUNING", "few tokens", "OFT", "VERA", "loha in bf16", "norms in bf16"],
+        ["IA3", "PREFIX_TUNING", "few tokens", "OFT", "VERA", "mica", "loha in bf16", "norms in bf16"],
         slow=["PREFIX_TUNING", "few tokens", "norms in bf16"],
     ),
 )

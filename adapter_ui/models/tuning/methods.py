@@ -68,6 +68,16 @@ def keep_counts_as_they_are(model: PeftModel) -> None:
             parameter.requires_grad_(False)
 
 
+def learn_one_matrix(model: PeftModel, name: str) -> None:
+    """Train an adapter further as MiCA does: no start matters any more but this one, whose second matrix
+    stays as it is, and whose config says so to who loads it again.
+    """
+    model.peft_config[name].init_lora_weights = "mica"
+    for layer in model.modules():
+        if isinstance(layer, LoraLayer):
+            layer.lora_B[name].requires_grad_(False)
+
+
 def train_norms_in_fp32(model: PeftModel) -> None:
     """PEFT copies the base's norms in the base's dtype, and a step of training is lost in the rounding of a
     16-bit weight near 1. A norm in fp32 is fed in fp32; its layer answers in the dtype it was asked in.

@@ -20,12 +20,13 @@ from adapter_ui.models.adapters import (
     answer_in_the_dtype_asked,
     fill,
     read_adapter_config,
+    read_json,
     read_tensors,
 )
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
 from adapter_ui.models.tuning.learned import skip_what_is_not_learned
-from adapter_ui.models.tuning.methods import train_norms_in_fp32, with_new_adapter
+from adapter_ui.models.tuning.methods import learn_one_matrix, train_norms_in_fp32, with_new_adapter
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
 
@@ -117,7 +118,10 @@ def add_trainable(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> Peft
     config = read_adapter_config(adapter, model)
     refuse_other_adapter(config, recipe)
     config.inference_mode = False
-    return add_empty_adapter(model, config, ADAPTER_NAME)
+    peft_model = add_empty_adapter(model, config, ADAPTER_NAME)
+    if read_json(adapter).get("init_lora_weights") == "mica":
+        learn_one_matrix(peft_model, ADAPTER_NAME)
+    return peft_model
 
 
 def refuse_other_adapter(config: PeftConfig, recipe: Recipe) -> None:
