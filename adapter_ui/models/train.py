@@ -35,7 +35,7 @@ from adapter_ui.models.tuning.processes import (
     run_of_this_process,
     wait_for_all,
 )
-from adapter_ui.models.tuning.samples import SamplesAtEvaluations, sample_prompts, write_samples
+from adapter_ui.models.tuning.samples import SamplesAtEvaluations, prompts_of, write_samples
 from adapter_ui.models.tuning.saving import TrainingFacts, save_adapter
 from adapter_ui.models.tuning.trainer import trainer_for, unprepare
 from adapter_ui.training.checkpoints import newest_step, remove_torn
@@ -63,7 +63,7 @@ def train(run: RunFolder) -> None:
     first = first_factors(loaded.model)
     tell(run, RunState.RUNNING, "Reading the data.")
     data = encode_examples(examples, labels, loaded.tokenizer, recipe, row_limit(recipe, loaded))
-    prompts = sample_prompts(examples, recipe.prompt_template, data.sources) if is_first() else []
+    prompts = prompts_of(examples, data, recipe, loaded) if is_first() else []
     if is_first():
         remove_torn(run.checkpoints)
     wait_for_all()

@@ -25,6 +25,7 @@ from adapter_ui.training.reading import EXPLAINED, text_problem
 from adapter_ui.training.squad import answers_of, placed
 
 MAX_LABELS = 1_000
+MOST_DIGITS = 30
 ROWS_THAT_REPEAT_LABELS = 10
 MAX_TURNS = 200
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -276,11 +277,13 @@ def label_names(rows: Sequence[Mapping[str, Any]], task_type: str) -> tuple[str,
         refuse(
             "data", f"Each of the {len(rows)} rows has a label of its own; choose a column with few classes."
         )
-    return tuple(
-        sorted(
-            found, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label)
-        )
-    )
+    return tuple(sorted(found, key=in_order))
+
+
+def in_order(label: str) -> tuple[bool, int, str]:
+    """Numbers by value, then names by alphabet. Python reads no number of thousands of digits."""
+    is_number = label.isdecimal() and len(label) <= MOST_DIGITS
+    return not is_number, int(label) if is_number else 0, label
 
 
 def refuse(field: str, message: str) -> NoReturn:

@@ -19,8 +19,11 @@ MAX_PARTS = 1_000_000
 MAX_DIGITS = 300
 BETWEEN_ELEMENTS = re.compile(r"\s*[\[,]?\s*")
 BETWEEN_FIELDS = re.compile(r"\s*[{:,]?\s*")
-# the first list of objects in an object, after plain values such as a version
-OPENS_ROWS = re.compile(r'\s*\{\s*(?:"[^"\n]*"\s*:\s*(?:"[^"\n]*"|[^\[{\n",]*),\s*)*"[^"\n]*"\s*:\s*\[\s*\{')
+# The first list of objects in an object, after plain values such as a version. Nothing that matched is given
+# back: a stranger's blanks would be tried in every way to part them.
+OPENS_ROWS = re.compile(
+    r'\s*+\{\s*+(?:"[^"\n]*+"\s*+:\s*+(?:"[^"\n]*+"|[^\[{\n",]*+),\s*+)*+"[^"\n]*+"\s*+:\s*+\[\s*+\{'
+)
 
 
 def read_json_list(text: str) -> Table:

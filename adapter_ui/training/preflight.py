@@ -53,7 +53,7 @@ def check(
         adapter_bytes=figures.adapter_bytes if figures else None,
         memory=memory,
         available_bytes=available_bytes,
-        warnings=tuple(warnings(recipe, examples, base, usable - held_back, steps, figures)),
+        warnings=tuple(warnings(recipe, examples, base, usable - held_back, read, steps, figures)),
         refusal=refusal(recipe, examples, base, available_bytes, figures),
         lengths=figures.lengths if figures else None,
         preview=figures.preview if figures else (),
@@ -113,10 +113,13 @@ def warnings(
     examples: Examples,
     base: BaseFacts,
     training_rows: int,
+    read: int,
     steps: int,
     figures: Figures | None,
 ) -> Iterator[str]:
-    """What is likely to disappoint, most telling first."""
+    """What is likely to disappoint, most telling first. Of `training_rows` the model reads `read` pieces: a
+    long text is read in several.
+    """
     if examples.dropped:
         yield f"Rows left out: {examples.dropped}; the first: {examples.problems[0]}."
     if figures and figures.cut:
@@ -131,7 +134,7 @@ def warnings(
         steps
         * recipe.per_device_train_batch_size
         * recipe.gradient_accumulation_steps
-        / max(training_rows, 1)
+        / max(read, 1)
     )
     if seen > MANY_EPOCHS:
         yield f"Every row is seen {seen:.0f} times, which invites learning by heart."

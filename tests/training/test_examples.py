@@ -148,6 +148,9 @@ def test_labels_are_ordered_as_people_order_them() -> None:
     assert to_examples(table_of(*rows), {}, "SEQ_CLS").labels == ("1", "2", "10")
     rows = [{"text": "a", "label": label} for label in ("positive", "negative", True, 1.5)]
     assert to_examples(table_of(*rows), {}, "SEQ_CLS").labels == ("1.5", "negative", "positive", "true")
+    many = "9" * 5_000
+    rows = [{"text": "a", "label": many}, {"text": "b", "label": "7"}]
+    assert to_examples(table_of(*rows), {}, "SEQ_CLS").labels == ("7", many)
 
 
 def test_words_in_a_cell_are_parted_by_blanks_or_a_json_list() -> None:

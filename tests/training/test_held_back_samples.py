@@ -39,6 +39,6 @@ def test_without_rows_held_back_it_says_that_they_are_learned(tmp_path: Path, ti
 
 def test_a_prompt_that_is_learned_from_as_well_is_none_that_is_held_back() -> None:
     examples = rows("a", "b", "c", "a", "d")
-    found = sample_prompts(examples, "Q: {prompt} A: {completion}", examples.rows[3:])
+    found = sample_prompts(examples, examples.rows, "Q: {prompt} A: {completion}", examples.rows[3:])
     assert [(one.asked[0].content, one.held_back) for one in found] == [("Q: d A:", True), ("Q: a A:", False)]
-    assert [one.held_back for one in sample_prompts(examples)] == [False, False]
+    assert [one.held_back for one in sample_prompts(examples, examples.rows)] == [False, False]

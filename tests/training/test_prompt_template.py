@@ -146,7 +146,7 @@ def test_the_check_counts_and_shows_what_the_recipe_says(tiny_models: Path) -> N
 
 
 def test_samples_are_asked_in_the_template() -> None:
-    first = sample_prompts(pirate_rows(), LETTER)[0]
+    first = sample_prompts(pirate_rows(), pirate_rows().rows, LETTER)[0]
     assert (first.asked[0].content, first.raw) == ("Dear ship, What is 0?\nReply:", True)
 
 

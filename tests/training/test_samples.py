@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,14 @@ from adapter_ui.models.tuning.data import encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.model import load_trainable
 from adapter_ui.models.tuning.samples import MOST_TIMES
+from adapter_ui.training.data import read_table
+from adapter_ui.training.examples import to_examples
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.test_training import trained
+from tests.training.tiny_t5 import build_t5
 
 EPOCHS = {"max_steps": -1, "validation_fraction": 0.5, "lora_dropout": 0.3}
 
@@ -49,3 +53,16 @@ def test_many_epochs_are_asked_after_some_of_them(tmp_path: Path, tiny_models: P
     run = trained(tmp_path, settings, pirate_rows(), PreparedBase(tiny_models / "llama", BASE_ID))
     steps = [answer.step for answer in read_status(run).samples[0].answers]
     assert steps == [0, *range(6, 31, 6), 34]
+
+
+@pytest.mark.parametrize("task_type", ["CAUSAL_LM", "SEQ_2_SEQ_LM"])
+def test_a_prompt_that_the_base_has_no_room_for_is_not_asked(
+    task_type: str, tmp_path: Path, tiny_models: Path
+) -> None:
+    folder = tiny_models / "llama" if task_type == "CAUSAL_LM" else build_t5(tmp_path / "t5")
+    short = [{"prompt": f"What is {at}?", "completion": f"It is {at}."} for at in range(6)]
+    long = {"prompt": "What is the sea? " * 400, "completion": "Wild."}
+    examples = to_examples(read_table(json.dumps([long, *short])), {}, task_type)
+    base = PreparedBase(folder, BASE_ID)
+    run = trained(tmp_path, recipe(task_type=task_type, max_steps=2, max_length=64), examples, base)
+    assert [sample.prompt for sample in read_status(run).samples] == ["What is 0?", "What is 1?"]

@@ -24,7 +24,7 @@ from adapter_ui.models.train import NICENESS, keep_little_memory
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, in_one_line, row_limit
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.model import class_names, load_trainable
-from adapter_ui.models.tuning.samples import sample_prompts, write_samples
+from adapter_ui.models.tuning.samples import prompts_of, write_samples
 from adapter_ui.models.tuning.trainer import trainer_for
 from adapter_ui.training.pace import Pace, batches, mean_size, middling, pace_file
 from adapter_ui.training.recipe import Recipe
@@ -85,7 +85,7 @@ def measure(run: RunFolder) -> None:
     keep_little_memory()
     trainer.train()
     begun = now()
-    write_samples(run, loaded, sample_prompts(examples, recipe.prompt_template, data.sources), "before", 0)
+    write_samples(run, loaded, prompts_of(examples, data, recipe, loaded), "before", 0)
     write(run, replace(stopwatch.pace, answer_seconds=now() - begun))
 
 

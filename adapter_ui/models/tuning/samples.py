@@ -16,10 +16,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from adapter_ui.domain import ChatMessage, GenerationOptions
 from adapter_ui.models.decoding.alone import generate
+from adapter_ui.models.decoding.prompt import context_length
 from adapter_ui.models.loading import LoadedModel
+from adapter_ui.models.tuning.data import EncodedData, row_limit
 from adapter_ui.models.tuning.wording import messages_of
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.prompt_template import in_template
+from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
 
 SAMPLES = 2
@@ -58,19 +61,30 @@ class SamplesAtEvaluations(TrainerCallback):
             write_samples(self.run, self.loaded, self.prompts, "during", state.global_step)
 
 
+def prompts_of(examples: Examples, data: EncodedData, recipe: Recipe, loaded: LoadedModel) -> Prompts:
+    """The prompts that a training asks: of rows that are not cut, and for whose answers the base has room."""
+    longest = min(row_limit(recipe, loaded), context_length(loaded) - SAMPLE_TOKENS)
+    short = [row for row, length in zip(examples.rows, data.lengths, strict=True) if length <= longest]
+    return sample_prompts(examples, short, recipe.prompt_template, data.sources)
+
+
 def sample_prompts(
-    examples: Examples, template: str = "", held_back: Sequence[Mapping[str, Any]] = ()
+    examples: Examples,
+    askable: Sequence[Mapping[str, Any]],
+    template: str = "",
+    held_back: Sequence[Mapping[str, Any]] = (),
 ) -> list[SamplePrompt]:
-    """The first prompts of the data, different ones, each with the answer that the data expects. Prompts that
-    stand only in rows that are `held_back` come first: what is said to the others may be known by heart.
+    """The first prompts of the `askable` rows, different ones, each with the answer that the data expects.
+    Prompts that stand only in rows that are `held_back` come first: what is said to the others may be known
+    by heart.
     """
     if examples.task_type not in ("CAUSAL_LM", "SEQ_2_SEQ_LM") or "text" in examples.rows[0]:
         return []
     kept = {id(row) for row in held_back}
     trained = {last_prompt(row) for row in examples.rows if id(row) not in kept}
-    unseen = [row for row in held_back if last_prompt(row) not in trained]
+    unseen = [row for row in askable if id(row) in kept and last_prompt(row) not in trained]
     found: dict[str, SamplePrompt] = {}
-    for rows, is_unseen in ((unseen, True), (examples.rows, False)):
+    for rows, is_unseen in ((unseen, True), (askable, False)):
         for row in rows:
             if len(found) == SAMPLES:
                 break

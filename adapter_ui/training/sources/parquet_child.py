@@ -57,8 +57,15 @@ def write_rows(rows: Iterator[dict[str, Any]], path: Path) -> str:
 
 
 def as_text(value: object) -> str:
-    """Dates, times and decimals as they are written; of bytes (pictures, sounds) only that they are some."""
-    return f"({len(value)} bytes)" if isinstance(value, bytes) else str(value)
+    """Dates, times and decimals as they are written. Older writers leave texts as bytes; of others (pictures,
+    sounds) it is only said that they are some.
+    """
+    if not isinstance(value, bytes):
+        return str(value)
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"({len(value)} bytes)"
 
 
 def main(folder: Path) -> None:
