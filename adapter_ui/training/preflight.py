@@ -130,12 +130,7 @@ def warnings(
     if steps < FEW_STEPS:
         yield f"Only {steps} optimizer steps: little will change; raise num_train_epochs."
     yield from unusual_rate(recipe, base)
-    seen = (
-        steps
-        * recipe.per_device_train_batch_size
-        * recipe.gradient_accumulation_steps
-        / max(read, 1)
-    )
+    seen = steps * recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps / max(read, 1)
     if seen > MANY_EPOCHS:
         yield f"Every row is seen {seen:.0f} times, which invites learning by heart."
     if recipe.bias != "none":

@@ -76,7 +76,11 @@ CASES: dict[str, tuple[str, dict[str, Any], Examples]] = {
     ),
     "questions": ("bert", {"task_type": "QUESTION_ANS", "max_length": 24, "method": "VERA", "r": 8}, ships()),
     "pairs": ("t5", {"task_type": "SEQ_2_SEQ_LM", "method": "LOHA", "validation_fraction": 0.25}, orders()),
-    "moving ranks": ("llama", {"method": "ADALORA", "target_modules": "all-linear"}, pirate_rows()),
+    "moving ranks": (
+        "llama",
+        {"method": "ADALORA", "target_modules": "all-linear", "validation_fraction": 0.25},
+        pirate_rows(),
+    ),
     "a start from the base": (
         "bert",
         {"task_type": "SEQ_CLS", "init_lora_weights": "pissa", "trainable_tokens": ["</s>"], "r": 4},

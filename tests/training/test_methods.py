@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -312,6 +313,22 @@ def test_a_kept_checkpoint_of_such_a_start_is_for_the_base_as_it_was(
         kept = PeftModel.from_pretrained(plain_llama(tiny_models), run.adapter).eval()(**tokens).logits
         assert torch.allclose(kept, expected, atol=1e-5)
         assert torch.allclose(resumed.model.eval()(**tokens).logits, expected, atol=1e-6)
+
+
+def test_what_adalora_is_measured_by_is_the_loss_of_the_rows(tiny_models: Path, tmp_path: Path) -> None:
+    """Untrained it answers as its base does, and as any other adapter that starts there."""
+    base = PreparedBase(tiny_models / "llama", BASE_ID)
+    fields = {"validation_fraction": 0.25, "max_steps": 4, "gradient_accumulation_steps": 2}
+    runs = {name: tmp_path / name for name in ("LORA", "ADALORA")}
+    ended = {
+        name: read_status(trained(folder, own_recipe(name, **fields), pirate_rows(), base))
+        for name, folder in runs.items()
+    }
+    before = {name: status.metrics_before["loss"] for name, status in ended.items()}
+    assert before["ADALORA"] == pytest.approx(before["LORA"], rel=1e-6)
+    after = ended["ADALORA"].metrics_after
+    assert after["loss"] < before["ADALORA"]
+    assert after["loss"] == pytest.approx(math.log(after["perplexity"]), rel=0.02)
 
 
 def test_adalora_moves_rank_until_the_average_is_what_was_asked_for(

@@ -16,6 +16,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import IntervalStrategy, SaveStrategy
 
 from adapter_ui.models.tuning.processes import as_the_first, is_first, wait_for_all
+from adapter_ui.models.tuning.randomness import random_state
 from adapter_ui.training.checkpoints import seal
 from adapter_ui.training.metrics import METRICS
 from adapter_ui.training.run_folder import RunFolder
@@ -58,6 +59,7 @@ class RunCallback(TrainerCallback):
         self.save_once_evaluated = False
         self.save_begun = self.saving_seconds = 0.0
         self.skipped_in_a_row = 0
+        self.back_to_step = random_state()
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -66,6 +68,11 @@ class RunCallback(TrainerCallback):
         self.first_step = self.saved_step = state.global_step
         self.first_tokens = int(state.num_input_tokens_seen)
         self.run.append("plan", total_steps=state.max_steps, step=state.global_step)
+
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.back_to_step = random_state()  # the order of the epoch's rows is drawn after this
 
     def on_substep_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -76,6 +83,7 @@ class RunCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.stop_if_asked(control)
+        self.back_to_step = random_state()
         since = time.monotonic() - self.saved
         due = self.stopped or since > CHECKPOINT_SECONDS
         if due and args.save_strategy != SaveStrategy.NO:
@@ -112,6 +120,7 @@ class RunCallback(TrainerCallback):
             control.should_evaluate = False
         if self.stopped and self.saved_step != state.global_step and args.save_strategy != SaveStrategy.NO:
             control.should_save = True  # it stopped between two steps, among the batches that make one
+            self.back_to_step()  # these are read again when it goes on
 
     def on_prediction_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

@@ -6,13 +6,31 @@ its gradient. Knows the Trainer and PEFT; nothing of runs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from peft import PeftModel
+from peft import PeftModel, PeftType
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 # Shares of all steps: at first the full rank is trained, at the end what was kept of it.
 BEFORE, AFTER = 0.1, 0.3
+
+
+@contextmanager
+def loss_of_the_rows(model: PeftModel) -> Iterator[None]:
+    """Within it, a loss is that of the rows alone: AdaLoRA's term for right angles says nothing of them, and
+    weighs more or less by how a step is divided.
+    """
+    config = model.active_peft_config
+    if config.peft_type != PeftType.ADALORA:
+        yield
+        return
+    weight, config.orth_reg_weight = config.orth_reg_weight, 0.0
+    try:
+        yield
+    finally:
+        config.orth_reg_weight = weight
 
 
 class RankBudget(TrainerCallback):

@@ -18,6 +18,7 @@ from transformers import (
     TrainerCallback,
     TrainingArguments,
 )
+from transformers.trainer_utils import EvalLoopOutput
 
 from adapter_ui.domain import Precision
 from adapter_ui.models.loading import LoadedModel
@@ -28,7 +29,7 @@ from adapter_ui.models.tuning.metrics import measures_for
 from adapter_ui.models.tuning.order import OrderOfSeed
 from adapter_ui.models.tuning.plain_lora import PlainCheckpoints, first_factors
 from adapter_ui.models.tuning.processes import is_first, is_one_of_several
-from adapter_ui.models.tuning.ranks import RankBudget
+from adapter_ui.models.tuning.ranks import RankBudget, loss_of_the_rows
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
@@ -39,7 +40,9 @@ KEPT_CHECKPOINTS = 2
 
 
 class RunTrainer(Trainer):
-    """Leaves an evaluation in which a stop is heard, and then ends as at any step."""
+    """Leaves an evaluation in which a stop is heard, and then ends as at any step. What it measures is the
+    loss of the rows.
+    """
 
     def __init__(self, callback: RunCallback, callbacks: Sequence[TrainerCallback], **options: Any) -> None:
         super().__init__(callbacks=[*callbacks, callback], **options)
@@ -51,6 +54,10 @@ class RunTrainer(Trainer):
         except StopHeard:
             self.run_callback.end_here(self.args, self.state, self.control)
             return {}
+
+    def evaluation_loop(self, *arguments: Any, **options: Any) -> EvalLoopOutput:
+        with loss_of_the_rows(self.model):
+            return super().evaluation_loop(*arguments, **options)
 
 
 def trainer_for(

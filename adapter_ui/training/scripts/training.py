@@ -97,11 +97,17 @@ class RankBudget(TrainerCallback):
 
     def on_train_begin(self, args, state, control, model, **kwargs):
         config = model.peft_config["default"]
-        self.weight = config.orth_reg_weight
+        self.weight = self.share = config.orth_reg_weight
         if config.task_type == "CAUSAL_LM":  # its loss is a share of the step's; the added term has to be too
-            config.orth_reg_weight /= args.gradient_accumulation_steps * args.world_size
+            self.share /= args.gradient_accumulation_steps * args.world_size
         config.total_step = state.max_steps
         config.tinit, config.tfinal = int(0.1 * state.max_steps), int(0.3 * state.max_steps)
+
+    def on_step_begin(self, args, state, control, model, **kwargs):
+        model.peft_config["default"].orth_reg_weight = self.share
+
+    def on_step_end(self, args, state, control, model, **kwargs):
+        model.peft_config["default"].orth_reg_weight = 0.0  # what is held back is measured by its loss alone
 
     def on_train_end(self, args, state, control, model, **kwargs):
         model.peft_config["default"].orth_reg_weight = self.weight
