@@ -4,7 +4,8 @@ A stranger's bytes: everything is bounded and every refusal says where. What the
 elsewhere.
 
 A `.txt` file that is neither JSON nor a table becomes one column, `text`: paragraphs where blank lines part
-them, else one text a line. It counts as a table when all of its first lines have equally many separators.
+them, else one text a line. It counts as JSON when it begins as rows do (“[10:00] Anne: ahoy” is a log), and
+as a table when all of its first lines have equally many separators.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ NEXT_LINE = re.compile(r"[\r\n]*(?P<line>[^\r\n]*)")
 LINE_END = re.compile(r"\r\n|\r|\n")
 LINE_ENDS = re.compile(r"\n+")
 BLANK_LINES = re.compile(r"\n\s*\n")
+JSON_ROWS = re.compile(r'\s*(?:\[\s*\{|\{\s*["}])')
 WRONG_QUOTES = {"'": "'", "“": "”", "„": "“", "‘": "’", "«": "»"}
 
 
@@ -48,26 +50,29 @@ def read_table(source: str | Path) -> Table:
     start = text.lstrip()[:1]
     if not start:
         refuse("The data is empty; paste rows or choose a file.")
-    if start == "[":
-        return unfolded(read_json_list(text))
-    if start == "{":
-        return unfolded(read_json_objects(text))
+    if suffix != ".txt" or JSON_ROWS.match(text):
+        if start == "[":
+            return unfolded(read_json_list(text))
+        if start == "{":
+            return unfolded(read_json_objects(text))
     if suffix in (".json", ".jsonl", ".ndjson"):
         refuse(f"The file is named {suffix} but does not start with {{ or [; is it JSON?")
     if suffix == ".txt" and not looks_like_table(text):
         return read_plain_text(text)
-    return read_csv(text)
+    return read_csv(text, suffix)
 
 
 def looks_like_table(text: str) -> bool:
     """Separators with a blank after them are counted as prose."""
-    lines = [QUOTED.sub("", line) for line in first_lines(text) if line.strip()]
+    lines = first_lines(text)
     counts = [[line.count(mark) - line.count(f"{mark} ") for line in lines] for mark in SEPARATORS]
     return len(lines) >= FEWEST_TABLE_LINES and any(min(each) == max(each) > 0 for each in counts)
 
 
 def first_lines(text: str) -> list[str]:
-    return list(islice(io.StringIO(text.lstrip(), newline=None), SNIFFED_LINES))
+    """Those with something in them, without what stands in quotes."""
+    lines = islice(io.StringIO(text.lstrip(), newline=None), SNIFFED_LINES)
+    return [QUOTED.sub("", line) for line in lines if line.strip()]
 
 
 def read_plain_text(text: str) -> Table:
@@ -86,14 +91,12 @@ def read_plain_text(text: str) -> Table:
     return reading.table()
 
 
-def read_csv(text: str) -> Table:
-    """Rows under a header. The separator is the comma, semicolon, tab or bar that the header has most of, or
-    the one that Excel's `sep=;` line names. Comment lines above the header are dropped.
-    """
+def read_csv(text: str, suffix: str = "") -> Table:
+    """Rows under a header, parted by commas, semicolons, tabs or bars; comments above the header go."""
     reading = Reading()
     lines, skipped, named = without_preamble(text, reading)
     header_line = QUOTED.sub("", NEXT_LINE.match(lines)["line"])
-    separator = named or max(SEPARATORS, key=header_line.count)
+    separator = named or separator_of(first_lines(lines), suffix)
     # blanks after the header's separators are a manner of writing, and then quotes follow such blanks too
     rows = csv.reader(
         io.StringIO(lines, newline=""),
@@ -115,6 +118,17 @@ def read_csv(text: str) -> Table:
     except csv.Error as error:
         refuse(f"Line {begin} is no CSV ({error}); check its quotes.", error)
     return reading.table()
+
+
+def separator_of(lines: list[str], suffix: str) -> str:
+    """What parts the values, where no `sep=;` of Excel's says so: the tab in a `.tsv`, else the mark that
+    each of the first lines has equally often, else the one that the header has most of.
+    """
+    header = lines[0] if lines else ""
+    if suffix == ".tsv" and "\t" in header:
+        return "\t"
+    regular = [mark for mark in SEPARATORS if len({line.count(mark) for line in lines}) == 1]
+    return max(regular if any(mark in header for mark in regular) else SEPARATORS, key=header.count)
 
 
 def add_values(reading: Reading, header: list[str], values: list[str], place: str) -> None:

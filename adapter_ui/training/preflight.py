@@ -16,6 +16,7 @@ from adapter_ui.training.figures import Figures
 from adapter_ui.training.fitting import in_words, what_fits
 from adapter_ui.training.guesses import features_guess, trainable_guess
 from adapter_ui.training.methods import METHODS
+from adapter_ui.training.metrics.entities import mark_entities
 from adapter_ui.training.recipe import Recipe, total_steps, validation_size, virtual_tokens
 from adapter_ui.training.splits import split_warnings
 
@@ -141,6 +142,11 @@ def warnings(
         yield "The adapter keeps its own rank or sizes, bias and targets; those of the recipe are not used."
     yield from split_warnings(recipe, examples, figures)
     yield from rare_labels(examples)
+    if examples.task_type == "TOKEN_CLS" and not mark_entities(examples.labels):
+        yield (
+            "No tag is O, B-… or I-…, so right words are counted and not right entities; if the tags are of "
+            "entities, write them as O, B-PER, I-PER."
+        )
 
 
 def unusual_rate(recipe: Recipe, base: BaseFacts) -> Iterator[str]:

@@ -181,5 +181,13 @@ TEXTS = {
     ),
     "a table named txt": Case(TABLE.encode(), TWO, "table.txt"),
     "a blank text file": Case(b" \n \n", Refused("The data is empty"), "book.txt"),
-    "broken json named txt": Case(b"[1,", Refused("The JSON list cannot be read"), "book.txt"),
+    "broken json named txt": Case(b'[{"text": 1},', Refused("The JSON list cannot be read"), "book.txt"),
+    "a log": Case(
+        b"[10:00] Anne: a\n[10:01] Jack: b\n",
+        Kept([{"text": "[10:00] Anne: a"}, {"text": "[10:01] Jack: b"}]),
+        "chat.txt",
+    ),
+    "a text with braces": Case(
+        b"{{Box}}\n[[File:a]]\n", Kept([{"text": "{{Box}}"}, {"text": "[[File:a]]"}]), "wiki.txt"
+    ),
 }

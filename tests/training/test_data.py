@@ -40,6 +40,22 @@ READ = {
 }
 
 
+PARTED = {
+    "tab.tsv": ("text\tlabel (0, 1, 2)\nx, y, z\t0\nd\t1\n", ("text", "label (0, 1, 2)")),
+    "tab.csv": ("text\tlabel (0, 1, 2)\nx\t0\nd\t1\n", ("text", "label (0, 1, 2)")),
+    "semicolon.csv": ("text;label (0, 1, 2)\nx;0\nd, e;1\n", ("text", "label (0, 1, 2)")),
+    "ragged.csv": ("text,label;a\nx,0;1\nd,1\n", ("text", "label;a")),
+    "comma.tsv": ("text,label\nx,0\nd,1\n", ("text", "label")),
+}
+
+
+@pytest.mark.parametrize("name", PARTED)
+def test_values_are_parted_by_what_parts_every_line(name: str, tmp_path: Path) -> None:
+    text, columns = PARTED[name]
+    (tmp_path / name).write_text(text)
+    assert read_table(tmp_path / name).columns == columns
+
+
 @pytest.mark.parametrize("text", READ.values(), ids=READ)
 def test_formats_are_told_from_their_content(text: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(text.encode())

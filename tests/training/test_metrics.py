@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapter_ui.training.metrics.classes import accuracy, macro_f1, majority_accuracy
-from adapter_ui.training.metrics.entities import entities_of, entity_f1
+from adapter_ui.training.metrics.entities import entities_of, entity_f1, mark_entities
 from adapter_ui.training.metrics.overlap import rouge_l, sentence_rouge_l
 from adapter_ui.training.metrics.spans import exact_match, token_f1, words_of
 
@@ -52,6 +52,14 @@ def test_an_entity_counts_only_when_words_and_type_are_right() -> None:
     assert entity_f1(expected, expected) == 1.0
     assert entity_f1([["B-PER"]], [["B-LOC"]]) == 0.0
     assert entity_f1([["O"]], [["O"]]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("tags", "are"),
+    [(["O", "PER"], True), (["B-PER", "I-PER"], True), (["0", "1", "2"], False), (["NOUN", "VERB"], False)],
+)
+def test_what_tags_mark_entities(tags: list[str], are: bool) -> None:
+    assert mark_entities(tags) is are
 
 
 def test_entity_f1_is_over_all_sentences_together() -> None:

@@ -14,6 +14,7 @@ import pytest
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.data import read_table
 from adapter_ui.training.sources.parquet import can_read_parquet, read_parquet
+from adapter_ui.training.sources.parquet_child import as_text
 
 STAND_IN = """
 import datetime, json, os, time
@@ -70,6 +71,11 @@ def test_rows_are_read_and_what_is_no_json_is_written_out(tmp_path: Path) -> Non
     assert len(table.rows) == 600
     assert table.rows[599] == {"prompt": "599\u2028☠", "completion": None, "day": "2026-01-02"}
     assert table.places[599] == "row 600"
+
+
+def test_bytes_are_text_where_they_can_be() -> None:
+    assert as_text("Ä ☠".encode()) == "Ä ☠"
+    assert as_text(b"\xff\xd8\xff\xe0") == "(4 bytes)"
 
 
 @pytest.mark.usefixtures("reader")

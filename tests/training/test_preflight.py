@@ -127,6 +127,7 @@ WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
     ({"method": "PROMPT_TUNING", "learning_rate": 1e-4}, None, "0.0001 is low for Prompt tuning; 3e-3 to"),
     ({"method": "P_TUNING"}, None, "keeps no checkpoints"),
     ({"max_steps": 1000}, None, "Every row is seen 250 times"),
+    ({"max_steps": 1000}, replace(FIGURES, training_rows=80), "Every row is seen 25 times"),
     ({"bias": "all"}, None, "even with the adapter switched off"),
     ({"adapter": "run:x"}, None, "keeps its own rank"),
     (
@@ -171,6 +172,13 @@ def test_dropped_rows_and_rare_labels_are_said() -> None:
     report = check(settings, to_examples(table, {}, "SEQ_CLS"), SMALL, 8 * GIGABYTE)
     assert "Rows left out: 1; the first: row 32: “text” is empty." in report.warnings
     assert "The label “rare” is rare (on 1 of 31 rows) and will be guessed seldom." in report.warnings
+
+
+@pytest.mark.parametrize(("tag", "is_said"), [(0, True), ("O", False)])
+def test_tags_that_mark_no_entities_are_said(tag: object, is_said: bool) -> None:
+    table = read_table(json.dumps([{"tokens": ["Ahoy", "Anne"], "tags": [tag, 3]}] * 30))
+    report = check(recipe(task_type="TOKEN_CLS"), to_examples(table, {}, "TOKEN_CLS"), SMALL, 8 * GIGABYTE)
+    assert any("No tag is O, B-… or I-…" in warning for warning in report.warnings) is is_said
 
 
 SPLITS: list[tuple[dict[str, Any], dict[str, Any], str]] = [

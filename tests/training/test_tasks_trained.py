@@ -262,3 +262,14 @@ def test_all_linear_leaves_a_head_out_that_is_trained_whole(task: str, tiny_mode
     adapted = {name for name, _ in model.named_parameters() if "lora_A" in name}
     assert len(adapted) == 12
     assert not [name for name in adapted if "classifier" in name or "qa_outputs" in name]
+
+
+def test_tags_that_are_numbers_are_measured_by_their_share(tiny_models: Path, tmp_path: Path) -> None:
+    """Entity F1 would take each word of the commonest number for an entity."""
+    rows = [{"tokens": ["Ahoy", name, "!"], "tags": [0, 3, 0]} for name in ("Anne", "Jack", "Bart", "Mary")]
+    examples = to_examples(read_table(json.dumps(rows)), {}, "TOKEN_CLS")
+    settings = recipe(task_type="TOKEN_CLS", validation_fraction=0.25, max_steps=2)
+    base = PreparedBase(tiny_models / "bert", "tiny-org/tiny-bert")
+    after = read_status(trained(tmp_path, settings, examples, base)).metrics_after
+    assert after.keys() == {"loss", "accuracy"}
+    assert round(after["accuracy"] * 3) == pytest.approx(after["accuracy"] * 3)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from adapter_ui.models.tuning.data import IGNORED, EncodedData
 from adapter_ui.models.windows import likeliest_span
 from adapter_ui.training.metrics import METRICS, ROUGE_ROWS, ROUGE_TOKENS
 from adapter_ui.training.metrics.classes import accuracy, macro_f1, majority_accuracy
-from adapter_ui.training.metrics.entities import entity_f1
+from adapter_ui.training.metrics.entities import entity_f1, mark_entities
 from adapter_ui.training.metrics.overlap import rouge_l
 from adapter_ui.training.metrics.spans import exact_match, token_f1
 
@@ -47,7 +48,7 @@ def measures_for(
     if task_type == "SEQ_CLS":
         return Measures(best_class, partial(class_metrics, class_names(loaded)))
     if task_type == "TOKEN_CLS":
-        return Measures(best_class, partial(entity_metrics, class_names(loaded)))
+        return Measures(best_class, partial(tag_metrics, class_names(loaded)))
     if task_type == "QUESTION_ANS":
         return Measures(both_ends, partial(answer_metrics, data))
     if task_type == "SEQ_2_SEQ_LM":
@@ -119,7 +120,7 @@ def class_metrics(names: Sequence[str], found: EvalPrediction) -> Found:
     return {"accuracy": accuracy(expected, predicted), "macro_f1": macro_f1(expected, predicted)}
 
 
-def entity_metrics(names: Sequence[str], found: EvalPrediction) -> Found:
+def tag_metrics(names: Sequence[str], found: EvalPrediction) -> Found:
     expected, predicted = (
         [
             [names[index] for index in row[labels != IGNORED]]
@@ -127,7 +128,9 @@ def entity_metrics(names: Sequence[str], found: EvalPrediction) -> Found:
         ]
         for rows in (found.label_ids, found.predictions)
     )
-    return {"entity_f1": entity_f1(expected, predicted)}
+    if mark_entities(names):
+        return {"entity_f1": entity_f1(expected, predicted)}
+    return {"accuracy": accuracy(list(chain.from_iterable(expected)), list(chain.from_iterable(predicted)))}
 
 
 def answer_metrics(data: EncodedData, found: EvalPrediction) -> Found:

@@ -5,6 +5,7 @@
 | CAUSAL_LM | perplexity | exp of the mean loss of a learned token (Jelinek et al. 1977) |
 | SEQ_CLS | accuracy, macro F1 | share that is right; mean of the classes' F1 (Manning et al. 2008, ch. 13) |
 | TOKEN_CLS | entity F1 | whole entities, as conlleval counts them (CoNLL-2000 and 2003) |
+| | accuracy | in place of it, where tags mark no entities (parts of speech, numbers): share of words |
 | QUESTION_ANS | exact match, token F1 | SQuAD v1.1's normalisation (Rajpurkar et al. 2016) |
 | SEQ_2_SEQ_LM | ROUGE-L | F-measure of the longest common subsequence of words (Lin 2004) |
 """

@@ -7,7 +7,7 @@ I- is an entity of one word, as with conlleval's option for raw tags.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 OUTSIDE = "O"
 Entity = tuple[int, int, str]
@@ -34,6 +34,11 @@ def parts(tag: str) -> tuple[bool, str]:
     if tag[:2] in ("B-", "I-"):
         return tag.startswith("B-"), tag[2:]
     return True, tag
+
+
+def mark_entities(tags: Iterable[str]) -> bool:
+    """Whether these tags tell entities from other words; numbers and parts of speech do not."""
+    return any(tag == OUTSIDE or tag.startswith(("B-", "I-")) for tag in tags)
 
 
 def entity_f1(expected: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:
