@@ -120,7 +120,7 @@ def in_class(first: protocol.ModelSpec, model_class: str) -> protocol.ModelSpec:
     """The first adapter's own spec, or its base alone in another class than the adapter was put into."""
     if model_class in ("", first.model_class):
         return first
-    return replace(first, adapter="", adapter_folder="", task_type=None, model_class=model_class)
+    return replace(first.base_alone, model_class=model_class)
 
 
 def grown(answer: ArmAnswer, event: protocol.Event | AdapterUIError) -> ArmAnswer:

@@ -36,7 +36,7 @@ from adapter_ui.models.resident import Resident
 from adapter_ui.models.strangers import stuck
 from adapter_ui.models.tasks import predict
 from adapter_ui.models.turns import Turns
-from adapter_ui.models.waiting import Held, Waiting
+from adapter_ui.models.waiting import Held, Waiting, without_silent_adapter
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class Worker:
             case protocol.Load(spec):
                 self.load(request_id, spec)
             case protocol.Generate():
-                return self.generate(request_id, request)
+                return self.generate(request_id, without_silent_adapter(request))
             case protocol.Predict():
                 self.predict(request_id, request)
             case protocol.Unload(base, precision):
