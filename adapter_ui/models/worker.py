@@ -29,7 +29,7 @@ from adapter_ui.errors import AdapterUIError, ModelFailure
 from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Row
-from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, context_length, end_tokens, prompt_tokens
+from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, end_tokens, longest_answer, prompt_tokens
 from adapter_ui.models.decoding.sampler import Sampler
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
@@ -226,7 +226,7 @@ class Worker:
         row = Row(
             prompt=prompt,
             voice=voice,
-            most_tokens=min(options.max_new_tokens, context_length(resident.base) - len(prompt)),
+            most_tokens=min(options.max_new_tokens, longest_answer(resident.base, len(prompt))),
             sampler=Sampler(options, prompt, seed),
             answer=GrowingAnswer(resident.base.tokenizer, options.stop, ends, len(prompt), seed, emit),
             cancelled=lambda: request_id in self.cancelled,
