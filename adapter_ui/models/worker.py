@@ -216,7 +216,8 @@ class Worker:
         return True
 
     def join(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
-        self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
+        if not self.pool.writing:  # a step of other answers may take longer than a tokenizer is allowed
+            self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         options = request.options
         prompt = prompt_tokens(resident.base, request.messages, raw=options.raw, meanwhile=self.write)
         voice, attachment = resident.voice(request.spec.adapter, request.strength)
