@@ -122,8 +122,10 @@ class Answers:
     def remember(
         self, spec: protocol.ModelSpec, choice: ModelChoice | None, event: protocol.Event | AdapterUIError
     ) -> None:
-        """Only what proved to load is remembered: the rest would fail again."""
-        if isinstance(event, LoadReport) and spec.adapter and choice is not None:
+        """Only what proved to load is remembered: the rest would fail again. An adapter without strength may
+        have been left out.
+        """
+        if isinstance(event, LoadReport) and event.adapter and choice is not None:
             self.specs[AdapterRef.parse(spec.adapter), spec.precision, choice] = spec
 
     def write(

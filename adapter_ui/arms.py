@@ -87,16 +87,18 @@ def found_specs(
 ) -> Generator[tuple[ArmAnswer, ...], None, dict[int, protocol.ModelSpec]]:
     """What to ask the engine for, by the arms' places; an arm that cannot be found is told its error.
 
-    The base arm is the first adapter at strength 0, so that both answers come from one loaded model.
+    A base arm that names no base is the first adapter at strength 0, so that both answers come from one
+    loaded model; one that names a class is that adapter's base in this class.
     """
     specs: dict[int, protocol.ModelSpec] = {}
     adapters_first = sorted(range(len(asked)), key=lambda place: not asked[place].arm.adapter)
     for place in adapters_first:
         arm = asked[place].arm
-        if not arm.adapter and specs and not base_model:
-            specs[place] = specs[min(specs)]
+        choice = on_base(arm.choice, base_model)
+        if not arm.adapter and specs and not choice.base_model:
+            specs[place] = in_class(next(iter(specs.values())), choice.model_class)
             continue
-        looking = answers.model(arm.adapter, precision, on_base(arm.choice, base_model))
+        looking = answers.model(arm.adapter, precision, choice)
         try:
             while True:
                 so_far[place] = replace(so_far[place], progress=next(looking))
@@ -112,6 +114,13 @@ def found_specs(
 def on_base(choice: ModelChoice, base_model: str) -> ModelChoice:
     """The arm's own choice; where it names no base, with the one that all arms are asked on."""
     return replace(choice, base_model=choice.base_model or base_model)
+
+
+def in_class(first: protocol.ModelSpec, model_class: str) -> protocol.ModelSpec:
+    """The first adapter's own spec, or its base alone in another class than the adapter was put into."""
+    if model_class in ("", first.model_class):
+        return first
+    return replace(first.base_alone, model_class=model_class)
 
 
 def grown(answer: ArmAnswer, event: protocol.Event | AdapterUIError) -> ArmAnswer:

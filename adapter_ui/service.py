@@ -214,8 +214,8 @@ class AdapterService(TuningService):
     ) -> Iterator[tuple[ArmAnswer, ...]]:
         """Ask up to eight arms at once; gives all answers so far, in their order, each time whole.
 
-        An arm without an adapter is the base of the first arm that has one, or `base_model`. An arm that
-        cannot answer keeps its place, with its error.
+        An arm without an adapter is the base that it names, else `base_model`, else the base of the first arm
+        that has one. An arm that cannot answer keeps its place, with its error.
         """
         check_asked(asked)
         answers = compare(self.answers, asked, options, precision, base_model)

@@ -13,6 +13,7 @@ from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.domain import (
     OWN_MODEL,
     Arm,
+    ArmAnswer,
     Asked,
     ChatMessage,
     GenerationOptions,
@@ -80,6 +81,17 @@ def test_an_answer_and_each_arm_are_written_in_the_class_that_they_name(service)
     assert answers[0].generation.text == one.text
     assert "no class for a base of type llama" in answers[1].error
     assert answers[2].generation.done
+
+
+def test_the_base_arm_answers_in_the_class_that_it_names(service):
+    def base_arm(model_class: str) -> ArmAnswer:
+        arms = (Arm(catalogue.LORA_ID), Arm(choice=ModelChoice(model_class=model_class)))
+        *_, answers = service.compare([Asked(arm, HELLO) for arm in arms], GREEDY, Precision.FP32)
+        assert answers[0].generation.done
+        return answers[1]
+
+    assert "no class for a base of type llama" in base_arm("BertLMHeadModel").error
+    assert base_arm("LlamaForCausalLM").generation.text == base_arm("").generation.text
 
 
 def test_the_base_arm_does_not_lend_its_neighbours_class_to_later_requests(service):

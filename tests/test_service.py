@@ -84,6 +84,22 @@ def test_each_arm_answers_on_the_base_that_it_names(service):
     assert one.generation.text == other
 
 
+def test_a_base_arm_answers_on_the_base_that_it_names_and_else_on_the_first_adapters(service):
+    plain, other = (answer(service, "", base_model=base) for base in (BASE, OTHER_BASE))
+    on_other = Arm(choice=ModelChoice(OTHER_BASE))
+
+    def said(*arms: Arm, base_model: str = "") -> list[str]:
+        asked = [Asked(arm, HELLO) for arm in arms]
+        *_, found = service.compare(asked, GREEDY, Precision.FP32, base_model=base_model)
+        assert not any(one.error for one in found)
+        return [one.generation.text for one in found]
+
+    assert plain != other
+    assert said(Arm(choice=ModelChoice(BASE)), on_other) == [plain, other]
+    assert said(on_other, Arm(ADAPTER), Arm()) == [other, answer(service), plain]
+    assert said(on_other, Arm(), base_model=BASE) == [other, plain]
+
+
 def test_an_adapter_from_a_path_at_home_is_loaded_on_the_base_that_is_named(service, hub, tiny_models):
     hub.add_repo("linus/at-home", catalogue.trained_at_home(tiny_models / "lora"))
     profile = service.inspect("linus/at-home")

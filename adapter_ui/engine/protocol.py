@@ -8,7 +8,7 @@ run code in the web process.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Protocol
 
@@ -47,6 +47,10 @@ class ModelSpec:
     adapter_folder: str = ""
     task_type: str | None = None
     predicted_bytes: int = 0
+
+    @property
+    def base_alone(self) -> ModelSpec:
+        return replace(self, adapter="", adapter_folder="", task_type=None)
 
 
 @dataclass(frozen=True)

@@ -185,9 +185,13 @@ def sharing_key(folder: Path, adapter: str) -> str:
     of its own.
     """
     raw = read_json(folder)
-    trains_biases = raw.get("bias", "none") not in ("none", None, False)
     trains_tokens = bool(raw.get("trainable_token_indices"))
-    return adapter if trains_biases or trains_tokens else str(raw.get("peft_type"))
+    return adapter if trains_tokens or trains_biases(folder) else str(raw.get("peft_type"))
+
+
+def trains_biases(folder: Path) -> bool:
+    """Whether PEFT changes the base itself with this adapter, also while it is disabled."""
+    return read_json(folder).get("bias", "none") not in ("none", None, False)
 
 
 @contextmanager

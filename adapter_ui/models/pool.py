@@ -16,7 +16,7 @@ from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import HalfAttached, ModelFailure
 from adapter_ui.models.adapter_files import state_of
-from adapter_ui.models.adapters import Attached, method_of, sharing_key
+from adapter_ui.models.adapters import Attached, method_of, sharing_key, trains_biases
 from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import is_repacked, load_base
@@ -157,12 +157,15 @@ class Pool:
 
     def copy_to_attach_to(self, spec: ModelSpec, folder: Path, between: Between | None) -> Resident:
         """The copy of the base that the adapter is on, or can be attached to: not one whose answers have
-        repacked its 4-bit weights, which the adapter's layers may read.
+        repacked its 4-bit weights, which the adapter's layers may read; for an adapter that changes the base
+        itself, not one that is writing.
         """
         labels = labels_of(folder, Path(spec.base_folder)) if spec.task_type in TASKS_WITH_HEADS else ()
         key = key_of(spec, labels, sharing_key(folder, spec.adapter))
         alone = key_of(spec, labels)
         free = self.residents.get(alone) if key not in self.residents else None
+        if free is not None and free.decoder.writing and trains_biases(folder):
+            free = None
         if free is not None and (is_learned_tokens(folder) or not is_repacked(free.bare)):
             self.residents[key] = self.residents.pop(alone)
         return self.residents.get(key) or self.load_base(key, spec, between)

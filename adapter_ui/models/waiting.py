@@ -6,10 +6,12 @@ Knows what each kind of request needs of the models in memory; begins nothing it
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from adapter_ui.domain import Precision
 from adapter_ui.engine import protocol
+from adapter_ui.models.adapters import trains_biases
 from adapter_ui.models.decoding.decoder import MOST_ROWS
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
@@ -96,7 +98,7 @@ def can_begin(request: protocol.Request, base: Base, pool: Pool, held: Held) -> 
     """
     if base in held.bases:
         return False
-    if held.bases and isinstance(request, protocol.Generate) and not joins_a_batch(request.spec, pool):
+    if held.bases and isinstance(request, protocol.Generate) and not joins_a_batch(request, pool):
         return False
     if held.loading and not isinstance(request, protocol.Generate):
         return False
@@ -108,7 +110,20 @@ def can_begin(request: protocol.Request, base: Base, pool: Pool, held: Held) -> 
     return True
 
 
-def joins_a_batch(spec: protocol.ModelSpec, pool: Pool) -> bool:
-    """Whether the model is in memory and its answers can be decoded row by row."""
-    resident = pool.at_hand(spec)
-    return resident is not None and resident.writes_in_batches(spec.adapter)
+def joins_a_batch(request: protocol.Generate, pool: Pool) -> bool:
+    """Whether the model is in memory and its answers can be decoded row by row; without strength it may be
+    the base alone that is asked.
+    """
+    specs = (request.spec,) if request.strength else (request.spec, request.spec.base_alone)
+    found = [(pool.at_hand(spec), spec.adapter) for spec in specs]
+    return all(resident is not None and resident.writes_in_batches(adapter) for resident, adapter in found)
+
+
+def without_silent_adapter(request: protocol.Generate) -> protocol.Generate:
+    """The request, of the base alone where the adapter has no strength and could not be switched off: biases
+    that it trained would stay in its copy of the base.
+    """
+    spec = request.spec
+    if request.strength or not spec.adapter or not trains_biases(Path(spec.adapter_folder)):
+        return request
+    return replace(request, spec=spec.base_alone)

@@ -29,14 +29,14 @@ from adapter_ui.errors import AdapterUIError, ModelFailure
 from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Row
-from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, context_length, end_tokens, prompt_tokens
+from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, end_tokens, longest_answer, prompt_tokens
 from adapter_ui.models.decoding.sampler import Sampler
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.strangers import stuck
 from adapter_ui.models.tasks import predict
 from adapter_ui.models.turns import Turns
-from adapter_ui.models.waiting import Held, Waiting
+from adapter_ui.models.waiting import Held, Waiting, without_silent_adapter
 
 log = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ class Worker:
             case protocol.Load(spec):
                 self.load(request_id, spec)
             case protocol.Generate():
-                return self.generate(request_id, request)
+                return self.generate(request_id, without_silent_adapter(request))
             case protocol.Predict():
                 self.predict(request_id, request)
             case protocol.Unload(base, precision):
@@ -216,7 +216,8 @@ class Worker:
         return True
 
     def join(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
-        self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
+        if not self.pool.writing:  # a step of other answers may take longer than a tokenizer is allowed
+            self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         options = request.options
         prompt = prompt_tokens(resident.base, request.messages, raw=options.raw, meanwhile=self.write)
         voice, attachment = resident.voice(request.spec.adapter, request.strength)
@@ -226,7 +227,7 @@ class Worker:
         row = Row(
             prompt=prompt,
             voice=voice,
-            most_tokens=min(options.max_new_tokens, context_length(resident.base) - len(prompt)),
+            most_tokens=min(options.max_new_tokens, longest_answer(resident.base, len(prompt))),
             sampler=Sampler(options, prompt, seed),
             answer=GrowingAnswer(resident.base.tokenizer, options.stop, ends, len(prompt), seed, emit),
             cancelled=lambda: request_id in self.cancelled,

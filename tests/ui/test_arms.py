@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
 import pytest
 
-from adapter_ui.domain import Arm, ArmAnswer, Precision, Progress
+from adapter_ui.domain import Arm, ArmAnswer, ModelChoice, Precision, Progress
 from adapter_ui.ui.api import Api
 from adapter_ui.ui.generating import answering, choosing
 from adapter_ui.ui.generating.arms import arm_bar, arm_head
@@ -62,6 +63,14 @@ def test_the_base_alone_is_named() -> None:
     assert service.asked[0]["base_model"] == SMOL
     list(answering.answer(service, PIRATE, "bf16", asked_of(), "", *SAMPLING))
     assert service.asked[1]["base_model"] == ""
+
+
+def test_a_chosen_class_is_that_of_the_base_alone_and_beside_an_adapter_of_the_adapter() -> None:
+    service, chosen = FakeService(), replace(PIRATE, choice=ModelChoice(model_class="LlamaForCausalLM"))
+    for conversation in (asked_of().remove(ADAPTER_ARM), asked_of()):
+        list(answering.answer(service, chosen, "bf16", conversation, "", *SAMPLING))
+    classes = [[one.arm.choice.model_class for one in request["arms"]] for request in service.asked]
+    assert classes == [["LlamaForCausalLM"], ["LlamaForCausalLM", ""]]
 
 
 def test_stopping_closes_the_stream_of_all_arms() -> None:

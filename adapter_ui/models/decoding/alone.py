@@ -15,7 +15,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from adapter_ui.domain import ChatMessage, Generation, GenerationOptions
 from adapter_ui.models.decoding.answer import GrowingAnswer
-from adapter_ui.models.decoding.prompt import context_length, end_tokens, prompt_tokens
+from adapter_ui.models.decoding.prompt import end_tokens, longest_answer, prompt_tokens
 from adapter_ui.models.decoding.sampler import GREEDY_BELOW
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.wide import wide_products
@@ -37,7 +37,7 @@ def generate(
     seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
     torch.manual_seed(seed)
     answer = GrowingAnswer(loaded.tokenizer, options.stop, end_tokens(loaded), len(prompt), seed, emit)
-    most_tokens = min(options.max_new_tokens, context_length(loaded) - len(prompt))
+    most_tokens = min(options.max_new_tokens, longest_answer(loaded, len(prompt)))
     watch = Watch(answer, most_tokens, cancelled)
     input_ids = torch.tensor([prompt], device=loaded.device)
     with torch.inference_mode(), wide_products():

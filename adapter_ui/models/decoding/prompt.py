@@ -12,7 +12,7 @@ from typing import TypeVar
 import torch
 from jinja2 import TemplateError
 from peft import PeftModel
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from adapter_ui.domain import ChatMessage
 from adapter_ui.errors import BaseUnavailable, InvalidInput
@@ -25,6 +25,7 @@ TEMPLATE_SECONDS = 2.0
 MOST_CHARACTERS = 2_000_000
 TEMPLATE_BYTES = 512 * 1024 * 1024
 TOKENIZER_SECONDS = 10.0
+UNSTATED_POSITIONS = 2048
 PROMPT_SECONDS = TEMPLATE_SECONDS + TOKENIZER_SECONDS
 
 
@@ -47,9 +48,9 @@ def prompt_tokens(
     )
     if not tokens:
         raise InvalidInput("The prompt is empty; write something to answer.", field="prompt")
-    if len(tokens) >= context_length(loaded):
+    if len(tokens) > longest_prompt(loaded):
         raise InvalidInput(
-            f"The prompt has {len(tokens)} tokens, and this base reads {context_length(loaded)}; shorten "
+            f"The prompt has {len(tokens)} tokens, and this base reads {longest_prompt(loaded)}; shorten "
             "it or clear the conversation.",
             field="prompt",
         )
@@ -114,10 +115,38 @@ def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def context_length(loaded: LoadedModel) -> int:
-    """How many tokens of text the model can read and write together."""
+    """How many tokens of a text the model takes at once; of a decoder, a prompt and its answer together."""
     config = loaded.model.config.get_text_config()
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return (positions or 2048) - virtual_tokens(loaded.model)
+    return (positions or UNSTATED_POSITIONS) - virtual_tokens(loaded.model)
+
+
+def longest_prompt(loaded: LoadedModel) -> int:
+    """How many tokens a prompt can have, so that there is room for an answer."""
+    config = loaded.model.config
+    if not config.is_encoder_decoder:
+        return context_length(loaded) - 1
+    encoder = getattr(config, "encoder", config).get_text_config()
+    return positions_of(encoder, "encoder") - virtual_tokens(loaded.model)
+
+
+def longest_answer(loaded: LoadedModel, prompt_tokens: int) -> int:
+    """How many tokens an answer can have; an encoder-decoder's takes no positions from its prompt."""
+    config = loaded.model.config
+    if not config.is_encoder_decoder:
+        return context_length(loaded) - prompt_tokens
+    return positions_of(config.get_text_config(), "decoder") - virtual_tokens(loaded.model)
+
+
+def positions_of(config: PreTrainedConfig, side: str) -> int:
+    """The positions of one side of an encoder-decoder.
+
+    T5's are relative and have no end; its `n_positions` says with how many it was trained. What bounds them
+    is memory: each layer holds a number for every pair of tokens in every head.
+    """
+    absolute = getattr(config, f"max_{side}_position_embeddings", None)
+    absolute = absolute or getattr(config, "max_position_embeddings", None)
+    return absolute or max(getattr(config, "n_positions", 0), UNSTATED_POSITIONS)
 
 
 def virtual_tokens(model: torch.nn.Module) -> int:

@@ -66,20 +66,23 @@ def arm_answers(
     visitor: str,
 ) -> Iterator[tuple[ArmAnswer, ...]]:
     """Each arm asked with its own history; the base alone has to be named, else it is the adapters' base."""
+    alone = not any(one.arm.adapter for one in conversation.arms)
     asked = [
-        Asked(as_chosen(one.arm, selected), tuple(conversation.for_model(one.key, system)))
+        Asked(as_chosen(one.arm, selected, alone=alone), tuple(conversation.for_model(one.key, system)))
         for one in conversation.arms
     ]
-    alone = not any(one.arm.adapter for one in asked)
     base = selected.base if alone else ""
     return service.compare(asked, options, Precision(precision), base_model=base, visitor=visitor)
 
 
-def as_chosen(arm: Arm, selected: Selection) -> Arm:
-    """The selected adapter answers on the model that was chosen for it; its base alone, in that class."""
+def as_chosen(arm: Arm, selected: Selection, *, alone: bool) -> Arm:
+    """The selected adapter answers on the model that was chosen for it; its base alone, in that class. Beside
+    adapters the base is the first one's, in whatever class that has.
+    """
     if arm.adapter == selected.ref:
         return replace(arm, choice=selected.choice)
-    return arm if arm.adapter else replace(arm, choice=ModelChoice(model_class=selected.choice.model_class))
+    is_base_alone = alone and not arm.adapter
+    return replace(arm, choice=ModelChoice(model_class=selected.choice.model_class)) if is_base_alone else arm
 
 
 def answer_again(
