@@ -105,19 +105,26 @@ class Pool:
     def forget_older_files(self, adapter: str, folder: Path) -> None:
         """Let an adapter go whose files are other ones now: its name must not answer with older weights.
 
-        Raises ModelFailure while somebody is still answered with them.
+        Raises ModelFailure while somebody is still answered with them, or by a copy of the base that has to
+        go with them.
         """
-        for key, resident in list(self.residents.items()):
-            if resident.files.get(adapter, state_of(folder)) == state_of(folder):
-                continue
-            if resident.answers_with(adapter):
+        now = state_of(folder)
+        for key in [key for key, one in self.residents.items() if one.files.get(adapter, now) != now]:
+            if self.residents[key].cannot_lose(adapter):
                 raise ModelFailure(
-                    f"{adapter} has changed while it answers; ask again once its answers have ended."
+                    f"{adapter} has changed while its base answers; ask again once its answers have ended."
                 )
-            if resident.is_last_in_layers(adapter):
-                del self.residents[key]
+            if self.residents[key].is_last_in_layers(adapter):
+                self.drop(key)
             else:
-                resident.detach(adapter)
+                self.residents[key].detach(adapter)
+
+    def drop(self, key: Key) -> None:
+        """Forget a copy of a base; whoever it was writing for is told, and its memory is given back."""
+        error = ModelFailure(f"{key.base} was dropped while it answered; ask again.")
+        self.residents.pop(key).decoder.fail(error)
+        gc.collect()  # a resident and its decoder know each other
+        give_memory_back()
 
     def attach(self, resident: Resident, spec: ModelSpec) -> None:
         """Put the adapter on the base. One that PEFT left half changed is forgotten, and loaded afresh when
@@ -126,9 +133,7 @@ class Pool:
         try:
             resident.attach(spec.adapter, Path(spec.adapter_folder))
         except HalfAttached:
-            self.residents = {key: kept for key, kept in self.residents.items() if kept is not resident}
-            for batch in resident.decoder.turns():
-                batch.fail(HalfAttached(f"{spec.base} was dropped while it answered; ask again."))
+            self.drop(self.key_of_resident(resident))
             raise
 
     def any_copy(self, spec: ModelSpec, between: Between | None) -> Resident:
@@ -179,9 +184,7 @@ class Pool:
             if free_bytes(device) >= needed:
                 return
             if not self.residents[key].decoder.writing:
-                del self.residents[key]
-                gc.collect()
-                give_memory_back()
+                self.drop(key)
         if free_bytes(device) < needed:
             raise ModelFailure(
                 f"This adapter needs a copy of {spec.base} of its own, {needed / 1e9:.1f} GB, which "
@@ -203,8 +206,11 @@ class Pool:
 
     def note_use(self, resident: Resident) -> None:
         """Residents stand in the order of their last use."""
-        key = next(key for key, kept in self.residents.items() if kept is resident)
+        key = self.key_of_resident(resident)
         self.residents[key] = self.residents.pop(key)
+
+    def key_of_resident(self, resident: Resident) -> Key:
+        return next(key for key, kept in self.residents.items() if kept is resident)
 
     @property
     def writing(self) -> list[Resident]:
@@ -219,9 +225,7 @@ class Pool:
     def unload(self, base: str, precision: Precision) -> None:
         """Free every copy of a base in a precision, with its adapters."""
         for key in [key for key, kept in self.residents.items() if kept.is_copy_of(base, precision)]:
-            del self.residents[key]
-        gc.collect()
-        give_memory_back()
+            self.drop(key)
 
     def contents(self) -> tuple[LoadedBase, ...]:
         return tuple(
