@@ -14,12 +14,13 @@ from peft import PeftType
 
 from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.errors import HalfAttached, ModelFailure
+from adapter_ui.errors import DoesNotFit, HalfAttached, ModelFailure
 from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import Attached, method_of, sharing_key
 from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import is_repacked, load_base
+from adapter_ui.models.placement import room_for_a_base
 from adapter_ui.models.resident import TASKS_WITH_HEADS, Resident, is_learned_tokens
 from adapter_ui.models.system_memory import give_memory_back
 from adapter_ui.models.turns import Between
@@ -174,10 +175,12 @@ class Pool:
 
     def make_room_for_copy(self, spec: ModelSpec) -> None:
         """Who asks for a load counts the memory of one copy of its base: for a further one, copies that
-        answer nobody go, those used least recently first. Raises ModelFailure when that is not enough.
+        answer nobody go, those used least recently first. Raises ModelFailure when that is not enough, and
+        DoesNotFit when the first copy has no room any more.
         """
         copies = [key for key, one in self.residents.items() if one.is_copy_of(spec.base, spec.precision)]
         if not copies:
+            refuse_what_does_not_fit(spec)
             return
         needed, device = self.residents[copies[0]].base_bytes, self.residents[copies[0]].loaded.device
         for key in copies:
@@ -239,4 +242,17 @@ class Pool:
                 adapters=tuple(resident.attached),
             )
             for resident in self.residents.values()
+        )
+
+
+def refuse_what_does_not_fit(spec: ModelSpec) -> None:
+    """Raise DoesNotFit where the memory has gone that was there before the files were downloaded: the system
+    would end this process, and everybody's answers with it. What is not known is not refused.
+    """
+    room = room_for_a_base(spec.precision)
+    if spec.predicted_bytes > room:
+        raise DoesNotFit(
+            f"{spec.base} in {spec.precision.value} needs about {spec.predicted_bytes / 1e9:.1f} GB, and "
+            f"{room / 1e9:.1f} GB are still free; ask again, which unloads what nobody uses, or choose a "
+            "smaller precision."
         )
