@@ -6,6 +6,7 @@ Between the service, which checks what people ask for, and the engine, which kno
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 
 from adapter_ui.catalog.machine import room_for_a_model
 from adapter_ui.domain import (
@@ -88,7 +89,7 @@ class Answers:
     def look_up(
         self, adapter: str, precision: Precision, choice: ModelChoice
     ) -> Generator[Progress, None, protocol.ModelSpec]:
-        here = self.in_memory(precision)
+        here = partial(self.in_memory, precision)
         if adapter:
             ref = AdapterRef.parse(adapter)
             return (yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=here))

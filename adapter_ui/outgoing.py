@@ -71,7 +71,7 @@ class Outgoing:
         """The files of the adapter and of its base, in the precision that the base's files have."""
         facts = loadable_base(self.provision.catalog.inspect(ref, choice.base_model))
         precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
-        spec = yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=())
+        spec = yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=tuple)
         return MergeJob(
             adapter=str(ref),
             adapter_folder=spec.adapter_folder,

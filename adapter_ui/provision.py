@@ -53,11 +53,11 @@ class Provision:
         precision: Precision,
         choice: ModelChoice,
         *,
-        in_memory: Collection[str],
+        in_memory: Callable[[], Collection[str]],
     ) -> Generator[Progress, None, ModelSpec]:
         """Files of an adapter and of its base, or of the base that was chosen instead.
 
-        `in_memory` names the bases that are loaded already and need no more memory. Raises UnsupportedAdapter
+        `in_memory` names the bases that are loaded now and need no more memory. Raises UnsupportedAdapter
         with the finding that forbids a load, InvalidInput, DoesNotFit, BaseUnavailable and HubError.
         """
         yield Progress("inspect", f"Inspecting {ref}")
@@ -67,10 +67,12 @@ class Provision:
             raise UnsupportedAdapter(reason)
         task_type = task_of(profile.task_type, profile.config, choice.model_class)
         memory = estimate_memory(facts, profile.parameters, task_type=task_type)
-        if facts.id not in in_memory:
+        if facts.id not in in_memory():
             yield from self.make_room(facts.id, precision, memory)
         folder = yield from self.adapter_folder(ref, profile.commit)
         base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
+        if facts.id not in in_memory():
+            yield from self.unload_others(precision, memory)
         return ModelSpec(
             base=facts.id,
             base_folder=str(base.folder),
@@ -85,9 +87,15 @@ class Provision:
     def make_room(
         self, base_id: str, precision: Precision, memory: Mapping[Precision, MemoryEstimate]
     ) -> Iterator[Progress]:
+        yield from self.unload_others(precision, memory)
+        refuse_what_does_not_fit(base_id, precision, memory)
+
+    def unload_others(
+        self, precision: Precision, memory: Mapping[Precision, MemoryEstimate]
+    ) -> Iterator[Progress]:
+        """Done once more after the downloads, during which others may have loaded theirs."""
         if estimate := memory.get(precision):
             yield from self.free(estimate.total)
-        refuse_what_does_not_fit(base_id, precision, memory)
 
     def adapter_folder(self, ref: AdapterRef, commit: str | None = None) -> Generator[Progress, None, Path]:
         if ref.source is Source.HUB:
@@ -95,7 +103,7 @@ class Provision:
         return self.catalog.folder(ref)
 
     def base_alone(
-        self, precision: Precision, choice: ModelChoice, *, in_memory: Collection[str]
+        self, precision: Precision, choice: ModelChoice, *, in_memory: Callable[[], Collection[str]]
     ) -> Generator[Progress, None, ModelSpec]:
         """Files of a base without an adapter. Raises InvalidInput, DoesNotFit, BaseUnavailable and
         HubError.
@@ -105,9 +113,11 @@ class Provision:
             raise InvalidInput("Name an adapter, or a base model as org/name.", field="base_model")
         facts = self.catalog.base_facts(base_id)
         memory = estimate_memory(facts, None)
-        if base_id not in in_memory:
+        if base_id not in in_memory():
             yield from self.make_room(base_id, precision, memory)
         base = yield from fetch_base(self.settings, self.catalog.hub, base_id, facts.commit)
+        if base_id not in in_memory():
+            yield from self.unload_others(precision, memory)
         return ModelSpec(
             base=base_id,
             base_folder=str(base.folder),

@@ -58,6 +58,15 @@ def read_count(path: Path) -> int | None:
 
 
 def reclaimable(stat: Path) -> int:
+    """Bytes of cached files that were read once, and of those read again that no process has mapped: a base
+    is read again when its download is checked, and one in memory may be nothing but its mapped files.
+    """
     lines = stat.read_text().splitlines() if stat.is_file() else []
     counts = dict(line.split(" ", 1) for line in lines if " " in line)
-    return int(counts.get("total_inactive_file", counts.get("inactive_file", "0")))
+
+    def count(version_1: str, version_2: str) -> int:
+        return int(counts.get(version_1, counts.get(version_2, "0")))
+
+    inactive = count("total_inactive_file", "inactive_file")
+    active = count("total_active_file", "active_file")
+    return inactive + max(active - count("total_mapped_file", "file_mapped"), 0)

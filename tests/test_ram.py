@@ -41,6 +41,14 @@ def test_cached_files_count_as_available(tmp_path, own):
     assert ram(tmp_path, own)[1] == GIB // 2
 
 
+@pytest.mark.parametrize("mapped", ["total_mapped_file", "file_mapped"])
+def test_files_that_were_read_again_count_as_available_where_nobody_has_them_in_memory(tmp_path, own, mapped):
+    prefix = "total_" if mapped.startswith("total") else ""
+    stat = f"{prefix}inactive_file {GIB // 8}\n{prefix}active_file {GIB // 2}\n{mapped} {GIB // 4}"
+    write(tmp_path, memory__max=GIB, memory__current=GIB, memory__stat=stat)
+    assert ram(tmp_path, own)[1] == GIB // 8 + GIB // 4
+
+
 def test_max_means_no_limit(tmp_path, own):
     write(tmp_path, memory__max="max", memory__current=GIB)
     assert ram(tmp_path, own)[0] == psutil.virtual_memory().total

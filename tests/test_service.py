@@ -192,6 +192,18 @@ def test_what_was_used_least_recently_makes_room(service, scarce):
     assert answer(service)  # and the other way round
 
 
+def test_room_is_made_again_for_what_others_loaded_during_the_download(service, scarce, hub, tmp_path):
+    hub.add_repo("tiny-org/third-llama", build_llama(tmp_path / "third", seed=2))
+    for base in service.loaded():
+        service.unload(base.base, base.precision)
+    waiting = service.load("", Precision.FP32, base_model="tiny-org/third-llama")
+    assert next(event for event in waiting if event.stage == "download")
+    load(service)
+    *progress, report = waiting
+    assert [base.base for base in service.loaded()] == [report.base] == ["tiny-org/third-llama"]
+    assert any(event.stage == "unload" and BASE in event.message for event in progress)
+
+
 def test_nothing_is_unloaded_for_what_cannot_fit_anyway(service, scarce, monkeypatch):
     load(service)
     monkeypatch.setattr(answers, "room_for_a_model", lambda: -(10**12))

@@ -45,6 +45,7 @@ class WorkerProcess:
                 stderr=log,
                 env=child_environment(),
             )
+        self.unreadable = False
         self.writing = threading.Lock()
         threading.Thread(target=self.read, name="worker-events", daemon=True).start()
 
@@ -53,6 +54,7 @@ class WorkerProcess:
             try:
                 self.deliver(*protocol.decode(line))
             except ModelFailure:
+                self.unreadable = True
                 self.process.kill()
                 break
         self.process.wait()
@@ -93,6 +95,8 @@ class WorkerProcess:
 
     def last_words(self) -> str:
         """Why the process ended, in words."""
+        if self.unreadable:
+            return "sent a message that cannot be read, and was stopped"
         code = self.process.poll()
         if code == -signal.SIGKILL:
             return "was stopped by the system, most likely because memory ran out"

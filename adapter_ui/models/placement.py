@@ -15,6 +15,7 @@ from accelerate.utils import get_max_memory
 from accelerate.utils.modeling import has_offloaded_params
 from transformers import BitsAndBytesConfig
 
+from adapter_ui.domain import Precision
 from adapter_ui.ram import ram
 
 
@@ -30,6 +31,18 @@ def placement(quantization: BitsAndBytesConfig | None) -> dict[str, Any]:
     memory = get_max_memory()
     memory["cpu"] = 0 if quantization else ram()[1]
     return {"device_map": "auto", "max_memory": memory}
+
+
+def room_for_a_base(precision: Precision) -> int:
+    """Bytes that a base could take now where it is placed; what torch keeps of a GPU for later is among
+    them.
+    """
+    if not torch.cuda.is_available():
+        return ram()[1]
+    gpus = range(torch.cuda.device_count())
+    kept = sum(torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu) for gpu in gpus)
+    beside = 0 if precision.is_quantized else ram()[1]
+    return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus) + kept + beside
 
 
 def works_on(module: torch.nn.Module) -> torch.device:

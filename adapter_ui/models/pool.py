@@ -14,12 +14,13 @@ from peft import PeftType
 
 from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.errors import HalfAttached, ModelFailure
+from adapter_ui.errors import DoesNotFit, HalfAttached, ModelFailure
 from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import Attached, method_of, sharing_key, trains_biases
 from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import is_repacked, load_base
+from adapter_ui.models.placement import room_for_a_base
 from adapter_ui.models.resident import TASKS_WITH_HEADS, Resident, is_learned_tokens
 from adapter_ui.models.system_memory import give_memory_back
 from adapter_ui.models.turns import Between
@@ -105,19 +106,26 @@ class Pool:
     def forget_older_files(self, adapter: str, folder: Path) -> None:
         """Let an adapter go whose files are other ones now: its name must not answer with older weights.
 
-        Raises ModelFailure while somebody is still answered with them.
+        Raises ModelFailure while somebody is still answered with them, or by a copy of the base that has to
+        go with them.
         """
-        for key, resident in list(self.residents.items()):
-            if resident.files.get(adapter, state_of(folder)) == state_of(folder):
-                continue
-            if resident.answers_with(adapter):
+        now = state_of(folder)
+        for key in [key for key, one in self.residents.items() if one.files.get(adapter, now) != now]:
+            if self.residents[key].cannot_lose(adapter):
                 raise ModelFailure(
-                    f"{adapter} has changed while it answers; ask again once its answers have ended."
+                    f"{adapter} has changed while its base answers; ask again once its answers have ended."
                 )
-            if resident.is_last_in_layers(adapter):
-                del self.residents[key]
+            if self.residents[key].is_last_in_layers(adapter):
+                self.drop(key)
             else:
-                resident.detach(adapter)
+                self.residents[key].detach(adapter)
+
+    def drop(self, key: Key) -> None:
+        """Forget a copy of a base; whoever it was writing for is told, and its memory is given back."""
+        error = ModelFailure(f"{key.base} was dropped while it answered; ask again.")
+        self.residents.pop(key).decoder.fail(error)
+        gc.collect()  # a resident and its decoder know each other
+        give_memory_back()
 
     def attach(self, resident: Resident, spec: ModelSpec) -> None:
         """Put the adapter on the base. One that PEFT left half changed is forgotten, and loaded afresh when
@@ -126,9 +134,7 @@ class Pool:
         try:
             resident.attach(spec.adapter, Path(spec.adapter_folder))
         except HalfAttached:
-            self.residents = {key: kept for key, kept in self.residents.items() if kept is not resident}
-            for batch in resident.decoder.turns():
-                batch.fail(HalfAttached(f"{spec.base} was dropped while it answered; ask again."))
+            self.drop(self.key_of_resident(resident))
             raise
 
     def any_copy(self, spec: ModelSpec, between: Between | None) -> Resident:
@@ -172,19 +178,19 @@ class Pool:
 
     def make_room_for_copy(self, spec: ModelSpec) -> None:
         """Who asks for a load counts the memory of one copy of its base: for a further one, copies that
-        answer nobody go, those used least recently first. Raises ModelFailure when that is not enough.
+        answer nobody go, those used least recently first. Raises ModelFailure when that is not enough, and
+        DoesNotFit when the first copy has no room any more.
         """
         copies = [key for key, one in self.residents.items() if one.is_copy_of(spec.base, spec.precision)]
         if not copies:
+            refuse_what_does_not_fit(spec)
             return
         needed, device = self.residents[copies[0]].base_bytes, self.residents[copies[0]].loaded.device
         for key in copies:
             if free_bytes(device) >= needed:
                 return
             if not self.residents[key].decoder.writing:
-                del self.residents[key]
-                gc.collect()
-                give_memory_back()
+                self.drop(key)
         if free_bytes(device) < needed:
             raise ModelFailure(
                 f"This adapter needs a copy of {spec.base} of its own, {needed / 1e9:.1f} GB, which "
@@ -206,8 +212,11 @@ class Pool:
 
     def note_use(self, resident: Resident) -> None:
         """Residents stand in the order of their last use."""
-        key = next(key for key, kept in self.residents.items() if kept is resident)
+        key = self.key_of_resident(resident)
         self.residents[key] = self.residents.pop(key)
+
+    def key_of_resident(self, resident: Resident) -> Key:
+        return next(key for key, kept in self.residents.items() if kept is resident)
 
     @property
     def writing(self) -> list[Resident]:
@@ -222,9 +231,7 @@ class Pool:
     def unload(self, base: str, precision: Precision) -> None:
         """Free every copy of a base in a precision, with its adapters."""
         for key in [key for key, kept in self.residents.items() if kept.is_copy_of(base, precision)]:
-            del self.residents[key]
-        gc.collect()
-        give_memory_back()
+            self.drop(key)
 
     def contents(self) -> tuple[LoadedBase, ...]:
         return tuple(
@@ -238,4 +245,17 @@ class Pool:
                 adapters=tuple(resident.attached),
             )
             for resident in self.residents.values()
+        )
+
+
+def refuse_what_does_not_fit(spec: ModelSpec) -> None:
+    """Raise DoesNotFit where the memory has gone that was there before the files were downloaded: the system
+    would end this process, and everybody's answers with it. What is not known is not refused.
+    """
+    room = room_for_a_base(spec.precision)
+    if spec.predicted_bytes > room:
+        raise DoesNotFit(
+            f"{spec.base} in {spec.precision.value} needs about {spec.predicted_bytes / 1e9:.1f} GB, and "
+            f"{room / 1e9:.1f} GB are still free; ask again, which unloads what nobody uses, or choose a "
+            "smaller precision."
         )

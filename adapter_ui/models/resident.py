@@ -161,6 +161,10 @@ class Resident:
     def is_last_in_layers(self, adapter: str) -> bool:
         return adapter not in self.low_rank and len(self.loaded.model.peft_config) == 1
 
+    def cannot_lose(self, adapter: str) -> bool:
+        """Whether an answer would break off without it: one with it, or any where the base goes with it."""
+        return self.decoder.writing if self.is_last_in_layers(adapter) else self.answers_with(adapter)
+
     def detach(self, adapter: str) -> None:
         """Forget an adapter with which nothing is being written."""
         factors = self.low_rank.pop(adapter, None)

@@ -1,7 +1,7 @@
 """Answers of models that do not just write: labels, entities, a span of the context, an embedding.
 
 Each function takes a loaded model and text, and gives a Prediction. Nothing here knows which adapter is
-active.
+active. A model whose scores are no numbers any more has no answer: each raises ModelFailure then.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
 from adapter_ui.models.decoding.prompt import context_length, tokenized
+from adapter_ui.models.decoding.sampler import refuse_noise
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.turns import Between
 from adapter_ui.models.wide import wide_products
@@ -69,6 +70,7 @@ def of_the_text(states: torch.Tensor, tokens: int) -> torch.Tensor:
 def classify(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """SEQ_CLS: every label with its probability (softmax; sigmoid for multi-label bases), best first."""
     logits = loaded.model(**encode(loaded, text, text_pair)).logits[0].float()
+    refuse_noise(logits)
     config = loaded.model.config
     if config.problem_type == "multi_label_classification":
         scores = logits.sigmoid()
@@ -85,6 +87,7 @@ def tag(loaded: LoadedModel, text: str, text_pair: str, between: Between | None)
     encoded = encode(loaded, text, return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
     logits = of_the_text(loaded.model(**encoded).logits[0], len(offsets))
+    refuse_noise(logits)
     scores, labels = logits.float().softmax(-1).max(-1)
     names = [str(loaded.model.config.id2label[index]) for index in labels.tolist()]
     words = labelled_words(text, encoded.word_ids(0), offsets, names, scores.tolist())
@@ -163,8 +166,9 @@ def span_in(loaded: LoadedModel, window: Window) -> tuple[float, float, int, int
     output = loaded.model(**inputs)
     both = torch.stack((output.start_logits[0], output.end_logits[0]), dim=-1).float()
     logits = of_the_text(both, len(window.places))
-    best, start, end = likeliest_span(logits.cpu().numpy(), window.places)
     inside = torch.tensor([place is not None for place in window.places], device=loaded.device)
+    refuse_noise(logits[inside])
+    best, start, end = likeliest_span(logits.cpu().numpy(), window.places)
     return best, math.exp(best - float(logits[inside].logsumexp(0).sum())), start, end
 
 
@@ -183,7 +187,9 @@ def embedding_of(loaded: LoadedModel, text: str) -> torch.Tensor:
     encoded = encode(loaded, text)
     mask = encoded["attention_mask"][0].unsqueeze(-1).float()
     hidden = of_the_text(loaded.model(**encoded).last_hidden_state[0].float(), len(mask))
-    return torch.nn.functional.normalize((hidden * mask).sum(0) / mask.sum(), dim=-1)
+    mean = (hidden * mask).sum(0) / mask.sum()
+    refuse_noise(mean.norm())
+    return torch.nn.functional.normalize(mean, dim=-1)
 
 
 TASKS: dict[str, Callable[[LoadedModel, str, str, Between | None], Prediction]] = {

@@ -254,6 +254,17 @@ def test_a_killed_worker_costs_one_sentence_and_the_next_request_works(engine, t
     assert answer(engine, spec_of(tiny_models)).done
 
 
+def test_a_worker_that_says_what_cannot_be_read_is_not_called_short_of_memory(engine, tiny_models):
+    answer(engine, spec_of(tiny_models))
+    stream = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(event for event in stream if isinstance(event, Generation))
+    with Path(f"/proc/self/fd/{engine.worker.process.stdout.fileno()}").open("wb") as said_by_worker:
+        said_by_worker.write(b"\nno message\n")
+    with pytest.raises(WorkerStopped, match="cannot be read, and was stopped; it starts again"):
+        list(stream)
+    assert answer(engine, spec_of(tiny_models)).done
+
+
 def test_a_worker_that_hangs_is_restarted(engine, tiny_models):
     answer(engine, spec_of(tiny_models))
     pid = worker_pid(engine)

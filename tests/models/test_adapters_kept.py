@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,33 @@ def test_an_adapter_answers_with_the_files_that_stand_under_its_name_now(
     newer = written(resident, "mine")
     fresh, _ = Pool().load(spec_for(base, adapter))
     assert newer == written(fresh, "mine") != older
+
+
+def test_a_base_that_has_to_go_with_its_changed_adapter_first_ends_the_answers_of_others(
+    tiny_models: Path, tmp_path: Path
+):
+    """The base alone and plain LoRAs are answered by the copy that has the adapter in its layers."""
+    pool = Pool()
+    base, lora = tiny_models / "llama", tiny_models / "lora"
+    adapter = shutil.copytree(tiny_models / "dora", tmp_path / "mine")
+    resident, _ = pool.load(spec_for(base, adapter))
+    assert pool.load(spec_for(base, lora))[0] is resident
+    weights = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: -3 * value for name, value in weights.items()}, adapter / "adapter_model.safetensors")
+    writer = Writer(resident)
+    rows = [writer.row(prompt_of(9)), writer.row(prompt_of(9), "lora")]
+    writer.step()
+    with pytest.raises(ModelFailure, match="ask again once its answers have ended"):
+        pool.load(spec_for(base, adapter))
+    assert pool.writing == [resident]
+    writer.finish()
+    assert [row.answer.reason for row in rows] == ["length", "length"]
+
+    weights_of_old = weakref.ref(resident.bare.get_output_embeddings().weight)
+    del resident, writer, rows
+    newer = written(pool.load(spec_for(base, adapter))[0], "mine")
+    assert weights_of_old() is None
+    assert newer == written(Pool().load(spec_for(base, adapter))[0], "mine")
 
 
 def written(resident: Resident, adapter: str) -> list[int]:

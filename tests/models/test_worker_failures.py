@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from transformers import VitsTokenizer
 
 from adapter_ui.errors import ModelFailure
+from adapter_ui.models.decoding.cache import RowCache
 from adapter_ui.models.decoding.decoder import SHARE_OF_MEMORY, bytes_per_token, free_bytes
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.worker import in_words
-from tests.models.test_decoding import Writer, prompt_of, spec_for
+from tests.models.test_decoding import GREEDY, Writer, prompt_of, spec_for
 
 NO_MEMORY = "not enough memory"
 
@@ -71,6 +74,43 @@ def test_a_batch_that_fails_ends_its_rows_and_those_it_has_not_read(writer: Writ
     assert others.answer.tokens == expected.answer.tokens
     assert again.answer.reason == "length"
     assert others not in writer.errors and not alone.errors
+
+
+def test_rows_that_get_no_memory_when_they_have_been_read_are_told(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = writer.row(prompt_of(6))
+    writer.step()
+    short = replace(GREEDY, max_new_tokens=1)
+    joining, ended = writer.row(prompt_of(9)), writer.row(prompt_of(9), options=short)
+    error = really_out_of_memory()
+
+    def without_memory(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(RowCache, "join", without_memory)
+    (batch,) = writer.resident.decoder.turns()
+    with pytest.raises(RuntimeError):
+        batch.step()
+    batch.fail(error)
+    assert writer.errors == {others: error, joining: error}
+    assert ended.answer.reason == "length"
+    assert not writer.resident.decoder.writing
+
+
+def test_a_tokenizer_that_cannot_write_a_token_of_its_model_costs_nobody_else(
+    writer: Writer, tmp_path: Path
+) -> None:
+    """One written in Python gives no text at all for a token that it does not know."""
+    vocabulary = tmp_path / "vocab.json"
+    vocabulary.write_text(json.dumps({"<pad>": 0, "<unk>": 1, "a": 2}))
+    broken, beside = writer.row(prompt_of(9)), writer.row(prompt_of(9))
+    broken.answer.tokenizer = VitsTokenizer(vocabulary)
+    writer.finish()
+    assert type(writer.errors[broken]) is ModelFailure
+    assert "cannot turn its tokens into text" in str(writer.errors[broken])
+    assert list(writer.errors) == [broken]
+    assert beside.answer.reason == "length"
 
 
 def test_an_answer_that_would_not_fit_is_refused_and_costs_nobody_else(writer: Writer) -> None:

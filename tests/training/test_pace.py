@@ -117,7 +117,7 @@ def test_the_report_has_the_time_or_says_why_not(service: AdapterService) -> Non
     assert (found.seconds, found.step_seconds) == (None, None)
     assert "once the base is on this machine" in found.timing
     assert found.timing in str(check_report(found))
-    list(service.provision.base_alone(Precision.FP32, ModelChoice(BASE_ID), in_memory=()))
+    list(service.provision.base_alone(Precision.FP32, ModelChoice(BASE_ID), in_memory=tuple))
     found = told(service)
     assert found.timing == "2 steps measured"
     assert found.seconds > found.steps * found.step_seconds > 0
@@ -141,7 +141,7 @@ def test_what_else_uses_the_machine_is_said(service: AdapterService) -> None:
 
 
 def test_one_is_measured_at_a_time(service: AdapterService) -> None:
-    list(service.provision.base_alone(Precision.FP32, ModelChoice(BASE_ID), in_memory=()))
+    list(service.provision.base_alone(Precision.FP32, ModelChoice(BASE_ID), in_memory=tuple))
     found, examples = service.check_finetune(ASKED, ROWS), service.read_recipe(ASKED, ROWS)[1]
     with service.timing.lock:
         *waiting, last = service.timing.told(found, examples, deadline_seconds=0.4)

@@ -51,7 +51,7 @@ def test_a_run_that_does_not_fit_when_its_turn_has_come_says_so_and_can_be_resum
 
 
 def test_what_a_training_holds_counts_as_free_for_the_next(service: AdapterService) -> None:
-    list(service.provision.base_alone(Precision.FP32, ModelChoice(BASE_ID), in_memory=()))
+    list(service.provision.base_alone(Precision.FP32, ModelChoice(BASE_ID), in_memory=tuple))
     before = service.check_finetune(ASKED, ROWS)
     assert IN_HAND not in before.warnings
     parsed = Recipe.parse({**ASKED, "max_steps": 100_000})

@@ -10,13 +10,13 @@ import secrets
 from collections.abc import Callable, Sequence
 
 import torch
-from transformers import StoppingCriteria
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria
 from transformers.generation.streamers import BaseStreamer
 
 from adapter_ui.domain import ChatMessage, Generation, GenerationOptions
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.prompt import end_tokens, longest_answer, prompt_tokens
-from adapter_ui.models.decoding.sampler import GREEDY_BELOW
+from adapter_ui.models.decoding.sampler import GREEDY_BELOW, refuse_noise
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.wide import wide_products
 
@@ -30,7 +30,8 @@ def generate(
     reading: Callable[[int], None] = lambda tokens: None,
 ) -> Generation:
     """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token, `reading` is told
-    the length of the prompt before it is read. Returns the last one.
+    the length of the prompt before it is read. Returns the last one. Raises ModelFailure when the scores are
+    no numbers.
     """
     prompt = prompt_tokens(loaded, messages, raw=options.raw)
     reading(len(prompt))
@@ -48,6 +49,7 @@ def generate(
             max_new_tokens=most_tokens,
             streamer=watch,
             stopping_criteria=[watch],
+            logits_processor=LogitsProcessorList([NoNoise()]),
             pad_token_id=loaded.tokenizer.pad_token_id,
         )
     return answer.finished()
@@ -66,6 +68,14 @@ def sampling(options: GenerationOptions) -> dict[str, float | int | bool]:
         "top_k": options.top_k,
         "repetition_penalty": options.repetition_penalty,
     }
+
+
+class NoNoise(LogitsProcessor):
+    """Ends the loop with an error when there is no best token: transformers would write one all the same."""
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
+        refuse_noise(scores.amax(-1))
+        return scores
 
 
 class Watch(BaseStreamer, StoppingCriteria):

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from adapter_ui.domain import Generation
 from adapter_ui.errors import ModelFailure
-from adapter_ui.models.strangers import Crashed, panics_told
+from adapter_ui.models.strangers import panics_told
 
 EMIT_SECONDS = 0.04
 
@@ -64,9 +64,10 @@ class GrowingAnswer:
         try:
             with panics_told():
                 text = self.tokenizer.decode(self.tokens, skip_special_tokens=True).rstrip("\ufffd")
-        except Crashed as error:
+        except Exception as error:  # a base may bring a tokenizer that knows fewer tokens than its model
+            said = " ".join(str(error).split())[:200] or type(error).__name__
             raise ModelFailure(
-                f"The base's tokenizer cannot turn its tokens into text ({error}); use another base."
+                f"The base's tokenizer cannot turn its tokens into text ({said}); use another base."
             ) from error
         cuts = [position for stop in self.stop if (position := text.find(stop)) >= 0]
         if cuts:

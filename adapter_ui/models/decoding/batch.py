@@ -38,6 +38,7 @@ class Row:
     cancelled: Callable[[], bool]
     ended: Callable[[Row, Exception | None], None]
     reading: Callable[[int], None] = lambda tokens: None
+    is_over: bool = False
 
     @property
     def last_token(self) -> int:
@@ -48,11 +49,16 @@ class Row:
         """The tokens whose keys and values are known once the row has ended: all but the last one."""
         return [*self.prompt, *self.answer.tokens[:-1]]
 
+    def end(self, error: Exception | None = None) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self.ended(self, error)
+
     def left(self) -> bool:
         """Whether its reader has gone; it ends then."""
         if self.cancelled():
             self.answer.cancel()
-            self.ended(self, None)
+            self.end()
         return self.answer.reason == "cancelled"
 
     def take(self, logits: torch.Tensor) -> bool:
@@ -60,10 +66,10 @@ class Row:
         try:
             self.answer.add(self.sampler.choose(logits), self.most_tokens)
         except ModelFailure as error:
-            self.ended(self, error)
+            self.end(error)
             return False
         if self.answer.reason is not None:
-            self.ended(self, None)
+            self.end()
         return self.answer.reason is None
 
 
@@ -135,11 +141,11 @@ class Batch:
             row.reading(arrival.cache.length)
         if arrival.cache.length < len(arrival.rows[0].prompt):
             return
-        self.arrivals.remove(arrival)
         arrival.rows = self.chosen(arrival.rows, arrival.cache, logits)
         if arrival.rows:
             self.cache.join(arrival.cache)
             self.rows += arrival.rows
+        self.arrivals.remove(arrival)  # last, so that a failure before finds the rows to end
 
     def write(self) -> None:
         self.rows = self.only(
@@ -186,7 +192,7 @@ class Batch:
         """End all rows with an error."""
         failed, self.rows, self.arrivals, self.cache = self.everyone, [], [], RowCache()
         for row in failed:
-            row.ended(row, error)
+            row.end(error)
 
 
 def can_batch(model: PreTrainedModel) -> bool:

@@ -85,6 +85,11 @@ class Decoder:
         self.batches = {one: batch for one, batch in self.batches.items() if batch.everyone}
         return list(self.batches.values())
 
+    def fail(self, error: Exception) -> None:
+        """End all answers with an error."""
+        for batch in self.turns():
+            batch.fail(error)
+
     def compose(self, attachment: Attachment, voices: Sequence[Voice]) -> None:
         self.speak_as(attachment.name, attachment.strength)
         self.mixture.compose(voices)

@@ -37,13 +37,13 @@ class Sampler:
 
     def greedy(self, scores: torch.Tensor) -> int:
         best, token = scores.max(-1)
-        self.refuse_noise(best)
+        refuse_noise(best)
         return int(token)
 
     def drawn(self, scores: torch.Tensor) -> int:
         count = min(self.options.top_k or scores.numel(), scores.numel())
         best, tokens = scores.topk(count)
-        self.refuse_noise(best[0])
+        refuse_noise(best[0])
         shares = (best / self.options.temperature).softmax(-1)
         if self.options.top_p < 1:
             # the first token above the threshold is kept, so that one always is
@@ -56,8 +56,10 @@ class Sampler:
         before = scores[seen]
         return scores.index_copy(0, seen, torch.where(before < 0, before * penalty, before / penalty))
 
-    def refuse_noise(self, best: torch.Tensor) -> None:
-        if not torch.isfinite(best):
-            raise ModelFailure(
-                "The model's scores are no numbers any more; try another precision, or less strength."
-            )
+
+def refuse_noise(scores: torch.Tensor) -> None:
+    """Raise ModelFailure when one of these is no number, or beyond all numbers."""
+    if not torch.isfinite(scores).all():
+        raise ModelFailure(
+            "The model's scores are no numbers any more; try another precision, or less strength."
+        )
