@@ -16,7 +16,7 @@ from adapter_ui.domain import LoadedBase, LoadReport, Precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, HalfAttached, ModelFailure
 from adapter_ui.models.adapter_files import state_of
-from adapter_ui.models.adapters import Attached, method_of, sharing_key, trains_biases
+from adapter_ui.models.adapters import Attached, sharing_key, trains_biases
 from adapter_ui.models.decoding.decoder import free_bytes
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import is_repacked, load_base
@@ -94,7 +94,8 @@ class Pool:
         if not spec.adapter:
             return self.any_copy(spec, between)
         folder = Path(spec.adapter_folder)
-        if spec.task_type in (None, "CAUSAL_LM") and method_of(folder) == PeftType.LORA.value:
+        shares = sharing_key(folder, spec.adapter)  # its own name, where the base would be changed with it
+        if spec.task_type in (None, "CAUSAL_LM") and shares == PeftType.LORA.value:
             resident = self.any_copy(spec, between)
             if resident.take_low_rank(spec.adapter, folder):
                 return resident

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from adapter_ui.domain import ChatMessage, Generation, GenerationOptions
 from adapter_ui.engine import protocol
+from adapter_ui.models.pool import Pool
 from adapter_ui.models.waiting import Held
 from tests.hub.tiny_models import VOCABULARY_SIZE, build_tokenizer, save_model
 from tests.models.engine_here import EngineHere
@@ -121,3 +122,12 @@ def test_an_answer_without_strength_waits_while_its_base_would_have_to_be_loaded
     waiting.add(2, asked(spec, 0.0))
     assert [request_id for request_id, _ in waiting.able_to_begin(pool, elsewhere)] == [1]
     assert [request_id for request_id, _ in waiting.able_to_begin(pool, Held())] == [2]
+
+
+def test_a_second_request_loads_no_further_copy(gpt2: Path, tmp_path: Path) -> None:
+    """No bare copy is needed to learn that the adapter is no plain LoRA."""
+    spec = spec_for(gpt2, save_biased(gpt2, tmp_path / "biased", bias="all"))
+    pool = Pool()
+    for _ in range(2):
+        pool.load(spec)
+    assert len(pool.residents) == 1
