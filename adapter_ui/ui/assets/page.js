@@ -156,6 +156,18 @@ window.adapterUI = (() => {
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);
   };
+  const UNSEEN = "\u2063";  // it keeps the markup of an answer from being drawn (as_written.py)
+  if (navigator.clipboard) {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    navigator.clipboard.writeText = (text) => write(text.replaceAll(UNSEEN, ""));
+  }
+  document.addEventListener("copy", (event) => {
+    const { value, selectionStart: first, selectionEnd: last } = event.target;
+    const text = typeof first === "number" ? value.slice(first, last) : String(getSelection());
+    if (!text.includes(UNSEEN)) return;
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", text.replaceAll(UNSEEN, ""));
+  });
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-action=dark], [data-copy]");
     if (button?.dataset.action === "dark") toggleTheme();

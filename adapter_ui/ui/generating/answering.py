@@ -14,6 +14,7 @@ from adapter_ui.domain import Arm, ArmAnswer, Asked, GenerationOptions, ModelCho
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.generating.as_written import as_written
 from adapter_ui.ui.generating.choosing import laid_out
 from adapter_ui.ui.generating.figures import CANCELLED, below_answer, figures_of
 from adapter_ui.ui.generating.sampling import options_of
@@ -127,9 +128,9 @@ def drawn(conversation: Conversation, answers: Sequence[ArmAnswer]) -> list[Any]
     ]
 
 
-def chats_of(conversation: Conversation) -> list[list[dict[str, str]]]:
+def chats_of(conversation: Conversation) -> list[list[dict[str, Any]]]:
     """The messages of each column, of those without an arm too."""
-    chats = [conversation.for_page(one.key) for one in conversation.arms]
+    chats = [as_written(conversation.for_page(one.key)) for one in conversation.arms]
     return chats + [[] for _ in range(MOST_ARMS - len(chats))]
 
 
