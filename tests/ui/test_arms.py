@@ -132,7 +132,7 @@ def test_an_empty_question_and_a_first_regenerate_are_explained() -> None:
     with pytest.raises(gr.Error, match="write something"):
         answering.ask(Conversation(), "  ")
     with pytest.raises(gr.Error, match="ask something first"):
-        next(answering.answer_again(FakeService(), PIRATE, "bf16", Conversation(), "", *SAMPLING))
+        answering.ask_again(Conversation())
 
 
 def changed(conversation: Conversation, **event: object) -> Conversation:

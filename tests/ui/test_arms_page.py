@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser import fill_in
 from tests.ui.fake_arms import MARKED_UP, MARKUP, UNTRAINED
 from tests.ui.served import served
 
@@ -196,3 +197,34 @@ def test_markup_in_an_answer_is_shown_and_copied_as_it_was_written(page: Page, a
     page.keyboard.press("ControlOrMeta+c")
     page.wait_for_function("navigator.clipboard.readText().then((text) => !text.includes('Done.'))")
     assert "<answer>42</answer>" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_while_an_answer_is_written_the_next_question_waits_in_its_box(page: Page, address: str) -> None:
+    open_arms(page, address)
+    ask(page, "First?")
+    expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
+    expect(page.locator("#regenerate")).to_be_disabled()
+    ask(page, "Second?")
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#question textarea")).to_have_value("Second?")
+    expect(page.locator("#chat-1 .user.message")).to_have_text(["First?"])
+    page.locator("#question textarea").press("Enter")
+    expect(page.locator("#chat-2 .user.message")).to_have_text(["First?", "Second?"])
+    expect(page.locator("#regenerate")).to_be_enabled()
+    expect(page.locator("#chat-2 .bot.message").last).to_contain_text(PLAIN)
+    page.locator("#regenerate").click()
+    expect(page.locator("#chat-2 .bot.message")).to_have_count(1)
+    expect(page.locator("#chat-2 .bot.message")).to_have_count(2)
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#chat-2 .user.message")).to_have_text(["First?", "Second?"])
+
+
+def test_a_refused_question_leaves_the_buttons_at_rest(page: Page, address: str) -> None:
+    open_arms(page, address)
+    page.get_by_role("button", name="Sampling").click()
+    fill_in(page.locator("#seed input, #seed textarea"), "lucky")
+    ask(page)
+    expect(page.locator(".toast-body")).to_contain_text("whole number")
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#regenerate")).to_be_enabled()

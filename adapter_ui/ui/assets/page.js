@@ -194,6 +194,12 @@ window.adapterUI = (() => {
     }
     if (event.key === "Escape") visible("#stop")?.click();
   });
+  document.addEventListener("keydown", (event) => {  // before Gradio's own: what was typed waits for the answer's end
+    const sends = event.key === "Enter" && !event.shiftKey && event.target.closest?.("#question");
+    if (!sends || !visible("#stop")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, { capture: true });
   const start = () => {
     applyTheme();
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });

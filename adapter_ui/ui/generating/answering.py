@@ -30,8 +30,29 @@ def ask(conversation: Conversation, question: str) -> list[Any]:
     with shown_to_user():
         if not question.strip():
             raise InvalidInput("The question is empty; write something to answer.", field="prompt")
-        asked = conversation.ask(question.strip())
-        return [asked, "", *chats_of(asked), *[""] * MOST_ARMS]
+        return ["", *unanswered(conversation.ask(question.strip()))]
+
+
+def ask_again(conversation: Conversation) -> list[Any]:
+    """The last question, without its answers."""
+    with shown_to_user():
+        if not conversation.turns:
+            raise InvalidInput("There is no answer yet to write anew; ask something first.", field="prompt")
+        return unanswered(conversation.ask_again())
+
+
+def unanswered(asked: Conversation) -> list[Any]:
+    """What is about to be answered: conversation, chats, feet, and the buttons, so that nobody asks twice."""
+    return [asked, *chats_of(asked), *[""] * MOST_ARMS, *buttons(answering=True)]
+
+
+def buttons(*, answering: bool) -> list[gr.Button]:
+    """Send, Stop, Regenerate; page.js lets Enter send nothing while Stop is there."""
+    return [
+        gr.Button(visible=not answering),
+        gr.Button(visible=answering),
+        gr.Button(interactive=not answering),
+    ]
 
 
 def answer(
@@ -83,20 +104,6 @@ def as_chosen(arm: Arm, selected: Selection) -> Arm:
     return arm if arm.adapter else replace(arm, choice=ModelChoice(model_class=selected.choice.model_class))
 
 
-def answer_again(
-    service: AdapterService,
-    selected: Selection,
-    precision: str,
-    conversation: Conversation,
-    *settings: Any,
-    visitor: str = "",
-) -> Iterator[list[Any]]:
-    with shown_to_user():
-        if not conversation.turns:
-            raise InvalidInput("There is no answer yet to write anew; ask something first.", field="prompt")
-    yield from answer(service, selected, precision, conversation.ask_again(), *settings, visitor=visitor)
-
-
 def thinned(steps: Iterator[tuple[ArmAnswer, ...]]) -> Iterator[tuple[ArmAnswer, ...]]:
     """The stream with some of its steps left out, so that the page is not redrawn for each token."""
     drawn_at, left = float("-inf"), None
@@ -111,7 +118,7 @@ def thinned(steps: Iterator[tuple[ArmAnswer, ...]]) -> Iterator[tuple[ArmAnswer,
 
 
 def drawn(conversation: Conversation, answers: Sequence[ArmAnswer]) -> list[Any]:
-    """One step on the page: conversation, chats, feet, status, Send, Stop."""
+    """One step on the page: conversation, chats, feet, buttons, status."""
     turn, said = conversation.turns[-1], zip(conversation.arms, answers, strict=True)
     feet = [below_answer(turn, one, answer) for one, answer in said]
     waiting = next((answer.progress for answer in answers if answer.progress), None)
@@ -122,9 +129,8 @@ def drawn(conversation: Conversation, answers: Sequence[ArmAnswer]) -> list[Any]
         *chats_of(conversation),
         *feet,
         *[""] * (MOST_ARMS - len(feet)),
+        *buttons(answering=True),
         progress(waiting) if waiting else "",
-        gr.Button(visible=False),
-        gr.Button(visible=True),
     ]
 
 
@@ -135,7 +141,7 @@ def chats_of(conversation: Conversation) -> list[list[dict[str, Any]]]:
 
 
 def keep_and_rest(kept: object, conversation: Conversation) -> list[Any]:
-    return [keep(kept, conversation), "", gr.Button(visible=True), gr.Button(visible=False)]
+    return [keep(kept, conversation), "", *buttons(answering=False)]
 
 
 def cleared(selected: Selection, conversation: Conversation) -> list[Any]:
