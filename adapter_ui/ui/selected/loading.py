@@ -7,23 +7,25 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import LoadReport, Precision, Progress
+from adapter_ui.domain import AdapterProfile, LoadReport, Precision, Progress
 from adapter_ui.service import AdapterService
-from adapter_ui.ui.details import precisions
 from adapter_ui.ui.details.load_report import load_report
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import progress
+from adapter_ui.ui.selected.handlers import ready
 from adapter_ui.ui.state import Selection
 
 
-def choose_precision(service: AdapterService, asked: str) -> tuple[str, Any, str]:
+def choose_precision(
+    service: AdapterService, profile: AdapterProfile | None, asked: str
+) -> tuple[str, Any, Any, str]:
     """The radio group's new value; what is not a precision of this machine is not taken."""
     choices = service.precisions()
     chosen = next(
         (choice.precision.value for choice in choices if choice.precision == asked),
         choices[0].precision.value,
     )
-    return chosen, gr.Button(f"Load in {chosen}"), precisions.reason(choices, chosen)
+    return chosen, *ready(profile, choices, chosen)
 
 
 def load(
