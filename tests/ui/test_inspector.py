@@ -174,3 +174,7 @@ def test_a_blocked_adapter_still_says_why_after_another_precision_is_chosen() ->
     assert reason == shown.reason
     assert "Cannot be loaded" in reason
     assert load.interactive is try_it.interactive is False
+
+
+def test_each_step_of_a_load_names_its_adapter_for_another_one_may_be_on_screen() -> None:
+    assert all("starter:pirate" in shown for *_, shown in loading.load(FakeService(), PIRATE, "bf16", "", ""))

@@ -219,6 +219,6 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
         show_progress="hidden",
         **MODEL,
     )
-    started.failure(loading.not_loaded, None, shown, **INSTANT)
-    choices.cancel.click(loading.not_loaded, None, shown, cancels=[started], **INSTANT)
+    started.failure(loading.not_loaded, panel.report, shown, **INSTANT)
+    choices.cancel.click(loading.stopped, None, shown, cancels=[started], **INSTANT)
     panel.try_it.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)
