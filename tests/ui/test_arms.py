@@ -12,7 +12,16 @@ from adapter_ui.ui.api import Api
 from adapter_ui.ui.generating import answering, choosing
 from adapter_ui.ui.generating.arms import arm_bar, arm_head
 from adapter_ui.ui.generating.figures import below_answer
-from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, MOST_ARMS, ChosenArm, Conversation, Selection, Turn
+from adapter_ui.ui.state import (
+    ADAPTER_ARM,
+    BASE_ARM,
+    MOST_ARMS,
+    ChosenArm,
+    Conversation,
+    Link,
+    Selection,
+    Turn,
+)
 from tests.ui.drawn import Drawn
 from tests.ui.fake_arms import ANSWER, DRAWN_SEED, PLAIN, PROMPTS, UNTRAINED
 from tests.ui.fake_data import SMOL
@@ -223,3 +232,12 @@ def test_the_endpoint_streams_the_answers_in_the_order_of_the_arms() -> None:
 def test_bad_arms_of_the_endpoint_are_sentences_of_ours(arms: object, why: str) -> None:
     with pytest.raises(gr.Error, match=why):
         list(Api(FakeService()).compare(QUESTION, arms))
+
+
+def test_the_chip_of_the_base_follows_another_base_for_the_same_adapter() -> None:
+    said = asked_of().ask("Hi").answer(ADAPTER_ARM, "Arrr").answer(BASE_ARM, "Hello")
+    on_another = Selection(PIRATE.ref, "Qwen/Qwen3-0.6B", "CAUSAL_LM", "LORA")
+    link, conversation, _, first, second, *_ = choosing.follow(on_another, said, {}, Link())
+    assert (link, conversation) == (Link(), said)
+    assert "pirate" in first
+    assert "Base · Qwen3-0.6B" in second

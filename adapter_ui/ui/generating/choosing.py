@@ -37,10 +37,10 @@ TEXT_TASKS = (None, "", "CAUSAL_LM", "SEQ_2_SEQ_LM")
 def follow(selected: Selection, conversation: Conversation, kept: object, link: Link) -> list[Any]:
     """Another adapter has its own conversation: the one that the browser kept, or a fresh one.
 
-    The arms of the page's address count once.
+    The arms of the page's address count once. With another base for the same adapter, the chips name it.
     """
     if selected.ref == conversation.ref:
-        return [gr.skip()] * (3 + 3 * MOST_ARMS)
+        return [link, *laid_out(conversation, selected)]
     found = recall(kept, selected.ref)
     if link.ref == selected.ref:
         found = replace(found, arms=linked_arms(link.arms, link.ref) or found.arms)
