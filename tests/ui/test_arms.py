@@ -241,3 +241,14 @@ def test_the_chip_of_the_base_follows_another_base_for_the_same_adapter() -> Non
     assert (link, conversation) == (Link(), said)
     assert "pirate" in first
     assert "Base · Qwen3-0.6B" in second
+
+
+def test_at_rest_no_arm_says_that_it_waits_and_the_others_keep_what_they_said() -> None:
+    said = asked_of().ask("Hi").answer(BASE_ARM, "Hello", "2 tokens")
+    waits = ArmAnswer(said.arms[0].arm, progress=Progress("download", "Downloading the base", 27, 90))
+    failed = ArmAnswer(said.arms[1].arm, error="The Hub cannot be reached.")
+    turn = said.turns[-1]
+    feet = [below_answer(turn, said.arms[0], waits), below_answer(turn, said.arms[1], failed)]
+    _, status, *rested = answering.keep_and_rest({}, said, *feet)
+    assert status == ""
+    assert rested[:2] == ["", gr.skip()]

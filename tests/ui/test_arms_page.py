@@ -228,3 +228,14 @@ def test_a_refused_question_leaves_the_buttons_at_rest(page: Page, address: str)
     expect(page.locator("#send")).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
     expect(page.locator("#regenerate")).to_be_enabled()
+
+
+def test_after_a_stop_no_column_says_that_it_waits(page: Page, at_leisure: str) -> None:
+    open_arms(page, at_leisure)
+    ask(page)
+    expect(page.locator("#stats-2")).to_contain_text("Downloading the base")
+    page.locator("#stop").click()
+    expect(page.locator("#send")).to_be_visible()
+    page.wait_for_timeout(2_000)  # a step may still be on its way
+    assert [page.locator(f"#stats-{number}").inner_text() for number in (1, 2)] == ["", ""]
+    expect(page.locator("#send")).to_be_visible()

@@ -16,7 +16,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.generating.as_written import as_written
 from adapter_ui.ui.generating.choosing import laid_out
-from adapter_ui.ui.generating.figures import CANCELLED, below_answer, figures_of
+from adapter_ui.ui.generating.figures import CANCELLED, WAITS, below_answer, figures_of
 from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.markup import progress
 from adapter_ui.ui.state import MOST_ARMS, Conversation, Selection, keep
@@ -140,8 +140,10 @@ def chats_of(conversation: Conversation) -> list[list[dict[str, Any]]]:
     return chats + [[] for _ in range(MOST_ARMS - len(chats))]
 
 
-def keep_and_rest(kept: object, conversation: Conversation) -> list[Any]:
-    return [keep(kept, conversation), "", *buttons(answering=False)]
+def keep_and_rest(kept: object, conversation: Conversation, *feet: str) -> list[Any]:
+    """At rest no column waits for anything any more; the other feet have figures, or an error, to keep."""
+    rested = ["" if f'class="{WAITS}"' in foot else gr.skip() for foot in feet]
+    return [keep(kept, conversation), "", *rested, *buttons(answering=False)]
 
 
 def cleared(selected: Selection, conversation: Conversation) -> list[Any]:

@@ -96,7 +96,7 @@ def chat_events(service: AdapterService, page: Page, chat: ChatWidgets) -> None:
     outputs = [*said, *buttons, chat.status]
     stream = {"show_progress": "hidden", **MODEL}
     answers = [asked.success(for_visitor(service, answer), inputs, outputs, **stream) for asked in asking]
-    rest = (keep_and_rest, [kept, conversation], [kept, chat.status, *buttons])
+    rest = (keep_and_rest, [kept, conversation, *chat.feet], [kept, chat.status, *chat.feet, *buttons])
     for answering in answers:
         answering.then(*rest, **INSTANT)
         answering.failure(*rest, **INSTANT)  # after an error Gradio's page runs nothing else
