@@ -165,6 +165,7 @@ def chat_column(number: int) -> tuple[gr.HTML, gr.Chatbot, gr.HTML]:
 def question_box() -> gr.Textbox:
     return gr.Textbox(
         "",
+        label="Question",
         show_label=False,
         container=False,
         lines=1,
