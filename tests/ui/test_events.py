@@ -19,5 +19,6 @@ def test_no_choice_is_dropped_because_the_one_before_is_on_its_way() -> None:
 
 def test_every_field_has_a_name_for_who_does_not_see_it() -> None:
     blocks = build_page(FakeService()).blocks.values()
-    fields = {one.elem_id: one.label for one in blocks if isinstance(one, gr.Textbox)}
-    assert [name for name, label in fields.items() if not label] == []
+    fields = [one for one in blocks if isinstance(one, gr.Textbox) and one.elem_id]  # endpoints have some too
+    assert len(fields) > 20
+    assert [one.elem_id for one in fields if not one.label] == []
