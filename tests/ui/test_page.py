@@ -213,3 +213,14 @@ def test_pasted_rows_take_the_place_of_a_file_and_what_cannot_be_read_shows_no_o
     paste(page, "[1, 2")
     expect(page.locator("#data-preview")).to_contain_text("No rows yet")
     expect(page.get_by_label("Text and label")).to_be_hidden()
+
+
+def test_copying_works_without_a_clipboard_as_on_plain_http(page: Page, address: str) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    open_page(page, f"{address}/?adapter=starter:pirate")
+    button = page.locator("#detail-head [data-copy]:not([data-copy=link])").first
+    copied = button.get_attribute("data-text")
+    button.click()
+    expect(button).to_have_class("copy copied")
+    page.locator("#search textarea").press("ControlOrMeta+v")
+    expect(page.locator("#search textarea")).to_have_value(copied)

@@ -145,6 +145,18 @@ window.adapterUI = (() => {
   };
 
   /* ---- everywhere: copying, and keys */
+  const write = (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const field = document.createElement("textarea");  // plain http, as over a LAN, has no clipboard
+    const before = document.activeElement;
+    field.value = text;
+    field.style.cssText = "position: fixed; opacity: 0";
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    before?.focus();
+  };
   const copy = async (button) => {
     const link = new URL(location.href);
     if (button.dataset.copy === "link") {
@@ -152,7 +164,7 @@ window.adapterUI = (() => {
       const chosen = [...link.searchParams].filter(([name, value]) => own && value && ["on", "class"].includes(name));
       link.search = new URLSearchParams([["adapter", button.dataset.text], ...chosen]);
     }
-    await navigator.clipboard.writeText(button.dataset.copy === "link" ? link.href : button.dataset.text);
+    await write(button.dataset.copy === "link" ? link.href : button.dataset.text);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);
   };
