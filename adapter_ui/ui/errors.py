@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import gradio as gr
 
@@ -36,6 +37,7 @@ from adapter_ui.errors import (
 )
 
 log = logging.getLogger(__name__)
+Step = TypeVar("Step")
 
 SHORT, LONG = 8.0, 20.0
 SHOWN_AS: dict[type[AdapterUIError], tuple[str, float]] = {
@@ -88,3 +90,13 @@ def shown_to_user() -> Iterator[None]:
             title="Unexpected error",
             print_exception=False,
         ) from error
+
+
+def staying(steps: Iterator[Step], refused: Callable[[str], Step]) -> Iterator[Step]:
+    """A stream that ends with the sentence of its error where its steps were drawn: the message goes away."""
+    try:
+        with shown_to_user():
+            yield from steps
+    except gr.Error as error:
+        yield refused(html.unescape(error.message))
+        raise

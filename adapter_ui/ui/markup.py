@@ -120,6 +120,11 @@ def progress(step: Progress) -> Markup:
     )
 
 
+def at_rest(shown: str, stopped: Markup) -> str:
+    """What stays of `shown` when its work is over: a step of it says that it goes on, and nothing does."""
+    return stopped if '<div class="step"' in shown else shown
+
+
 def stats(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Figures with their names under them, in one row that wraps."""
     cells = join(

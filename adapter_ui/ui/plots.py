@@ -38,7 +38,11 @@ def loss_plot(history: Iterable[Mapping[str, float]], total_steps: int | None) -
         '<figcaption class="hint plot-key">{keys}</figcaption></figure>',
         width=WIDTH,
         height=HEIGHT,
-        label=f"Loss, now {values[-1]:.3f}",
+        label=", ".join(
+            f"{name} loss, now {points[-1][1]:.3f}"
+            for name, points in (("training", training), ("validation", validation))
+            if points
+        ),
         grid=grid(low, high, last, place),
         raw=line(thin(training), place, "plot-raw"),
         mean=line(thin(smoothed(training)), place, "plot-mean"),

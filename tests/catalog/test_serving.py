@@ -51,9 +51,13 @@ def test_a_revision_or_a_folder_is_downloaded_first_since_vllm_takes_whole_repos
     assert "snapshot_download('ada/lora', revision='v1') + '/checkpoint-100'" in program
 
 
-def test_an_adapter_of_this_machine_is_named_by_its_folder():
-    assert words(write_vllm_command(profile("starter:pirate")))[0][5] == "pirate=./pirate"
-    assert "adapter = './pirate'" in write_vllm_program(profile("starter:pirate"))
+def test_an_adapter_of_this_machine_is_named_by_a_folder_that_the_program_explains():
+    explained = "# './pirate' stands for the folder with 'starter:pirate': write where yours is"
+    comment, command = write_vllm_command(profile("starter:pirate")).split("\n", 1)
+    assert (comment, words(command)[0][5]) == (explained, "pirate=./pirate")
+    program = write_vllm_program(profile("starter:pirate"))
+    assert program.startswith(explained)
+    assert "adapter = './pirate'" in program
 
 
 @pytest.mark.parametrize(

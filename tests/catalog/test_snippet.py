@@ -78,3 +78,18 @@ def test_a_name_stays_a_string(name):
     modules = {node.names[0].name for node in ast.walk(tree) if isinstance(node, ast.Import)}
     assert modules == {"torch"}
     assert name in {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
+
+
+def test_a_folder_that_stands_for_another_is_explained_and_its_name_stays_in_the_comment():
+    program = write_snippet(AdapterRef.parse("run:run0001"), "org/base", "CAUSAL_LM")
+    assert program.startswith(
+        "# './run0001' stands for the folder with 'run:run0001': write where yours is\n"
+    )
+    assert not write_snippet(REF, "org/base", "CAUSAL_LM").startswith("#")
+    hostile = write_snippet(AdapterRef(Source.FOLDER, "x\nimport os"), "org/base", "CAUSAL_LM")
+    assert "os" not in {
+        name.name
+        for node in ast.walk(ast.parse(hostile))
+        if isinstance(node, ast.Import)
+        for name in node.names
+    }

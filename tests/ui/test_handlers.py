@@ -104,3 +104,13 @@ def test_the_bar_reads_memory_once_for_all_who_look() -> None:
     assert render_bar(sampler, PIRATE) == before
     assert "nothing loaded" in before
     assert "6.2 GB of 15.6 GB" in before
+
+
+def test_the_form_for_name_and_notes_folds_when_another_run_comes_into_view() -> None:
+    service = FakeService()
+    first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
+    drawn = finetune.refreshed(service, first, ())
+    drawn = finetune.refreshed(service, first, drawn[-1])
+    assert "open" not in drawn[-3].constructor_args  # it may be being written in
+    drawn = finetune.refreshed(service, second, drawn[-1])
+    assert drawn[-3].constructor_args["open"] is False

@@ -161,5 +161,20 @@ def test_closing_a_load_closes_the_service_stream() -> None:
 
 
 def test_only_precisions_of_this_machine_are_taken() -> None:
-    assert loading.choose_precision(FakeService(), "nf4")[0] == "nf4"
-    assert loading.choose_precision(FakeService(), "<script>")[0] == "bf16"
+    profile = inspect("starter:pirate")[-1].profile
+    chosen, load, _, reason = loading.choose_precision(FakeService(), profile, "nf4")
+    assert (chosen, load.value, load.interactive) == ("nf4", "Load in nf4", True)
+    assert "4-bit" in reason
+    assert loading.choose_precision(FakeService(), profile, "<script>")[0] == "bf16"
+
+
+def test_a_blocked_adapter_still_says_why_after_another_precision_is_chosen() -> None:
+    shown = inspect("broken/pickle-only")[-1]
+    _, load, try_it, reason = loading.choose_precision(FakeService(), shown.profile, "nf4")
+    assert reason == shown.reason
+    assert "Cannot be loaded" in reason
+    assert load.interactive is try_it.interactive is False
+
+
+def test_each_step_of_a_load_names_its_adapter_for_another_one_may_be_on_screen() -> None:
+    assert all("starter:pirate" in shown for *_, shown in loading.load(FakeService(), PIRATE, "bf16", "", ""))

@@ -119,6 +119,7 @@ def test_a_loss_plot_leaves_out_what_is_not_finite_and_shows_validation() -> Non
     )
     assert "nan" not in plot
     assert "validation at step 3: 1.5" in plot
+    assert 'aria-label="training loss, now 2.000, validation loss, now 1.500"' in plot
     assert "validation loss" in plot
 
 

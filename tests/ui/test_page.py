@@ -177,3 +177,50 @@ def test_pasted_rows_are_shown_at_once(page: Page, address: str) -> None:
     )
     expect(page.locator("#data-preview")).to_contain_text("2 rows")
     expect(page.get_by_label("Text and label")).to_be_checked()
+
+
+def test_a_prediction_of_one_adapter_never_appears_under_another(page: Page, at_leisure: str) -> None:
+    open_page(page, f"{at_leisure}/?adapter=acme/roberta-sentiment")
+    expect(page.locator("#detail-head h2")).to_have_text("roberta-sentiment")
+    page.locator("tr[data-ref='acme/roberta-entities']").click()  # it takes two seconds to be inspected
+    page.get_by_role("tab", name="Generate").click()
+    page.locator("#predict-run").click()  # and this two, of the adapter before
+    expect(page.locator("#predict-result .step")).to_be_visible()
+    expect(page.locator("#bar")).to_contain_text("roberta-entities")
+    expect(page.locator("#predict-run")).to_be_visible()
+    page.wait_for_timeout(3_000)
+    expect(page.locator("#predict-result")).to_contain_text("No answer yet")
+
+
+def paste(page: Page, rows: str) -> None:
+    page.locator("#data-text textarea").evaluate(
+        "(field, rows) => { field.focus(); field.select(); document.execCommand('insertText', false, rows);"
+        " field.dispatchEvent(new ClipboardEvent('paste', {bubbles: true})); }",
+        rows,
+    )
+
+
+def test_pasted_rows_take_the_place_of_a_file_and_what_cannot_be_read_shows_no_older_rows(
+    page: Page, address: str
+) -> None:
+    open_page(page, f"{address}/?tab=finetune")
+    rows = {"name": "rows.csv", "mimeType": "text/csv", "buffer": b"text,label\na,b\nc,d\ne,f\n"}
+    page.locator("#data-file input[type=file]").set_input_files(rows)
+    expect(page.locator("#data-preview")).to_contain_text("3 rows")
+    paste(page, "text,label\nfine,good\nbad,poor")
+    expect(page.locator("#data-preview")).to_contain_text("2 rows")
+    expect(page.locator("#data-file")).not_to_contain_text("rows.csv")
+    paste(page, "[1, 2")
+    expect(page.locator("#data-preview")).to_contain_text("No rows yet")
+    expect(page.get_by_label("Text and label")).to_be_hidden()
+
+
+def test_copying_works_without_a_clipboard_as_on_plain_http(page: Page, address: str) -> None:
+    page.add_init_script("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    open_page(page, f"{address}/?adapter=starter:pirate")
+    button = page.locator("#detail-head [data-copy]:not([data-copy=link])").first
+    copied = button.get_attribute("data-text")
+    button.click()
+    expect(button).to_have_class("copy copied")
+    page.locator("#search textarea").press("ControlOrMeta+v")
+    expect(page.locator("#search textarea")).to_have_value(copied)

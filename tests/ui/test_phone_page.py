@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from adapter_ui.domain import AdapterRef, AdapterSummary, RunState, RunStatus, Source
+from adapter_ui.ui.tabs.library import mix_rows
+from adapter_ui.ui.tuning.run import run_view, runs_list
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
@@ -54,3 +57,22 @@ def test_a_long_name_in_the_bar_ends_in_an_ellipsis(page: Page, address: str) ->
         "ellipsis"
     )
     assert page.locator(".dark-toggle").bounding_box()["x"] < PHONE["width"]
+
+
+@pytest.mark.parametrize(
+    ("tab", "place", "markup"),
+    [
+        ("finetune", "#runs", runs_list([RunStatus("r1", RunState.DONE, "a" * 120)], "")),
+        ("library", "#library-mixes", mix_rows([AdapterSummary(AdapterRef(Source.MIX, "a" * 120))])),
+        ("finetune", "#runs", run_view(RunStatus("r1", RunState.DONE, "a" * 120))),
+    ],
+)
+def test_a_long_name_wraps(page: Page, address: str, tab: str, place: str, markup: str) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto(f"{address}/?tab={tab}")
+    expect(page.locator(place)).to_be_visible()
+    page.locator(place).evaluate("(element, markup) => { element.innerHTML = markup; }", markup)
+    expect(page.locator(place)).to_contain_text("a" * 120)
+    past = "element => element.getBoundingClientRect().right"
+    inside = page.locator(f"{place} *").evaluate_all(f"elements => elements.map({past})")
+    assert max(inside) <= PHONE["width"]

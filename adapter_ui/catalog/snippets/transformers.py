@@ -47,6 +47,7 @@ def write_snippet(
     labels = label_count if task_type in WITH_LABELS else None
     names = f"{auto_class}, AutoTokenizer" + (", BitsAndBytesConfig" if precision in QUANTIZED else "")
     lines = [
+        *stand_in(adapter),
         "import torch",
         "from peft import PeftModel",
         f"from transformers import {names}",
@@ -70,6 +71,15 @@ def base_arguments(precision: Precision, label_count: int | None) -> list[str]:
         weights = f"dtype={DTYPES[precision]}"
     labels = [f"num_labels={label_count}"] if label_count else []
     return ["base_id", weights, 'device_map="auto"', *labels]
+
+
+def stand_in(adapter: AdapterRef) -> list[str]:
+    """A comment for an adapter without a place on the Hub: where its folder is, the profile does not say, and
+    on a Space its visitors have none.
+    """
+    if adapter.source is Source.HUB:
+        return []
+    return [f"# {f'./{adapter.name}'!r} stands for the folder with {str(adapter)!r}: write where yours is"]
 
 
 def adapter_arguments(adapter: AdapterRef) -> str:

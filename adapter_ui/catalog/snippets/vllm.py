@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 
+from adapter_ui.catalog.snippets.transformers import stand_in
 from adapter_ui.domain import AdapterProfile, AdapterRef, Source, is_hub_id
 
 ALLOWED_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -56,6 +57,7 @@ def write_vllm_command(profile: AdapterProfile) -> str:
     whole = ref.source is Source.HUB and not (ref.revision or ref.folder)
     place = ref.name if whole else "/".join(filter(None, (".", name, ref.folder)))
     lines = [
+        *stand_in(ref),
         *([download_command(ref)] if ref.source is Source.HUB and not whole else []),
         f"vllm serve {shlex.quote(base)} \\",
         "    --enable-lora \\",
@@ -75,6 +77,7 @@ def write_vllm_program(profile: AdapterProfile) -> str:
     ref, base = profile.ref, profile.base.id if profile.base else ""
     on_hub = ref.source is Source.HUB
     lines = [
+        *stand_in(ref),
         *(["from huggingface_hub import snapshot_download"] if on_hub else []),
         "from vllm import LLM, SamplingParams",
         "from vllm.lora.request import LoRARequest",

@@ -145,6 +145,18 @@ window.adapterUI = (() => {
   };
 
   /* ---- everywhere: copying, and keys */
+  const write = (text) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(text);
+    const field = document.createElement("textarea");  // plain http, as over a LAN, has no clipboard
+    const before = document.activeElement;
+    field.value = text;
+    field.style.cssText = "position: fixed; opacity: 0";
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+    before?.focus();
+  };
   const copy = async (button) => {
     const link = new URL(location.href);
     if (button.dataset.copy === "link") {
@@ -152,10 +164,22 @@ window.adapterUI = (() => {
       const chosen = [...link.searchParams].filter(([name, value]) => own && value && ["on", "class"].includes(name));
       link.search = new URLSearchParams([["adapter", button.dataset.text], ...chosen]);
     }
-    await navigator.clipboard.writeText(button.dataset.copy === "link" ? link.href : button.dataset.text);
+    await write(button.dataset.copy === "link" ? link.href : button.dataset.text);
     button.classList.add("copied");
     setTimeout(() => button.classList.remove("copied"), 1200);
   };
+  const UNSEEN = "\u2063";  // it keeps the markup of an answer from being drawn (as_written.py)
+  if (navigator.clipboard) {
+    const write = navigator.clipboard.writeText.bind(navigator.clipboard);
+    navigator.clipboard.writeText = (text) => write(text.replaceAll(UNSEEN, ""));
+  }
+  document.addEventListener("copy", (event) => {
+    const { value, selectionStart: first, selectionEnd: last } = event.target;
+    const text = typeof first === "number" ? value.slice(first, last) : String(getSelection());
+    if (!text.includes(UNSEEN)) return;
+    event.preventDefault();
+    event.clipboardData.setData("text/plain", text.replaceAll(UNSEEN, ""));
+  });
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("[data-action=dark], [data-copy]");
     if (button?.dataset.action === "dark") toggleTheme();
@@ -182,6 +206,12 @@ window.adapterUI = (() => {
     }
     if (event.key === "Escape") visible("#stop")?.click();
   });
+  document.addEventListener("keydown", (event) => {  // before Gradio's own: what was typed waits for the answer's end
+    const sends = event.key === "Enter" && !event.shiftKey && event.target.closest?.("#question");
+    if (!sends || !visible("#stop")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, { capture: true });
   const start = () => {
     applyTheme();
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });

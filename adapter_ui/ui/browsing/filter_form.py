@@ -49,6 +49,7 @@ def filter_form(service: AdapterService) -> tuple[dict[str, gr.Component], gr.HT
 def search_box() -> gr.Textbox:
     return gr.Textbox(
         "",
+        label="Search adapters",
         show_label=False,
         container=False,
         placeholder="Search adapters by name, or paste org/name   ( / )",

@@ -13,8 +13,8 @@ def load_report(report: LoadReport) -> Markup:
     """Predicted beside measured, and how much of the file was applied."""
     whole = report.keys_applied == report.keys_in_file
     head = notice(
-        f"Loaded on {report.base} in {format.duration(report.seconds)}: {report.precision.value}, "
-        f"{report.device}, {report.model_class}.",
+        f"{report.adapter} is loaded on {report.base} in {format.duration(report.seconds)}: "
+        f"{report.precision.value}, {report.device}, {report.model_class}.",
         Level.GOOD if whole else Level.WARNING,
     )
     figures = stats(

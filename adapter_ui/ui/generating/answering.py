@@ -14,8 +14,9 @@ from adapter_ui.domain import Arm, ArmAnswer, Asked, GenerationOptions, ModelCho
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.generating.as_written import as_written
 from adapter_ui.ui.generating.choosing import laid_out
-from adapter_ui.ui.generating.figures import CANCELLED, below_answer, figures_of
+from adapter_ui.ui.generating.figures import CANCELLED, WAITS, below_answer, figures_of
 from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.markup import progress
 from adapter_ui.ui.state import MOST_ARMS, Conversation, Selection, keep
@@ -29,8 +30,29 @@ def ask(conversation: Conversation, question: str) -> list[Any]:
     with shown_to_user():
         if not question.strip():
             raise InvalidInput("The question is empty; write something to answer.", field="prompt")
-        asked = conversation.ask(question.strip())
-        return [asked, "", *chats_of(asked), *[""] * MOST_ARMS]
+        return ["", *unanswered(conversation.ask(question.strip()))]
+
+
+def ask_again(conversation: Conversation) -> list[Any]:
+    """The last question, without its answers."""
+    with shown_to_user():
+        if not conversation.turns:
+            raise InvalidInput("There is no answer yet to write anew; ask something first.", field="prompt")
+        return unanswered(conversation.ask_again())
+
+
+def unanswered(asked: Conversation) -> list[Any]:
+    """What is about to be answered: conversation, chats, feet, and the buttons, so that nobody asks twice."""
+    return [asked, *chats_of(asked), *[""] * MOST_ARMS, *buttons(answering=True)]
+
+
+def buttons(*, answering: bool) -> list[gr.Button]:
+    """Send, Stop, Regenerate; page.js lets Enter send nothing while Stop is there."""
+    return [
+        gr.Button(visible=not answering),
+        gr.Button(visible=answering),
+        gr.Button(interactive=not answering),
+    ]
 
 
 def answer(
@@ -85,20 +107,6 @@ def as_chosen(arm: Arm, selected: Selection, *, alone: bool) -> Arm:
     return replace(arm, choice=ModelChoice(model_class=selected.choice.model_class)) if is_base_alone else arm
 
 
-def answer_again(
-    service: AdapterService,
-    selected: Selection,
-    precision: str,
-    conversation: Conversation,
-    *settings: Any,
-    visitor: str = "",
-) -> Iterator[list[Any]]:
-    with shown_to_user():
-        if not conversation.turns:
-            raise InvalidInput("There is no answer yet to write anew; ask something first.", field="prompt")
-    yield from answer(service, selected, precision, conversation.ask_again(), *settings, visitor=visitor)
-
-
 def thinned(steps: Iterator[tuple[ArmAnswer, ...]]) -> Iterator[tuple[ArmAnswer, ...]]:
     """The stream with some of its steps left out, so that the page is not redrawn for each token."""
     drawn_at, left = float("-inf"), None
@@ -113,7 +121,7 @@ def thinned(steps: Iterator[tuple[ArmAnswer, ...]]) -> Iterator[tuple[ArmAnswer,
 
 
 def drawn(conversation: Conversation, answers: Sequence[ArmAnswer]) -> list[Any]:
-    """One step on the page: conversation, chats, feet, status, Send, Stop."""
+    """One step on the page: conversation, chats, feet, buttons, status."""
     turn, said = conversation.turns[-1], zip(conversation.arms, answers, strict=True)
     feet = [below_answer(turn, one, answer) for one, answer in said]
     waiting = next((answer.progress for answer in answers if answer.progress), None)
@@ -124,20 +132,21 @@ def drawn(conversation: Conversation, answers: Sequence[ArmAnswer]) -> list[Any]
         *chats_of(conversation),
         *feet,
         *[""] * (MOST_ARMS - len(feet)),
+        *buttons(answering=True),
         progress(waiting) if waiting else "",
-        gr.Button(visible=False),
-        gr.Button(visible=True),
     ]
 
 
-def chats_of(conversation: Conversation) -> list[list[dict[str, str]]]:
+def chats_of(conversation: Conversation) -> list[list[dict[str, Any]]]:
     """The messages of each column, of those without an arm too."""
-    chats = [conversation.for_page(one.key) for one in conversation.arms]
+    chats = [as_written(conversation.for_page(one.key)) for one in conversation.arms]
     return chats + [[] for _ in range(MOST_ARMS - len(chats))]
 
 
-def keep_and_rest(kept: object, conversation: Conversation) -> list[Any]:
-    return [keep(kept, conversation), "", gr.Button(visible=True), gr.Button(visible=False)]
+def keep_and_rest(kept: object, conversation: Conversation, *feet: str) -> list[Any]:
+    """At rest no column waits for anything any more; the other feet have figures, or an error, to keep."""
+    rested = ["" if f'class="{WAITS}"' in foot else gr.skip() for foot in feet]
+    return [keep(kept, conversation), "", *rested, *buttons(answering=False)]
 
 
 def cleared(selected: Selection, conversation: Conversation) -> list[Any]:

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.generating.answering import (
     answer,
-    answer_again,
     ask,
+    ask_again,
     cleared,
     example,
     keep_and_rest,
@@ -80,22 +80,26 @@ def chat(service: AdapterService, page: Page) -> None:
 def chat_events(service: AdapterService, page: Page, chat: ChatWidgets) -> None:
     conversation, kept = gr.State(Conversation()), page.kept
     said = [conversation, *chat.chats, *chat.feet]
-    box = [conversation, chat.question]
-    put = {"fn": ask, "inputs": box, "outputs": [*box, *chat.chats, *chat.feet], **QUIET}
+    buttons = [chat.send, chat.stop, chat.again]
+    put = {
+        "fn": ask,
+        "inputs": [conversation, chat.question],
+        "outputs": [chat.question, *said, *buttons],
+        **QUIET,
+    }
     asking = [
         gr.on([chat.send.click, chat.question.submit], **put),
         chat.chats[0].example_select(example, None, chat.question, **INSTANT).then(**put),
+        chat.again.click(ask_again, conversation, [*said, *buttons], **QUIET),
     ]
     inputs = [page.selected, page.precision, conversation, *chat.settings]
-    outputs = [*said, chat.status, chat.send, chat.stop]
+    outputs = [*said, *buttons, chat.status]
     stream = {"show_progress": "hidden", **MODEL}
-    answers = [
-        *(asked.success(for_visitor(service, answer), inputs, outputs, **stream) for asked in asking),
-        chat.again.click(for_visitor(service, answer_again), inputs, outputs, **stream),
-    ]
-    rest = (keep_and_rest, [kept, conversation], [kept, chat.status, chat.send, chat.stop])
+    answers = [asked.success(for_visitor(service, answer), inputs, outputs, **stream) for asked in asking]
+    rest = (keep_and_rest, [kept, conversation, *chat.feet], [kept, chat.status, *chat.feet, *buttons])
     for answering in answers:
         answering.then(*rest, **INSTANT)
+        answering.failure(*rest, **INSTANT)  # after an error Gradio's page runs nothing else
     chat.stop.click(*rest, cancels=answers, **INSTANT)
     arm_events(service, page, chat, conversation, answers, rest)
 
@@ -161,6 +165,7 @@ def chat_column(number: int) -> tuple[gr.HTML, gr.Chatbot, gr.HTML]:
 def question_box() -> gr.Textbox:
     return gr.Textbox(
         "",
+        label="Question",
         show_label=False,
         container=False,
         lines=1,

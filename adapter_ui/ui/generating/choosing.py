@@ -16,6 +16,7 @@ from adapter_ui.ui import format
 from adapter_ui.ui.arguments import checked_text, number
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.generating.arms import Suggestion, arm_bar, arm_head, arm_menu
+from adapter_ui.ui.generating.as_written import as_written
 from adapter_ui.ui.generating.figures import below_answer
 from adapter_ui.ui.state import (
     BASE_ARM,
@@ -36,10 +37,10 @@ TEXT_TASKS = (None, "", "CAUSAL_LM", "SEQ_2_SEQ_LM")
 def follow(selected: Selection, conversation: Conversation, kept: object, link: Link) -> list[Any]:
     """Another adapter has its own conversation: the one that the browser kept, or a fresh one.
 
-    The arms of the page's address count once.
+    The arms of the page's address count once. With another base for the same adapter, the chips name it.
     """
     if selected.ref == conversation.ref:
-        return [gr.skip()] * (3 + 3 * MOST_ARMS)
+        return [link, *laid_out(conversation, selected)]
     found = recall(kept, selected.ref)
     if link.ref == selected.ref:
         found = replace(found, arms=linked_arms(link.arms, link.ref) or found.arms)
@@ -78,7 +79,7 @@ def laid_out(conversation: Conversation, selected: Selection) -> list[Any]:
         arm_bar(conversation),
         *(arm_head(conversation, one, selected.base) for one in arms),
         *spare,
-        *(conversation.for_page(one.key) for one in arms),
+        *(as_written(conversation.for_page(one.key)) for one in arms),
         *([] for _ in spare),
         *(below_answer(turn, one) for one in arms),
         *spare,

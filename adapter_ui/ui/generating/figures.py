@@ -16,6 +16,8 @@ from adapter_ui.ui.markup import badge, fill, notice
 from adapter_ui.ui.state import BASE_ARM, ChosenArm, Turn
 
 CANCELLED = "cancelled"
+WAITS = "figures waits"
+"""The class of a foot whose arm has not begun to answer."""
 REASONS = {"length": "stopped at max new tokens", CANCELLED: "stopped"}
 WORD = re.compile(r"\S+")
 LONGEST_WORD = 40
@@ -39,12 +41,13 @@ def below_answer(turn: Turn | None, one: ChosenArm, answer: ArmAnswer | None = N
     """What stands under an arm's newest answer; `answer` is what it says just now, None when it rests."""
     if answer is not None and answer.error:
         return notice(answer.error, Level.BLOCKER)
-    figures = turn.figures.get(one.key, "") if turn else ""
+    figures, kind = turn.figures.get(one.key, "") if turn else "", "figures"
     if answer is not None and answer.progress is not None and not answer.generation.text:
-        figures = waiting(answer.progress)
+        figures, kind = waiting(answer.progress), WAITS
     reason = answer.takes_turns if answer is not None else ""
     return fill(
-        '<p class="figures">{mark}{figures}</p>{turns}',
+        '<p class="{kind}">{mark}{figures}</p>{turns}',
+        kind=kind,
         mark=beside_base(turn, one) if turn else "",
         figures=figures,
         turns=fill('<p class="figures takes-turns">Takes turns: {reason}</p>', reason=reason)

@@ -66,7 +66,8 @@ def prediction(service: AdapterService, page: Page) -> None:
     )
     running.failure(at_rest, None, outputs, **INSTANT)
     stop.click(at_rest, None, outputs, cancels=[running], **INSTANT)
-    page.selected.change(shown_form, page.selected, [text, pair, result], **INSTANT)
+    # what is being answered is of the adapter before
+    page.selected.change(shown_form, page.selected, [text, pair, result], cancels=[running], **INSTANT)
     example.click(
         lambda selected: FORMS.get(selected.task_type, FORMS["SEQ_CLS"])[2:],
         page.selected,

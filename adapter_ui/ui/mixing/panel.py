@@ -12,8 +12,8 @@ from adapter_ui.domain import Level, Progress
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
-from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.markup import fill, notice, progress
+from adapter_ui.ui.errors import shown_to_user, staying
+from adapter_ui.ui.markup import at_rest, fill, notice, progress
 from adapter_ui.ui.mixing.form import mix_form, options_for, recipe_of, weights_for
 from adapter_ui.ui.page import EACH, INSTANT, MODEL, SETS_STATE, Page, html
 from adapter_ui.ui.visitor import for_visitor
@@ -59,7 +59,7 @@ def mix_panel(
         show_progress="hidden",
         **MODEL,
     )
-    mixing.failure(stopped, None, shown, **INSTANT)
+    mixing.failure(not_mixed, result, shown, **INSTANT)
     cancel.click(stopped, None, shown, cancels=[mixing], **INSTANT)
     result.act(use, None, [page.asked, page.tabs], **SETS_STATE, **EACH)
 
@@ -68,18 +68,28 @@ def mix(
     service: AdapterService, refs: Sequence[str], values: Sequence[Any], *, visitor: str = ""
 ) -> Iterator[tuple[Any, Any, Markup]]:
     """Mix with progress; closing the stream stops it."""
-    idle, busy = (
-        (gr.Button(visible=True), gr.Button(visible=False)),
-        (gr.Button(visible=False), gr.Button(visible=True)),
-    )
-    with shown_to_user():
-        recipe = recipe_of(refs, values)
-        yield *busy, progress(Progress("start", "Starting"))
-        for event in service.mix(recipe, visitor=visitor):
-            if isinstance(event, Progress):
-                yield *busy, progress(event)
-            else:
-                yield *idle, mixed(service, str(event))
+
+    def refused(sentence: str) -> tuple[Any, Any, Markup]:
+        return *buttons(mixing=False), notice(f"Nothing was mixed. {sentence}", Level.BLOCKER)
+
+    yield from staying(steps_of_mix(service, refs, values, visitor), refused)
+
+
+def steps_of_mix(
+    service: AdapterService, refs: Sequence[str], values: Sequence[Any], visitor: str
+) -> Iterator[tuple[Any, Any, Markup]]:
+    recipe = recipe_of(refs, values)
+    yield *buttons(mixing=True), progress(Progress("start", "Starting"))
+    for event in service.mix(recipe, visitor=visitor):
+        if isinstance(event, Progress):
+            yield *buttons(mixing=True), progress(event)
+        else:
+            yield *buttons(mixing=False), mixed(service, str(event))
+
+
+def buttons(*, mixing: bool) -> tuple[Any, Any]:
+    """Mix and Cancel."""
+    return gr.Button(visible=not mixing), gr.Button(visible=mixing)
 
 
 def mixed(service: AdapterService, ref: str) -> Markup:
@@ -104,7 +114,12 @@ def mixed(service: AdapterService, ref: str) -> Markup:
 
 
 def stopped() -> tuple[Any, Any, Markup]:
-    return gr.Button(visible=True), gr.Button(visible=False), STOPPED
+    return *buttons(mixing=False), STOPPED
+
+
+def not_mixed(result: str) -> tuple[Any, Any, str]:
+    """After an error, which the result says, and after Cancel, when a step may have come late."""
+    return *buttons(mixing=False), at_rest(result, STOPPED)
 
 
 def use(event: gr.EventData) -> tuple[str, Any]:

@@ -121,10 +121,10 @@ def everything(
 
 
 def ready(
-    profile: AdapterProfile, choices: Sequence[PrecisionChoice], precision: str
+    profile: AdapterProfile | None, choices: Sequence[PrecisionChoice], precision: str
 ) -> tuple[Any, Any, Any]:
     """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why."""
-    blocker = next(iter(profile.blockers), None)
+    blocker = next(iter(profile.blockers if profile else ()), None)
     return (
         gr.Button(f"Load in {precision}", interactive=blocker is None),
         gr.Button(interactive=blocker is None),

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import MODEL_CLASS_OF_TASK
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.details import code, fit, heading
 from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, MODEL, SETS_STATE, Page, html
@@ -74,7 +74,7 @@ def inspector(service: AdapterService, page: Page) -> None:
     panel, choices = build_panel()
     inspect_events(service, page, panel, choices, known)
     choice_events(service, page, panel, choices, known)
-    load_events(service, page, panel, choices)
+    load_events(service, page, panel, choices, known)
 
 
 def build_panel() -> tuple[Panel, Choices]:
@@ -205,12 +205,13 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
     listed.failure(handlers.no_revisions, known.profile, panel.places, **INSTANT)
 
 
-def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choices) -> None:
-    def choose(event: gr.EventData) -> tuple[str, Any, str]:
-        return loading.choose_precision(service, str(event.precision))
+def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choices, known: Known) -> None:
+    def choose(profile: AdapterProfile | None, event: gr.EventData) -> tuple[str, Any, Any, str]:
+        return loading.choose_precision(service, profile, str(event.precision))
 
     shown = [panel.load, choices.cancel, panel.report]
-    panel.precisions.pick(choose, None, [page.precision, panel.load, panel.reason], **SETS_STATE, **EACH)
+    follows = [page.precision, panel.load, panel.try_it, panel.reason]
+    panel.precisions.pick(choose, known.profile, follows, **SETS_STATE, **EACH)
     started = panel.load.click(
         for_visitor(service, loading.load),
         [page.selected, page.precision, panel.base, panel.model_class],
@@ -218,6 +219,6 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
         show_progress="hidden",
         **MODEL,
     )
-    started.failure(loading.not_loaded, None, shown, **INSTANT)
-    choices.cancel.click(loading.not_loaded, None, shown, cancels=[started], **INSTANT)
+    started.failure(loading.not_loaded, panel.report, shown, **INSTANT)
+    choices.cancel.click(loading.stopped, None, shown, cancels=[started], **INSTANT)
     panel.try_it.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)

@@ -176,7 +176,16 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
-        return [runs_list(every, run_id), view, *buttons(current), run_id, (run_id, *signature[1:])]
+        another = bool(seen) and seen[0] != run_id
+        notes = form_shown(current, another=another)
+        return [
+            runs_list(every, run_id),
+            view,
+            *buttons(current),
+            notes,
+            run_id,
+            (run_id, *signature[1:]),
+        ]
 
 
 def look_of(run: RunStatus) -> tuple[Any, ...]:
@@ -203,7 +212,6 @@ def buttons(run: RunStatus | None) -> list[gr.Button | gr.Accordion]:
         gr.Button(visible=usable),
         *take_away_shown(run),
         panel_shown(run),
-        form_shown(run),
     ]
 
 

@@ -40,6 +40,7 @@ KEPT_HINT = Markup(
     '<p class="hint">A reload brings pasted rows (up to 200 kB) and the recipe back; a file has to be '
     "chosen again.</p>"
 )
+DROP_FILE = "(text, file) => [text.trim() ? null : file]"  # in the browser, for it is done at each key
 NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example.")
 
 
@@ -88,11 +89,15 @@ def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     outputs = [preview, form, columns, *slots]
     reading = {**LOOK_UP, "show_progress": "hidden", "trigger_mode": "always_last"}
     # not at each key, for half a row is no row; the page's script leaves the field after a paste
+    # what was given last counts: other text takes the file's place; a paste is no `input` to Gradio
+    text.change(None, [text, file], file, js=DROP_FILE, **INSTANT)
     given = gr.on([text.blur, file.upload, file.clear], read, [text, file], outputs, **reading)
+    given.failure(no_table, None, outputs, **INSTANT)
     taken = example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(
         read, [text, file], outputs, **reading
     )
     fetched = fetch_event(service, hub, file).success(read, [text, file], outputs, **reading)
+    fetched.failure(no_table, None, outputs, **INSTANT)
     formed = form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
     changes = (given, taken, fetched, formed)
     return DataStep(text, file, form, slots, preview, columns, tokens, changes), onward
@@ -138,12 +143,7 @@ def shown_table(
 ) -> list[Any]:
     """The first rows, their form, and a choice of column for each role; guessed unless they were chosen."""
     if not text.strip() and not file:
-        return [
-            NO_ROWS,
-            gr.Radio(visible=False),
-            gr.Row(visible=False),
-            *[gr.Dropdown(visible=False)] * SLOTS,
-        ]
+        return no_table()
     with shown_to_user():
         rows = service.read_table(source_of(text, file))
         form, columns = guess_form(rows)
@@ -155,6 +155,16 @@ def shown_table(
             gr.Row(visible=True),
             *slot_updates(rows, form, columns),
         ]
+
+
+def no_table() -> list[Any]:
+    """Nothing to show, not what was read before: what is there now are no rows."""
+    return [
+        NO_ROWS,
+        gr.Radio(visible=False),
+        gr.Row(visible=False),
+        *[gr.Dropdown(visible=False)] * SLOTS,
+    ]
 
 
 def shown_slots(service: AdapterService, text: str, file: str | None, form: str) -> list[gr.Dropdown]:

@@ -30,14 +30,17 @@ def notes_form() -> NotesForm:
 
 
 def notes_events(service: AdapterService, form: NotesForm, shown: gr.State) -> None:
-    # another run may come into view meanwhile: what was read of one run is never written to another
+    # another run may come into view before the form is folded: its texts are never written to that one
     edited = gr.State("")
     fields = [edited, form.title, form.notes]
     form.form.expand(partial(written, service), shown, fields, **SETS_STATE)
     form.save.click(partial(rename, service), fields, form.form, **SETS_STATE)
 
 
-def form_shown(run: RunStatus | None) -> gr.Accordion:
+def form_shown(run: RunStatus | None, *, another: bool) -> gr.Accordion:
+    """Folded once another run comes into view: what is written there is always about the run in view."""
+    if another:
+        return gr.Accordion(visible=run is not None, open=False)
     return gr.Accordion(visible=run is not None)
 
 

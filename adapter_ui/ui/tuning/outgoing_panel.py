@@ -17,8 +17,8 @@ from adapter_ui.domain import AdapterRef, Level, Merged, Progress, Pushed, RunSt
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
 from adapter_ui.ui.download import merged_file
-from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.markup import fill, join, notice, progress
+from adapter_ui.ui.errors import shown_to_user, staying
+from adapter_ui.ui.markup import at_rest, fill, join, notice, progress
 from adapter_ui.ui.page import INSTANT, MODEL, html
 from adapter_ui.ui.tuning.take_away import save_when_ready
 from adapter_ui.ui.visitor import for_visitor, once_for_visitor
@@ -90,14 +90,14 @@ def outgoing_events(service: AdapterService, panel: OutgoingPanel, shown: gr.Sta
     outputs = [*buttons, panel.merged, done]
     stream = {"show_progress": "hidden", **MODEL}
     running = panel.merge.click(for_visitor(service, merging), shown, outputs, **stream)
-    running.failure(not_merged, None, outputs, **INSTANT)
-    panel.stop.click(not_merged, None, outputs, cancels=[running], **INSTANT)
+    running.failure(not_merged, panel.merged, outputs, **INSTANT)
+    panel.stop.click(stopped, None, outputs, cancels=[running], **INSTANT)
     file = gr.DownloadButton(visible="hidden")
     save_when_ready(panel.download.click(once_for_visitor(service, zipped), done, file, **MODEL), file)
     fields = [shown, panel.repo_id, panel.token, panel.private, panel.overwrite]
     shown_of_push = [panel.token, panel.pushed]
     pushing_now = panel.push.click(for_visitor(service, pushing), fields, shown_of_push, **stream)
-    pushing_now.failure(lambda: ("", ""), None, shown_of_push, **INSTANT)
+    pushing_now.failure(not_pushed, panel.pushed, shown_of_push, **INSTANT)
 
 
 def panel_shown(run: RunStatus | None) -> gr.Accordion:
@@ -110,18 +110,30 @@ def looks(*, busy: bool, ready: bool = False) -> tuple[gr.Button, gr.Button, gr.
 
 def merging(service: AdapterService, run_id: str, *, visitor: str = "") -> Iterator[tuple[Any, ...]]:
     """Merge with progress; closing the stream stops it."""
+
+    def refused(sentence: str) -> tuple[Any, ...]:
+        return *looks(busy=False), notice(f"Nothing was merged. {sentence}", Level.BLOCKER), ""
+
+    yield from staying(steps_of_merge(service, run_id, visitor), refused)
+
+
+def steps_of_merge(service: AdapterService, run_id: str, visitor: str) -> Iterator[tuple[Any, ...]]:
     ref = str(AdapterRef(Source.RUN, run_id))
-    with shown_to_user():
-        yield *looks(busy=True), progress(Progress("merge", "Starting to merge")), ""
-        for event in service.merge(ref, visitor=visitor):
-            if isinstance(event, Merged):
-                yield *looks(busy=False, ready=True), merged_view(event), ref
-            else:
-                yield *looks(busy=True), progress(event), ""
+    yield *looks(busy=True), progress(Progress("merge", "Starting to merge")), ""
+    for event in service.merge(ref, visitor=visitor):
+        if isinstance(event, Merged):
+            yield *looks(busy=False, ready=True), merged_view(event), ref
+        else:
+            yield *looks(busy=True), progress(event), ""
 
 
-def not_merged() -> tuple[Any, ...]:
+def stopped() -> tuple[Any, ...]:
     return *looks(busy=False), NOTHING_KEPT, ""
+
+
+def not_merged(merged: str) -> tuple[Any, ...]:
+    """After an error, which is said already, and after Cancel, when a step may have come late."""
+    return *looks(busy=False), at_rest(merged, NOTHING_KEPT), ""
 
 
 def merged_view(found: Merged) -> Markup:
@@ -149,15 +161,24 @@ def pushing(
     visitor: str = "",
 ) -> Iterator[tuple[Any, Markup]]:
     """Push with progress; the field of the token is emptied at once."""
-    ref = str(AdapterRef(Source.RUN, run_id))
-    with shown_to_user():
-        yield "", progress(Progress("push", "Starting to push"))
-        options = {"private": private, "overwrite": overwrite, "token": token, "visitor": visitor}
-        for event in service.push(ref, repo_id, **options):
-            if isinstance(event, Pushed):
-                yield gr.skip(), pushed_view(event)
-            else:
-                yield gr.skip(), progress(event)
+
+    def refused(sentence: str) -> tuple[Any, Markup]:
+        return "", notice(f"The push did not end well. {sentence}", Level.BLOCKER)
+
+    options = {"private": private, "overwrite": overwrite, "token": token, "visitor": visitor}
+    yield from staying(steps_of_push(service, run_id, repo_id, options), refused)
+
+
+def steps_of_push(
+    service: AdapterService, run_id: str, repo_id: str, options: dict[str, Any]
+) -> Iterator[tuple[Any, Markup]]:
+    yield "", progress(Progress("push", "Starting to push"))
+    for event in service.push(str(AdapterRef(Source.RUN, run_id)), repo_id, **options):
+        yield gr.skip(), pushed_view(event) if isinstance(event, Pushed) else progress(event)
+
+
+def not_pushed(pushed: str) -> tuple[str, str]:
+    return "", at_rest(pushed, Markup(""))
 
 
 def pushed_view(found: Pushed) -> Markup:
