@@ -133,6 +133,7 @@ def test_a_killed_run_goes_on_and_its_failure_is_forgotten(runs: Runs, tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # dozens of trainings, one after the other
 @pytest.mark.parametrize("kind", ["kill", "full"])
 def test_whatever_write_fails_nothing_torn_is_offered_and_the_end_is_the_same(
     kind: str, tiny_models: Path, tmp_path: Path
