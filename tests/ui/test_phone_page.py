@@ -73,6 +73,6 @@ def test_a_long_name_wraps(page: Page, address: str, tab: str, place: str, marku
     expect(page.locator(place)).to_be_visible()
     page.locator(place).evaluate("(element, markup) => { element.innerHTML = markup; }", markup)
     expect(page.locator(place)).to_contain_text("a" * 120)
-    past = "element => element.getBoundingClientRect().right"
+    past = "element => element.getBoundingClientRect().left + element.scrollWidth"
     inside = page.locator(f"{place} *").evaluate_all(f"elements => elements.map({past})")
     assert max(inside) <= PHONE["width"]
