@@ -106,19 +106,3 @@ def test_a_run_is_paused_and_resumed_and_a_chosen_sample_stays_through_redrawing
     expect(samples.locator(".sample:visible h4", has_text="After, step 48")).to_have_count(1)
     page.keyboard.press("ArrowLeft")
     expect(samples.locator(".sample:visible h4", has_text="Step 32")).to_have_count(1)
-
-
-@pytest.mark.slow
-def test_name_and_notes_are_folded_when_another_run_is_clicked(page: Page, address: str) -> None:
-    start(page, address)
-    expect(page.locator("#run-view")).to_be_visible()
-    start(page, address)
-    rows = page.locator("#runs [data-run]")
-    expect(rows.nth(1)).to_be_visible()
-    rows.nth(0).click()
-    page.locator("#run-notes > button").click()
-    expect(page.locator("#run-title textarea, #run-title input")).not_to_have_value("")
-    rows.nth(1).click()
-    expect(page.locator("#run-title")).to_be_hidden()
-    page.locator("#run-notes > button").click()
-    expect(page.locator("#run-title")).to_be_visible()
