@@ -8,7 +8,7 @@ of text or of requests.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,12 +186,16 @@ def sharing_key(folder: Path, adapter: str) -> str:
     """
     raw = read_json(folder)
     trains_tokens = bool(raw.get("trainable_token_indices"))
-    return adapter if trains_tokens or trains_biases(folder) else str(raw.get("peft_type"))
+    return adapter if trains_tokens or has_biases(raw) else str(raw.get("peft_type"))
 
 
 def trains_biases(folder: Path) -> bool:
     """Whether PEFT changes the base itself with this adapter, also while it is disabled."""
-    return read_json(folder).get("bias", "none") not in ("none", None, False)
+    return has_biases(read_json(folder))
+
+
+def has_biases(raw: Mapping[str, Any]) -> bool:
+    return raw.get("bias", "none") not in ("none", None, False)
 
 
 @contextmanager

@@ -109,7 +109,11 @@ def losses_of_run(run: RunFolder) -> list[float]:
 
 def losses_in(history: Sequence[Mapping[str, float]]) -> list[float]:
     """Of every step, and then of the rows held back."""
-    return [entry[name] for name in ("loss", "eval_loss") for entry in history if name in entry]
+    return [*step_losses(history), *(entry["eval_loss"] for entry in history if "eval_loss" in entry)]
+
+
+def step_losses(history: Sequence[Mapping[str, float]]) -> list[float]:
+    return [entry["loss"] for entry in history if "loss" in entry]
 
 
 def test_the_adapter_comes_as_a_plain_peft_folder(run: RunFolder, tiny_models: Path, tmp_path: Path) -> None:

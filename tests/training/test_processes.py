@@ -19,7 +19,7 @@ from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from tests.training.conftest import BASE_ID, SECONDS, pirate_rows, recipe
 from tests.training.launching import launcher
-from tests.training.test_export import without_dropout
+from tests.training.test_export import step_losses, without_dropout
 from tests.training.test_grouping import rows_of_many_lengths
 from tests.training.test_training import trained
 
@@ -47,9 +47,9 @@ def written(folder: Path, settings: Recipe, base: PreparedBase) -> RunFolder:
     return run
 
 
-def step_losses(run: RunFolder) -> list[float]:
-    """The rows held back are averaged by batch, which two processes part otherwise."""
-    return [entry["loss"] for entry in read_status(run).history if "loss" in entry]
+def losses_of_steps(run: RunFolder) -> list[float]:
+    """Without the rows held back, which are averaged by batch, and two processes part these otherwise."""
+    return step_losses(read_status(run).history)
 
 
 def started_in_two(run: RunFolder) -> subprocess.Popen[str]:
@@ -77,7 +77,7 @@ def test_two_processes_train_what_one_does_in_twice_the_passes(
     alone = trained(tmp_path / "alone", twice.read_recipe(), twice.read_examples(), base)
     shared = written(tmp_path / "shared", recipe(**fields), base)
     ended(started_in_two(shared))
-    assert step_losses(shared) == pytest.approx(step_losses(alone), abs=1e-5)
+    assert losses_of_steps(shared) == pytest.approx(losses_of_steps(alone), abs=1e-5)
     told, expected = ([event["event"] for event in run.read_events()] for run in (shared, alone))
     assert told == expected
     assert read_status(shared).state is RunState.DONE
@@ -108,7 +108,7 @@ def test_two_processes_rest_at_one_step_and_go_on_together(base: PreparedBase, t
     shared.append("state", state=RunState.QUEUED)
     ended(started_in_two(shared))
     assert read_status(shared).state is RunState.DONE
-    assert step_losses(shared) == pytest.approx(step_losses(alone), abs=1e-5)
+    assert losses_of_steps(shared) == pytest.approx(losses_of_steps(alone), abs=1e-5)
 
 
 @pytest.mark.slow
