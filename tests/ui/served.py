@@ -10,9 +10,9 @@ from tests.ui.fake_service import FakeService
 
 
 @contextmanager
-def served(pause: float) -> Iterator[str]:
+def served(pause: float, service: type[FakeService] = FakeService) -> Iterator[str]:
     """The page's address; `pause` is the seconds between two pieces of what the fake service streams."""
-    demo = build_page(FakeService(pause=pause))
+    demo = build_page(service(pause=pause))
     demo.queue(**queue_options())
     _, url, _ = demo.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", **launch_options())
     yield url.rstrip("/")

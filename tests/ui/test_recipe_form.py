@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
@@ -10,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from adapter_ui.domain.modules import LinearModules
-from adapter_ui.training.defaults import RowFacts
+from adapter_ui.training.defaults import Default, RowFacts
 from adapter_ui.training.methods import METHODS, OWN_FIELDS
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.ui.tuning.method import method_details, method_fields, method_sizes
@@ -61,6 +62,31 @@ def test_a_chosen_method_shows_its_fields_with_its_defaults_and_is_checked(page:
     page.locator("#recipe-next").click()
     expect(page.locator("#check-report")).to_contain_text("Ready to start.")
     expect(page.locator("#check-report")).to_contain_text("About 4 min (2 steps measured: 1.2 s each).")
+
+
+class SlowAtFirst(FakeService):
+    """The defaults of a LoRA are told late: a page that has moved on by then must not show them."""
+
+    def finetune_defaults(self, recipe: Mapping[str, Any], rows: RowFacts) -> dict[str, Default]:
+        if recipe.get("method") == "LORA":
+            time.sleep(2)
+        return super().finetune_defaults(recipe, rows)
+
+
+@pytest.mark.slow
+def test_defaults_that_are_told_late_do_not_replace_those_of_the_method_chosen_since(page: Page) -> None:
+    with served(pause=0.01, service=SlowAtFirst) as url:
+        page.goto(f"{url}/?tab=finetune")
+        page.locator("#data-example").click()
+        expect(page.locator("#data-preview")).to_contain_text("30 rows")
+        page.locator("#data-next").click()
+        choose(page.locator("#recipe-method"), "Prompt tuning")
+        rate = page.locator("#recipe-learning-rate")
+        expect(rate).to_contain_text("0.03 by default: only the virtual tokens learn")
+        page.wait_for_timeout(5_000)  # longer than the late answers take
+        expect(rate).to_contain_text("0.03 by default: only the virtual tokens learn")
+        choose(page.locator("#recipe-method"), "LoRA")
+        expect(rate).to_contain_text("0.001 by default")
 
 
 def drawn(**fields: Any) -> tuple[list[str], list[str], bool, str]:

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from adapter_ui.domain import RunState, RunStatus, Sample, SampleAnswer
 from adapter_ui.ui.tuning.run import run_view, runs_list
 from adapter_ui.ui.tuning.samples import samples_view
+from tests.browser import fill_in
 from tests.ui.served import served
 
 RUNNING = RunStatus(
@@ -106,3 +107,31 @@ def test_a_run_is_paused_and_resumed_and_a_chosen_sample_stays_through_redrawing
     expect(samples.locator(".sample:visible h4", has_text="After, step 48")).to_have_count(1)
     page.keyboard.press("ArrowLeft")
     expect(samples.locator(".sample:visible h4", has_text="Step 32")).to_have_count(1)
+
+
+@pytest.mark.slow
+def test_an_open_form_for_name_and_notes_follows_the_run_that_is_clicked(page: Page, address: str) -> None:
+    start(page, address)
+    expect(page.locator("#run-view")).to_be_visible()
+    start(page, address)
+    rows = page.locator("#runs [data-run]")
+    expect(rows.nth(1)).to_be_visible()
+    rows.nth(0).click()
+    page.locator("#run-notes > button").click()
+    title, notes = (
+        page.locator("#run-title").locator("input, textarea"),
+        page.locator("#run-notes-text textarea"),
+    )
+    expect(title).not_to_have_value("")
+    fill_in(title, "Pirates")
+    fill_in(notes, "Loud.")
+    page.locator("#save-notes").click()
+    expect(rows.nth(0)).to_contain_text("Pirates")
+    page.locator("#run-notes > button").click()
+    expect(title).to_be_visible()
+    rows.nth(1).click()
+    expect(notes).to_have_value("")
+    expect(title).not_to_have_value("Pirates")
+    rows.nth(0).click()
+    expect(title).to_have_value("Pirates")
+    expect(notes).to_have_value("Loud.")

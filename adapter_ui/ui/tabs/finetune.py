@@ -114,7 +114,7 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
     """Keep the view and the list as the runs are; gives the state that says which run is in view."""
     shown, seen = gr.State(""), gr.State(())
     buttons = [run.pause, run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
-    shown_with_it = [run.command, run.outgoing.panel, run.notes.form]
+    shown_with_it = [run.command, run.outgoing.panel, run.notes.form, *run.notes.fields]
     outputs = [run.runs, run.view, *buttons, *shown_with_it, shown, seen]
     refresh = (partial(refreshed, service), [shown, seen], outputs)
 
@@ -172,17 +172,16 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
             *map(look_of, every),
         )
         if signature == seen:
-            return [gr.skip()] * 15
+            return [gr.skip()] * 18
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
         another = bool(seen) and seen[0] != run_id
-        notes = form_shown(current, another=another)
         return [
             runs_list(every, run_id),
             view,
             *buttons(current),
-            notes,
+            *form_shown(current, another=another),
             run_id,
             (run_id, *signature[1:]),
         ]

@@ -33,14 +33,20 @@ def default_events(
     rows: gr.State,
     shown: Callable[..., Any],
 ) -> None:
-    """Read the `rows` when the step is `shown`, and draw the defaults then and after each change that decides
-    them.
+    """Read the `rows` when the step is `shown`. Draw the defaults then, once the rows are known, and after
+    each change that decides them. All of it is one event: of two, an older answer could come last.
     """
-    drawn = (partial(draw, service, recipe_of), [rows, *deciding], [fields[name] for name in FOLLOWING])
-    quiet = {"trigger_mode": "always_last", "show_progress": "hidden", **LOOK_UP}
-    shown(partial(rows_of, service, job_of), job, rows, **SETS_STATE).then(*drawn, **quiet)
+    shown(partial(rows_of, service, job_of), job, rows, **SETS_STATE)
     changes = [fields[name].change for name in DECIDING]
-    gr.on([fields["base_model"].blur, *changes], *drawn, **quiet)
+    gr.on(
+        [shown, rows.change, fields["base_model"].blur, *changes],
+        partial(draw, service, recipe_of),
+        [rows, *deciding],
+        [fields[name] for name in FOLLOWING],
+        trigger_mode="always_last",
+        show_progress="hidden",
+        **LOOK_UP,
+    )
 
 
 def rows_of(service: AdapterService, job_of: Job, *values: Any) -> RowFacts:

@@ -1,9 +1,12 @@
-"""The title and the notes of the run in view, to be edited; they are read when the form is unfolded."""
+"""The title and the notes of the run in view, to be edited; they are read when the form is unfolded, and
+when another run comes into view.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import gradio as gr
 
@@ -16,9 +19,15 @@ from adapter_ui.ui.page import SETS_STATE
 @dataclass(frozen=True)
 class NotesForm:
     form: gr.Accordion
+    edited: gr.State
     title: gr.Textbox
     notes: gr.Textbox
     save: gr.Button
+
+    @property
+    def fields(self) -> list[gr.Component]:
+        """Whose texts these are, and the texts."""
+        return [self.edited, self.title, self.notes]
 
 
 def notes_form() -> NotesForm:
@@ -26,32 +35,33 @@ def notes_form() -> NotesForm:
         title = gr.Textbox(label="Title", max_lines=1, elem_id="run-title")
         notes = gr.Textbox(label="Notes", lines=3, max_lines=12, elem_id="run-notes-text")
         save = gr.Button("Save", scale=0, min_width=110, elem_id="save-notes")
-    return NotesForm(form, title, notes, save)
+    return NotesForm(form, gr.State(""), title, notes, save)
 
 
 def notes_events(service: AdapterService, form: NotesForm, shown: gr.State) -> None:
-    # another run may come into view before the form is folded: its texts are never written to that one
-    edited = gr.State("")
-    fields = [edited, form.title, form.notes]
-    form.form.expand(partial(written, service), shown, fields, **SETS_STATE)
-    form.save.click(partial(rename, service), fields, form.form, **SETS_STATE)
+    form.form.expand(partial(written, service), shown, form.fields, **SETS_STATE)
+    form.save.click(partial(rename, service), form.fields, form.form, **SETS_STATE)
 
 
-def form_shown(run: RunStatus | None, *, another: bool) -> gr.Accordion:
-    """Folded once another run comes into view: what is written there is always about the run in view."""
-    if another:
-        return gr.Accordion(visible=run is not None, open=False)
-    return gr.Accordion(visible=run is not None)
+def form_shown(run: RunStatus | None, *, another: bool) -> list[Any]:
+    """The form and its fields. Texts are left alone while somebody may be writing there: until another run
+    comes into view.
+    """
+    texts = texts_of(run) if another and run else (gr.skip(),) * 3
+    return [gr.Accordion(visible=run is not None), *texts]
 
 
 def written(service: AdapterService, run_id: str) -> tuple[str, str, str]:
     with shown_to_user():
-        run = service.run(run_id)
-        return run_id, run.name, run.notes
+        return texts_of(service.run(run_id))
+
+
+def texts_of(run: RunStatus) -> tuple[str, str, str]:
+    return run.run_id, run.name, run.notes
 
 
 def rename(service: AdapterService, run_id: str, title: str, notes: str) -> gr.Accordion:
-    """Write both down, and fold the form: it reads them anew when it is unfolded for another run."""
+    """Write both down, of the run that they were read from, and fold the form."""
     with shown_to_user():
         service.rename_run(run_id, title, notes)
         return gr.Accordion(open=False)
