@@ -11,10 +11,8 @@ from pathlib import Path
 from adapter_ui.catalog.hub.client import Hub
 from adapter_ui.catalog.hub.datasets import DatasetRef, fetch, find_files
 from adapter_ui.domain import Progress
-from adapter_ui.errors import InvalidInput
 from adapter_ui.training.file_text import MAX_BYTES
 from adapter_ui.training.sources.joined import join_files
-from adapter_ui.training.sources.parquet import SUFFIX, can_read_parquet
 
 
 def fetch_rows(hub: Hub, wanted: DatasetRef, folder: Path) -> Iterator[Progress | Path]:
@@ -24,12 +22,6 @@ def fetch_rows(hub: Hub, wanted: DatasetRef, folder: Path) -> Iterator[Progress 
     """
     yield Progress("list", f"Asking the Hub for {wanted.id}")
     found = find_files(hub, wanted, MAX_BYTES)
-    if SUFFIX in found.suffixes and not can_read_parquet():
-        raise InvalidInput(
-            f"{wanted.id} keeps these rows as Parquet, and pyarrow, which reads that, is not installed here; "
-            "install it with pip, or choose a dataset in CSV or JSON lines.",
-            field="dataset",
-        )
     paths = yield from fetch(hub, found, folder)
     name = "-".join([wanted.id.replace("/", "--"), *([wanted.split] if wanted.split.isidentifier() else [])])
     if len(paths) == 1:

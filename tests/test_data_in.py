@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.catalog.storage.bases import find_base
@@ -22,13 +26,18 @@ ROWS = "question,answer\n" + "".join(f"What is {number}?,Arrr {number}\n" for nu
 
 
 @pytest.fixture
-def service(tiny_models: Path, tmp_path: Path) -> Iterator[AdapterService]:
+def hub(tiny_models: Path) -> Iterator[LoopbackHub]:
     with LoopbackHub() as hub:
         catalogue.add_real_repos(hub, tiny_models)
         hub.add_repo("org/talk", {"data/train.csv": f"{ROWS}Tell me more,{LONG}\n".encode()}, kind="dataset")
-        service = AdapterService.start(Settings(home=tmp_path / "home", hub_endpoint=hub.endpoint))
-        yield service
-        service.close()
+        yield hub
+
+
+@pytest.fixture
+def service(hub: LoopbackHub, tmp_path: Path) -> Iterator[AdapterService]:
+    service = AdapterService.start(Settings(home=tmp_path / "home", hub_endpoint=hub.endpoint))
+    yield service
+    service.close()
 
 
 def test_a_dataset_of_the_hub_is_shown_as_tokens_and_counted(service: AdapterService, tmp_path: Path) -> None:
@@ -48,6 +57,25 @@ def test_a_dataset_of_the_hub_is_shown_as_tokens_and_counted(service: AdapterSer
     assert found.cut >= 1
     assert found.preview == shown.rows
     assert find_base(service.settings, "tiny-org/tiny-llama") is None  # its weights were not needed
+
+
+def test_a_datasets_classes_in_parquet_are_learned_by_their_names(
+    service: AdapterService, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    features = {"label": {"names": ["negative", "positive"], "_type": "ClassLabel"}}
+    table = pyarrow.table({"text": [f"Film {at}" for at in range(9)], "label": [*[0, 1] * 4, -1]})
+    table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    file = io.BytesIO()
+    parquet.write_table(table, file)
+    hub.add_repo("org/films", {"data/train-00000-of-00001.parquet": file.getvalue()}, kind="dataset")
+    *_, rows = service.fetch_dataset(DatasetRef("org/films"), tmp_path)
+    assert isinstance(rows, Path)
+    recipe = {**RECIPE, "task_type": "SEQ_CLS"}
+    shown = service.preview_tokens(recipe, rows)
+    assert [row.label for row in shown.rows[:2]] == ["negative", "positive"]
+    found = service.check_finetune(recipe, rows)
+    assert found.rows == 8
+    assert any("row 9" in warning for warning in found.warnings)  # it has no label
 
 
 def test_a_base_that_cannot_be_had_shows_no_tokens_and_says_why(service: AdapterService) -> None:

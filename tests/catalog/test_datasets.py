@@ -17,7 +17,6 @@ from adapter_ui.hub_rows import fetch_rows
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.file_text import MAX_BYTES
-from adapter_ui.training.sources.parquet import can_read_parquet
 from tests.hub import LoopbackHub
 
 CSV = b"prompt,completion\n"
@@ -146,17 +145,6 @@ def test_the_hubs_refusals_are_ours(server: LoopbackHub, hub: Hub, tmp_path: Pat
         assert sentence in caught.value.message
     with pytest.raises(InvalidInput, match="is not a revision"):
         DatasetRef("org/name", revision="../x")
-
-
-def test_parquet_is_refused_before_its_download_where_it_cannot_be_read(
-    server: LoopbackHub, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.add_repo("org/columns", {"data/train-0.parquet": b"PAR1" * 9}, kind="dataset")
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    assert not can_read_parquet()
-    with pytest.raises(InvalidInput, match="keeps these rows as Parquet, and pyarrow"):
-        fetched(hub, tmp_path, "org/columns")
-    assert list(tmp_path.glob("*.parquet")) == []
 
 
 def test_offline_says_so(settings: Settings, tmp_path: Path) -> None:

@@ -49,10 +49,6 @@ class DatasetFiles:
     commit: str
     files: Mapping[str, int]
 
-    @property
-    def suffixes(self) -> set[str]:
-        return {PurePosixPath(name).suffix.lower() for name in self.files}
-
 
 def find_files(hub: Hub, wanted: DatasetRef, most_bytes: int) -> DatasetFiles:
     """Ask the Hub, in one request, which files hold the rows.

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, where pyarrow is installed to read one.
+"""Rows of a Parquet file, read by pyarrow.
 
 That reader is native code and the file is a stranger's, so a short child process with bounds turns it into
 JSON lines, and those are read like any other.
@@ -6,7 +6,6 @@ JSON lines, and those are read like any other.
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from pathlib import Path
 
@@ -20,12 +19,7 @@ from adapter_ui.training.short_child import run_to_end
 from adapter_ui.training.sources import parquet_child
 
 MAGIC = b"PAR1"
-SUFFIX = ".parquet"
 DEADLINE_SECONDS = 30.0
-NOT_INSTALLED = (
-    "This is a Parquet file, and pyarrow, which reads those, is not installed here; install it with pip, or "
-    "save the rows as JSON lines (in pandas: read_parquet(…).to_json(…, orient='records', lines=True))."
-)
 
 
 def is_parquet(path: Path) -> bool:
@@ -39,16 +33,10 @@ def is_parquet(path: Path) -> bool:
         return False
 
 
-def can_read_parquet() -> bool:
-    return importlib.util.find_spec("pyarrow") is not None
-
-
 def read_parquet(path: Path, deadline_seconds: float = DEADLINE_SECONDS) -> Table:
     """Read the file in a child process. Raises InvalidRecipe (field "data") as for every other file, also
     when the reader crashes, takes too long, or makes more of the file than its limits.
     """
-    if not can_read_parquet():
-        refuse(NOT_INSTALLED)
     if path.stat().st_size > MAX_BYTES:
         refuse(f"The Parquet file is larger than {MAX_BYTES / 1e6:.0f} MB; train on a part of it.")
     with tempfile.TemporaryDirectory(prefix="adapter-ui-parquet-") as name:

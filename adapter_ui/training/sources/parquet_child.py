@@ -1,7 +1,7 @@
 """`python -m adapter_ui.training.sources.parquet_child FOLDER` writes a Parquet file's rows as JSON lines.
 
 Reads `source.parquet` in the folder; writes `rows.jsonl`, and `answer.json` at the end. Limits its own memory
-first, and imports pyarrow only as this process: it is optional, and the app never loads it.
+first, and imports pyarrow only as this process: the app never loads it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 from adapter_ui.training.file_text import MAX_BYTES
 from adapter_ui.training.reading import MAX_COLUMNS, MAX_ROWS
 from adapter_ui.training.run_folder import write_json
+from adapter_ui.training.sources.class_names import class_names, with_names
 
 SOURCE, ROWS, ANSWER = "source.parquet", "rows.jsonl", "answer.json"
 MOST_MEMORY = 4_000_000_000
@@ -36,8 +37,9 @@ def convert(folder: Path) -> str:
 
 
 def batch_rows(source: Any) -> Iterator[dict[str, Any]]:
-    for batch in source.iter_batches(batch_size=BATCH_ROWS):
-        yield from batch.to_pylist()
+    names = class_names(source.schema_arrow.metadata)
+    for batch in source.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+        yield from (with_names(row, names) for row in batch.to_pylist())
 
 
 def write_rows(rows: Iterator[dict[str, Any]], path: Path) -> str:
