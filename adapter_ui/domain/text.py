@@ -146,7 +146,7 @@ class Prediction:
 
     SEQ_CLS: labels. TOKEN_CLS: entities. QUESTION_ANS: answer, start, end, score. FEATURE_EXTRACTION:
     embedding, pooling, and for a second text its `pair_embedding` and the cosine of both as `similarity`.
-    CAUSAL_LM and SEQ_2_SEQ_LM: text.
+    CAUSAL_LM and SEQ_2_SEQ_LM: text. `unread_tokens` is how many tokens at the end the model could not take.
     """
 
     task_type: str
@@ -161,4 +161,5 @@ class Prediction:
     pair_embedding: tuple[float, ...] = ()
     similarity: float | None = None
     text: str | None = None
+    unread_tokens: int | None = None
     seconds: float = 0.0

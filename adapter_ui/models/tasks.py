@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -46,20 +47,24 @@ def most_tokens(loaded: LoadedModel) -> int:
     return min(context_length(loaded), loaded.tokenizer.model_max_length)
 
 
-def encode(loaded: LoadedModel, text: str, text_pair: str = "", **options: object) -> dict[str, torch.Tensor]:
-    encoded = tokenized(
-        lambda: loaded.tokenizer(
-            text,
-            text_pair or None,
-            truncation=True,
-            max_length=most_tokens(loaded),
-            return_tensors="pt",
-            **options,
+def encode(
+    loaded: LoadedModel, text: str, text_pair: str = "", **options: object
+) -> tuple[dict[str, torch.Tensor], int]:
+    """The text's tokens, as many as the model reads at once, and how many are left out at the end."""
+
+    def tokens(**limits: object) -> Any:
+        return loaded.tokenizer(
+            text, text_pair or None, return_tensors="pt", verbose=False, **options, **limits
         )
-    )
-    if encoded["input_ids"].shape[1] == 0:
+
+    most = most_tokens(loaded)
+    encoded = tokenized(tokens)
+    length = encoded["input_ids"].shape[1]
+    if length == 0:
         raise InvalidInput("There is no text to read; write some.", field="text")
-    return encoded.to(loaded.device)
+    if length > most:
+        encoded = tokenized(lambda: tokens(truncation=True, max_length=most))
+    return encoded.to(loaded.device), max(length - most, 0)
 
 
 def of_the_text(states: torch.Tensor, tokens: int) -> torch.Tensor:
@@ -69,7 +74,8 @@ def of_the_text(states: torch.Tensor, tokens: int) -> torch.Tensor:
 
 def classify(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """SEQ_CLS: every label with its probability (softmax; sigmoid for multi-label bases), best first."""
-    logits = loaded.model(**encode(loaded, text, text_pair)).logits[0].float()
+    encoded, unread = encode(loaded, text, text_pair)
+    logits = loaded.model(**encoded).logits[0].float()
     refuse_noise(logits)
     config = loaded.model.config
     if config.problem_type == "multi_label_classification":
@@ -79,19 +85,20 @@ def classify(loaded: LoadedModel, text: str, text_pair: str, between: Between | 
     else:
         scores = logits.softmax(-1)
     labels = [LabelScore(str(config.id2label[index]), score) for index, score in enumerate(scores.tolist())]
-    return Prediction("SEQ_CLS", labels=tuple(sorted(labels, key=lambda label: -label.score)))
+    best_first = sorted(labels, key=lambda label: -label.score)
+    return Prediction("SEQ_CLS", labels=tuple(best_first), unread_tokens=unread or None)
 
 
 def tag(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further words."""
-    encoded = encode(loaded, text, return_offsets_mapping=True)
+    encoded, unread = encode(loaded, text, return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
     logits = of_the_text(loaded.model(**encoded).logits[0], len(offsets))
     refuse_noise(logits)
     scores, labels = logits.float().softmax(-1).max(-1)
     names = [str(loaded.model.config.id2label[index]) for index in labels.tolist()]
     words = labelled_words(text, encoded.word_ids(0), offsets, names, scores.tolist())
-    return Prediction("TOKEN_CLS", entities=tuple(spans_of(text, words)))
+    return Prediction("TOKEN_CLS", entities=tuple(spans_of(text, words)), unread_tokens=unread or None)
 
 
 def labelled_words(
@@ -174,22 +181,34 @@ def span_in(loaded: LoadedModel, window: Window) -> tuple[float, float, int, int
 
 def embed(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
     """FEATURE_EXTRACTION: the embedding of the text; of a second text too, and how alike both are."""
-    one = embedding_of(loaded, text)
-    found = Prediction("FEATURE_EXTRACTION", embedding=tuple(one.tolist()), pooling=EMBEDDING_POOLING)
+    one, unread = embedding_of(loaded, text)
+    found = Prediction(
+        "FEATURE_EXTRACTION",
+        embedding=tuple(one.tolist()),
+        pooling=EMBEDDING_POOLING,
+        unread_tokens=unread or None,
+    )
     if not text_pair.strip():
         return found
-    other = embedding_of(loaded, text_pair)
-    return replace(found, pair_embedding=tuple(other.tolist()), similarity=float(one @ other))
+    other, more = embedding_of(loaded, text_pair)
+    return replace(
+        found,
+        pair_embedding=tuple(other.tolist()),
+        similarity=float(one @ other),
+        unread_tokens=unread + more or None,
+    )
 
 
-def embedding_of(loaded: LoadedModel, text: str) -> torch.Tensor:
-    """The mean of the last hidden states over the text's tokens, scaled to length 1."""
-    encoded = encode(loaded, text)
+def embedding_of(loaded: LoadedModel, text: str) -> tuple[torch.Tensor, int]:
+    """The mean of the last hidden states over the text's tokens, scaled to length 1, and how many tokens are
+    not in it.
+    """
+    encoded, unread = encode(loaded, text)
     mask = encoded["attention_mask"][0].unsqueeze(-1).float()
     hidden = of_the_text(loaded.model(**encoded).last_hidden_state[0].float(), len(mask))
     mean = (hidden * mask).sum(0) / mask.sum()
     refuse_noise(mean.norm())
-    return torch.nn.functional.normalize(mean, dim=-1)
+    return torch.nn.functional.normalize(mean, dim=-1), unread
 
 
 TASKS: dict[str, Callable[[LoadedModel, str, str, Between | None], Prediction]] = {

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 
 from adapter_ui.domain import Table
-from adapter_ui.training.file_text import file_text, pasted_text, refuse
+from adapter_ui.training.file_text import MAX_BYTES, file_text, pasted_text, refuse
 from adapter_ui.training.json_rows import read_json_list, read_json_objects
 from adapter_ui.training.reading import MAX_COLUMNS, Reading
 from adapter_ui.training.sources.parquet import is_parquet, read_parquet
@@ -26,6 +26,7 @@ from adapter_ui.training.squad import unfolded
 SEPARATORS = ",;\t|"
 SNIFFED_LINES = 20
 FEWEST_TABLE_LINES = 3
+csv.field_size_limit(MAX_BYTES)  # a longer cell than the module's own limit is that row's trouble alone
 QUOTED = re.compile(r'"[^"]*"')
 EXCEL_SEPARATOR = re.compile(r'"?sep=([,;\t|])"?', re.IGNORECASE)
 NEXT_LINE = re.compile(r"[\r\n]*(?P<line>[^\r\n]*)")

@@ -82,6 +82,23 @@ def test_one_text_has_an_embedding_and_no_similarity(embedder: LoadedModel) -> N
     assert prediction(found).keys() == {"task_type", "embedding", "pooling", "seconds"}
 
 
+def test_what_a_model_cannot_take_is_counted_and_shown(embedder: LoadedModel) -> None:
+    most = embedder.model.config.max_position_embeddings
+    text = "fox " * most
+    length = len(embedder.tokenizer(text)["input_ids"])
+    found = predict(embedder, "FEATURE_EXTRACTION", text, "")
+    assert found.unread_tokens == length - most > 0
+    cut = embedder.tokenizer.decode(
+        embedder.tokenizer(text, truncation=True, max_length=most)["input_ids"], skip_special_tokens=True
+    )
+    assert found.embedding == pytest.approx(
+        predict(embedder, "FEATURE_EXTRACTION", cut, "").embedding, abs=1e-5
+    )
+    assert predict(embedder, "FEATURE_EXTRACTION", text, text).unread_tokens == 2 * (length - most)
+    assert f"{length - most:,} tokens at its end are left out" in shown(found, text, "")
+    assert prediction(found)["unread_tokens"] == length - most
+
+
 PAIR = Prediction(
     "FEATURE_EXTRACTION", embedding=(0.6, 0.8), pooling="mean", pair_embedding=(0.8, 0.6), similarity=0.96
 )

@@ -38,7 +38,7 @@ FLOODS = {
     "brackets": (b"[" * 19_900_000, "more than 1,000,000 lists and objects"),
     "lists, a line": (b'{"a":[' + b"[]," * 6_000_000 + b"1]}", "more than 1,000,000 lists and objects"),
     "blanks in an object": (b'{"a":' + b" " * 19_900_000, "line 1: no JSON"),
-    "quotes": (b'"' * 19_900_000, "Line 1 is no CSV"),
+    "quotes": (b'"' * 19_900_000, "The data has no rows"),
     "commas": (b"," * 19_900_000, "The data has no rows"),
 }
 

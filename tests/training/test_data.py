@@ -77,7 +77,10 @@ REFUSED = {
     "nul": (b"a,b\n1,\x002\n", "Line 2 has a NUL byte"),
     "double header": (b"text,label,text\na,b,c\n", "names the column “text” twice"),
     "open quote": (b'a,b\n1,"2\n3,4\n', "is no CSV"),
-    "huge quoted field": (b'a,b\n1,"' + b"x" * 200_000 + b'"\n', "Line 2 is no CSV"),
+    "huge quoted field": (
+        b'a,b\n1,"' + b"x" * 200_000 + b'"\n',
+        "line 2: “b” has 200,000 characters; the limit is 100,000",
+    ),
     "all ragged": (b"a,b\n1\n2\n", "line 2: 1 values where the header has 2"),
     "broken json list": (b'[{"a": 1}, {"a": ]', "The JSON list cannot be read"),
     "json depth": (b"[" * 100_000, "nested too deeply"),

@@ -14,7 +14,7 @@ from adapter_ui.domain import Precision, Prediction, Progress
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
-from adapter_ui.ui.markup import empty, fill, join, meter, progress, stats
+from adapter_ui.ui.markup import empty, fill, join, meter, notice, progress, stats
 from adapter_ui.ui.page import INSTANT, MODEL, Page, html
 from adapter_ui.ui.state import Selection
 from adapter_ui.ui.visitor import for_visitor
@@ -110,10 +110,18 @@ def shown(answer: Prediction, text: str, pair: str) -> Markup:
     """The answer in the way of its task, and the time it took."""
     body = VIEWS.get(answer.task_type, text_view)(answer, text, pair)
     return fill(
-        '<div class="prediction">{body}<p class="figures">{time}</p></div>',
+        '<div class="prediction">{unread}{body}<p class="figures">{time}</p></div>',
+        unread=unread_line(answer.unread_tokens),
         body=body,
         time=format.duration(answer.seconds),
     )
+
+
+def unread_line(tokens: int | None) -> Markup:
+    if not tokens:
+        return Markup("")
+    left_out = format.plural(tokens, "token")
+    return notice(f"The text is longer than this model can read: {left_out} at its end are left out.")
 
 
 def label_view(answer: Prediction, text: str, pair: str) -> Markup:
