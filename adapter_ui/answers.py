@@ -75,7 +75,9 @@ class Answers:
 
     def forget(self, adapter: AdapterRef) -> None:
         """What was known of an adapter that is gone."""
-        self.specs = {key: spec for key, spec in self.specs.items() if key[0] != adapter}
+        for key in list(self.specs):  # others may be remembered meanwhile
+            if key[0] == adapter:
+                self.specs.pop(key, None)
 
     def model(
         self, adapter: str, precision: Precision, choice: ModelChoice

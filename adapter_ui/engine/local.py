@@ -25,7 +25,7 @@ GRACE_SECONDS = 5.0
 
 
 class Retired:
-    """The worker ended by itself while it had nothing to do: what it had not read yet is asked again."""
+    """The worker ended while it had nothing to do for anybody: what was asked meanwhile is asked again."""
 
 
 @dataclass(eq=False)
@@ -55,6 +55,7 @@ class Line:
         self.heard = time.monotonic()
         self.busy_seconds: float | None = None
         self.failure: AdapterUIError | None = None
+        self.given_up = False
         self.last_word: AdapterUIError | Retired | None = None
         self.worker = WorkerProcess(log_file, self.deliver, self.lost)
 
@@ -71,7 +72,8 @@ class Line:
 
     def lost(self, worker: WorkerProcess) -> None:
         """Tell everyone that the process has ended, and why."""
-        retired = worker.process.returncode == protocol.RETIRED and self.failure is None
+        idle = self.given_up or worker.process.returncode == protocol.RETIRED
+        retired = idle and self.failure is None
         self.failure = self.failure or WorkerStopped(
             f"The model worker {worker.last_words()}; it starts again with your next request, which loads "
             "what it needs."
@@ -96,8 +98,13 @@ class Line:
     def silent_for(self) -> float:
         return time.monotonic() - self.heard
 
-    def kill(self, reason: AdapterUIError | None = None) -> None:
+    def kill(self, reason: AdapterUIError) -> None:
         self.failure = self.failure or reason
+        self.worker.kill()
+
+    def give_up(self) -> None:
+        """End a worker that serves nobody any more."""
+        self.given_up = True
         self.worker.kill()
 
 
@@ -195,7 +202,7 @@ class LocalEngine:
             for request_id in reader.requests:
                 line.readers.pop(request_id, None)
         if reader.requests and alone:
-            line.kill()
+            line.give_up()
 
     def warm(self) -> None:
         """Start the worker ahead of the first request, which spends its first seconds on imports."""

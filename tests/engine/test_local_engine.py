@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -285,6 +286,27 @@ def test_a_cancel_that_is_not_obeyed_ends_in_a_kill(engine, tiny_models):
     closing.join(timeout=20)
     assert not closing.is_alive()
     assert not psutil.pid_exists(pid)
+
+
+def test_who_asks_while_a_worker_is_given_up_is_answered_by_the_next(engine, tiny_models):
+    stream = engine.stream(protocol.Generate(spec_of(tiny_models), HELLO, ENDLESS), silence_seconds=60)
+    next(event for event in stream if isinstance(event, Generation))
+    line, answers = engine.line, []
+    asking = threading.Thread(target=lambda: answers.append(answer(engine, spec_of(tiny_models))))
+    give_up = line.give_up
+
+    def somebody_asks_first() -> None:
+        asking.start()
+        while not line.readers:
+            time.sleep(0.01)
+        give_up()
+
+    line.give_up = somebody_asks_first
+    os.kill(worker_pid(engine), signal.SIGSTOP)
+    stream.close()
+    asking.join(timeout=60)
+    assert [one.done for one in answers] == [True]
+    assert engine.line is not line
 
 
 def test_unloading_frees_a_base_and_its_adapters(engine, tiny_models):
