@@ -22,6 +22,7 @@ from adapter_ui.ui.state import (
     Link,
     Selection,
     Turn,
+    recall,
 )
 from tests.ui.drawn import Drawn
 from tests.ui.fake_arms import ANSWER, DRAWN_SEED, PLAIN, PROMPTS, UNTRAINED
@@ -246,10 +247,20 @@ def test_bad_arms_of_the_endpoint_are_sentences_of_ours(arms: object, why: str) 
 def test_the_chip_of_the_base_follows_another_base_for_the_same_adapter() -> None:
     said = asked_of().ask("Hi").answer(ADAPTER_ARM, "Arrr").answer(BASE_ARM, "Hello")
     on_another = Selection(PIRATE.ref, "Qwen/Qwen3-0.6B", "CAUSAL_LM", "LORA")
-    link, conversation, _, first, second, *_ = choosing.follow(on_another, said, {}, Link())
-    assert (link, conversation) == (Link(), said)
+    kept, link, conversation, _, first, second, *_ = choosing.follow(on_another, said, {}, Link())
+    assert (kept, link, conversation) == (gr.skip(), Link(), said)
     assert "pirate" in first
     assert "Base · Qwen3-0.6B" in second
+
+
+def test_a_conversation_that_is_left_is_kept_as_far_as_it_went() -> None:
+    said = asked_of().ask("Hi").answer(ADAPTER_ARM, "Arrr, half an ans")
+    other = Selection("starter:orders", SMOL, "CAUSAL_LM", "LORA")
+    kept, _, conversation, *_ = choosing.follow(other, said, {}, Link())
+    assert conversation.ref == other.ref
+    assert recall(kept, PIRATE.ref).turns == said.turns
+    nothing, *_ = choosing.follow(other, Conversation(), {}, Link())
+    assert nothing == gr.skip()
 
 
 def test_at_rest_no_arm_says_that_it_waits_and_the_others_keep_what_they_said() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from adapter_ui.domain import OWN_MODEL, ModelChoice
 from adapter_ui.ui.details.fit import USUAL
+from adapter_ui.ui.newest import Newest
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.selected.panel import Panel
 from adapter_ui.ui.state import Chosen, Selection
@@ -16,22 +17,25 @@ from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
 QWEN = "Qwen/Qwen3-0.6B"
+WANTED = handlers.Wanted("bf16", USUAL, "Plain")
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 
 
 def inspect(ref: str, service: FakeService | None = None) -> list[handlers.Shown]:
-    return list(handlers.inspect(service or FakeService(), ref, Chosen(), "bf16", USUAL, "Plain"))
+    return list(handlers.inspect(service or FakeService(), Newest(), ref, Chosen(), *WANTED))
 
 
 def test_every_output_has_its_widget() -> None:
     widgets = [part.name for part in fields(Panel)]
-    assert list(handlers.Shown._fields) == ["selected", "profile", "fitted", *widgets]
+    assert list(handlers.Shown._fields) == ["selected", "profile", "drawn_for", *widgets]
+    assert set(handlers.Drawn._fields) < set(handlers.Shown._fields)
 
 
 def test_inspecting_shows_the_name_first_and_then_everything() -> None:
     first, last = inspect("starter:pirate")
     assert "skeleton" in first.head
     assert first.body == handlers.KEPT
+    assert (first.profile, first.load.interactive, first.try_it.interactive) == (None, False, False)
     assert last.selected == PIRATE
     assert last.load.value == "Load in bf16"
     assert last.load.interactive is last.try_it.interactive is True
@@ -48,8 +52,8 @@ def test_a_blocked_adapter_can_be_neither_loaded_nor_tried_and_says_why() -> Non
 def test_another_base_is_chosen_for_this_adapter_alone() -> None:
     service = FakeService()
     profile = service.inspect("starter:pirate")
-    rest = ("", "bf16", USUAL, "4-bit")
-    *_, (chosen, *panel) = handlers.choose_model(service, profile, Chosen(), f" {QWEN} ", *rest)
+    rest, newest = ("", "bf16", USUAL, "4-bit"), Newest()
+    *_, (chosen, *panel) = handlers.choose_model(service, newest, profile, Chosen(), f" {QWEN} ", *rest)
     shown = handlers.Shown(*panel)
     assert chosen == Chosen("starter:pirate", ModelChoice(QWEN))
     assert (shown.selected.base, shown.selected.choice) == (QWEN, ModelChoice(QWEN))
@@ -60,10 +64,22 @@ def test_another_base_is_chosen_for_this_adapter_alone() -> None:
     assert QWEN in shown.code.value
     assert (shown.base, shown.model_class, shown.report) == (handlers.KEPT,) * 3
     assert chosen.of("acme/roberta-entities") == OWN_MODEL
-    (again,) = handlers.choose_model(service, profile, chosen, QWEN, *rest)
+    (again,) = handlers.choose_model(service, newest, profile, chosen, QWEN, *rest)
     assert again == (handlers.KEPT, *handlers.Shown())
     with pytest.raises(gr.Error, match="as org/name"):
-        list(handlers.choose_model(service, profile, Chosen(), "../etc", *rest))
+        list(handlers.choose_model(service, newest, profile, Chosen(), "../etc", *rest))
+
+
+def test_what_was_asked_before_draws_nothing_once_something_else_is_asked() -> None:
+    service, newest = FakeService(), Newest()
+    older = handlers.inspect(service, newest, "starter:pirate", Chosen(), *WANTED)
+    assert "skeleton" in next(older).head
+    revisions = handlers.revisions(service, newest, service.inspect("gallery/folders"))
+    assert "Reading" in next(revisions)
+    *_, last = handlers.inspect(service, newest, "acme/roberta-entities", Chosen(), *WANTED)
+    assert last.selected.ref == "acme/roberta-entities"
+    assert list(older) == [handlers.Shown()]
+    assert list(revisions) == [handlers.KEPT]
 
 
 def test_an_adapter_that_cannot_be_read_keeps_its_name_and_says_why_in_the_panel() -> None:
@@ -92,19 +108,22 @@ def test_nothing_asked_is_nothing_selected() -> None:
 def test_a_longer_context_needs_more_memory() -> None:
     service = FakeService()
     profile = service.inspect("starter:pirate")
-    short = handlers.draw_fit(service, profile, "bf16", (512, 1), USUAL)
-    long = handlers.draw_fit(service, profile, "bf16", (131_072, 8), USUAL)
-    assert (short[0], long[0]) == ((512, 1), (131_072, 8))
-    assert "512 tokens" in short[1]
-    assert "131,072 tokens" in long[1]
-    assert "8 answers" in long[2]
+    short = handlers.catch_up(service, profile, PIRATE, WANTED, "bf16", (512, 1), "Plain")
+    long = handlers.catch_up(service, profile, PIRATE, WANTED, "bf16", (131_072, 8), "Plain")
+    assert (short.drawn_for.room, long.drawn_for.room) == ((512, 1), (131_072, 8))
+    assert "512 tokens" in short.precisions
+    assert "131,072 tokens" in long.precisions
+    assert "8 answers" in long.matrix
 
 
-def test_what_is_drawn_for_the_room_already_is_not_drawn_again() -> None:
+def test_what_was_chosen_while_it_was_read_is_drawn_afterwards() -> None:
     service = FakeService()
-    kept = (handlers.KEPT,) * 3
-    assert handlers.draw_fit(service, service.inspect("starter:pirate"), "bf16", USUAL, USUAL) == kept
-    assert handlers.draw_fit(service, None, "bf16", (512, 1), USUAL) == kept
+    profile = service.inspect("starter:pirate")
+    drawn = handlers.catch_up(service, profile, PIRATE, WANTED, "nf4", USUAL, "4-bit")
+    assert drawn.load.value == "Load in nf4"
+    assert "BitsAndBytesConfig" in drawn.code.value
+    assert handlers.catch_up(service, profile, PIRATE, WANTED, *WANTED) == handlers.Drawn()
+    assert handlers.catch_up(service, None, PIRATE, None, *WANTED) == handlers.Drawn()
 
 
 @pytest.mark.parametrize(("context", "arms"), [(10**9, 99), ("<b>", None), (-1, 0), ([], {})])
@@ -117,16 +136,16 @@ def test_revisions_are_asked_for_only_when_they_are_wanted() -> None:
     service = FakeService()
     *_, last = inspect("gallery/folders", service)
     assert "v1.0" not in last.places
-    reading, shown = handlers.revisions(service, last.profile)
+    reading, shown = handlers.revisions(service, Newest(), last.profile)
     assert "Reading" in reading
     assert 'data-choose="gallery/folders@v1.0"' in shown
-    assert list(handlers.revisions(service, None)) == [handlers.KEPT]
+    assert list(handlers.revisions(service, Newest(), None)) == [handlers.KEPT]
 
 
 def test_revisions_that_cannot_be_read_are_an_error_for_the_user() -> None:
     service = FakeService(unreachable=True)
     with pytest.raises(gr.Error, match="cannot be reached"):
-        list(handlers.revisions(service, service.inspect("gallery/folders")))
+        list(handlers.revisions(service, Newest(), service.inspect("gallery/folders")))
     assert "data-choose-revision" in handlers.no_revisions(service.inspect("gallery/folders"))
 
 

@@ -127,7 +127,7 @@ def arm_events(
     link = gr.State(Link())
     page.load(linked, None, link, **INSTANT)
     following = [*chosen, page.kept, link]
-    page.selected.change(follow, following, [link, *laid_out], cancels=answers, **INSTANT)
+    page.selected.change(follow, following, [page.kept, link, *laid_out], cancels=answers, **INSTANT)
     suggest_events(service, chat, chosen)
 
 

@@ -25,6 +25,7 @@ from adapter_ui.ui.state import (
     Conversation,
     Link,
     Selection,
+    keep,
     linked_arms,
     recall,
 )
@@ -35,17 +36,19 @@ TEXT_TASKS = (None, "", "CAUSAL_LM", "SEQ_2_SEQ_LM")
 
 
 def follow(selected: Selection, conversation: Conversation, kept: object, link: Link) -> list[Any]:
-    """Another adapter has its own conversation: the one that the browser kept, or a fresh one.
+    """Another adapter has its own conversation: the one that the browser kept, or a fresh one. The one before
+    is kept as far as it went, an answer that is being written included.
 
     The arms of the page's address count once. With another base for the same adapter, the chips name it.
     """
     if selected.ref == conversation.ref:
-        return [link, *laid_out(conversation, selected)]
+        return [gr.skip(), link, *laid_out(conversation, selected)]
+    left = keep(kept, conversation) if conversation.ref else gr.skip()
     found = recall(kept, selected.ref)
     if link.ref == selected.ref:
         found = replace(found, arms=linked_arms(link.arms, link.ref) or found.arms)
         link = Link()
-    return [link, *laid_out(found, selected)]
+    return [left, link, *laid_out(found, selected)]
 
 
 def linked(request: gr.Request) -> Link:

@@ -17,9 +17,18 @@ from adapter_ui.ui.card import render_card
 from adapter_ui.ui.details import code, config, files, fit, heading, precisions, scale, xray
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import empty, fill
+from adapter_ui.ui.newest import Newest
 from adapter_ui.ui.state import Chosen, Selection
 
 KEPT: Any = gr.skip()
+
+
+class Wanted(NamedTuple):
+    """What a person sets beside the adapter: the panel is drawn for it."""
+
+    precision: str
+    room: tuple[int, int]
+    code: str
 
 
 class Shown(NamedTuple):
@@ -27,7 +36,7 @@ class Shown(NamedTuple):
 
     selected: Any = KEPT
     profile: Any = KEPT
-    fitted: Any = KEPT
+    drawn_for: Any = KEPT
     head: Any = KEPT
     retry: Any = KEPT
     body: Any = KEPT
@@ -50,14 +59,14 @@ class Shown(NamedTuple):
 
 
 def inspect(
-    service: AdapterService,
-    ref: str,
-    chosen: Chosen,
-    precision: str,
-    room: tuple[int, int],
-    code_choice: str,
+    service: AdapterService, newest: Newest, ref: str, chosen: Chosen, *wanted: Any
 ) -> Iterator[Shown]:
     """A head with what is known at once, then everything, or the reason why there is nothing."""
+    yield from newest.begin(steps_of_inspection(service, ref, chosen, Wanted(*wanted)), Shown())
+
+
+def steps_of_inspection(service: AdapterService, ref: str, chosen: Chosen, wanted: Wanted) -> Iterator[Shown]:
+    """Until it is read nothing can be done with it, nor with the one before, under its name."""
     if not ref:
         yield Shown(
             selected=Selection(),
@@ -67,67 +76,102 @@ def inspect(
             body=gr.Column(visible=False),
         )
         return
+    waits = gr.Button(interactive=False)
+    yield Shown(
+        profile=None, head=heading.waiting(ref), retry=gr.Button(visible=False), load=waits, try_it=waits
+    )
+    yield read(service, ref, chosen, wanted)
+
+
+def read(service: AdapterService, ref: str, chosen: Chosen, wanted: Wanted) -> Shown:
+    """Everything of it, or the reason in the panel, where it stays, and not only in a message that goes."""
     with shown_to_user():
-        yield Shown(head=heading.waiting(ref), retry=gr.Button(visible=False))
         try:
             choice = chosen.of(str(AdapterRef.parse(ref)))
             profile = service.inspect(ref, choice.base_model)
         except AdapterUIError as error:
-            # in the panel, where it stays, and not only in a message that goes away
             head = heading.failed(ref, error.message)
-            yield Shown(profile=None, head=head, retry=gr.Button(visible=True), body=gr.Column(visible=False))
-            return
-        yield everything(service, profile, choice, precision, room, code_choice)
+            return Shown(
+                profile=None, head=head, retry=gr.Button(visible=True), body=gr.Column(visible=False)
+            )
+        return everything(service, profile, choice, wanted)
 
 
 def everything(
-    service: AdapterService,
-    profile: AdapterProfile,
-    choice: ModelChoice,
-    precision: str,
-    room: tuple[int, int],
-    code_choice: str,
+    service: AdapterService, profile: AdapterProfile, choice: ModelChoice, wanted: Wanted
 ) -> Shown:
     """All parts of the panel."""
-    choices, endpoint = service.precisions(), service.hub_endpoint
-    found = service.fit(profile, *room)
+    endpoint = service.hub_endpoint
     selected = Selection.of(profile, choice)
-    note, program = choose_code(profile, selected, code_choice)
-    load, try_it, reason = ready(profile, choices, precision)
-    return Shown(
+    shown = Shown(
         selected=selected,
         profile=profile,
-        fitted=room,
         head=heading.heading(profile, endpoint),
         retry=gr.Button(visible=False),
         body=gr.Column(visible=True),
-        load=load,
-        try_it=try_it,
-        reason=reason,
         report="",
-        precisions=precisions.precision_choices(profile, choices, precision, found),
-        matrix=fit.fit_matrix(profile, found),
         scale=scale.scale(profile, endpoint),
         xray=xray.xray(profile),
         config=config.config_panel(profile, service.explain(profile)),
         places=files.places(profile),
         files=files.files_table(profile, endpoint),
         card=card_of(profile),
-        code_note=note,
-        code=program,
         base=choice.base_model,
         model_class=choice.model_class,
     )
+    return shown._replace(**drawn(service, profile, selected, wanted)._asdict())
+
+
+class Drawn(NamedTuple):
+    """The parts that follow what is wanted, in the order of their outputs."""
+
+    drawn_for: Any = KEPT
+    load: Any = KEPT
+    try_it: Any = KEPT
+    reason: Any = KEPT
+    precisions: Any = KEPT
+    matrix: Any = KEPT
+    code_note: Any = KEPT
+    code: Any = KEPT
+
+
+def drawn(service: AdapterService, profile: AdapterProfile, selected: Selection, wanted: Wanted) -> Drawn:
+    choices = service.precisions()
+    found = service.fit(profile, *wanted.room)
+    return Drawn(
+        wanted,
+        *ready(profile, choices, wanted.precision),
+        precisions.precision_choices(profile, choices, wanted.precision, found),
+        fit.fit_matrix(profile, found),
+        *choose_code(profile, selected, wanted.code),
+    )
+
+
+def catch_up(
+    service: AdapterService,
+    profile: AdapterProfile | None,
+    selected: Selection,
+    drawn_for: Wanted | None,
+    *wanted: Any,
+) -> Drawn:
+    """Draw what is wanted now, where what is on screen was drawn for something else."""
+    if profile is None or Wanted(*wanted) == drawn_for:
+        return Drawn()
+    with shown_to_user():
+        return drawn(service, profile, selected, Wanted(*wanted))
 
 
 def ready(
     profile: AdapterProfile | None, choices: Sequence[PrecisionChoice], precision: str
 ) -> tuple[Any, Any, Any]:
-    """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why."""
+    """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why. One that is
+    being read yet can neither.
+    """
     blocker = next(iter(profile.blockers if profile else ()), None)
+    usable = profile is not None and blocker is None
     return (
-        gr.Button(f"Load in {precision}", interactive=blocker is None),
-        gr.Button(interactive=blocker is None),
+        gr.Button(f"Load in {precision}", interactive=usable),
+        gr.Button(interactive=usable),
         precisions.not_loadable(blocker) if blocker else precisions.reason(choices, precision),
     )
 
@@ -154,28 +198,15 @@ def choose_room(context: Any, arms: Any) -> tuple[int, int]:
     )
 
 
-def draw_fit(
-    service: AdapterService,
-    profile: AdapterProfile | None,
-    precision: str,
-    room: tuple[int, int],
-    fitted: tuple[int, int],
-) -> tuple[Any, Any, Any]:
-    """What fits in the room that is chosen now, where what is on screen was `fitted` to another one."""
-    if profile is None or room == fitted:
-        return KEPT, KEPT, KEPT
-    with shown_to_user():
-        found = service.fit(profile, *room)
-        choices = service.precisions()
-        shown = precisions.precision_choices(profile, choices, precision, found)
-        return room, shown, fit.fit_matrix(profile, found)
-
-
-def revisions(service: AdapterService, profile: AdapterProfile | None) -> Iterator[Any]:
+def revisions(service: AdapterService, newest: Newest, profile: AdapterProfile | None) -> Iterator[Any]:
     """The branches and tags to choose from, asked for only now."""
     if profile is None:
         yield KEPT
         return
+    yield from newest.go_on(steps_of_revisions(service, profile), KEPT)
+
+
+def steps_of_revisions(service: AdapterService, profile: AdapterProfile) -> Iterator[Any]:
     with shown_to_user():
         yield files.places(profile, reading=True)
         yield files.places(profile, service.revisions(str(profile.ref)))
@@ -188,13 +219,12 @@ def no_revisions(profile: AdapterProfile | None) -> Any:
 
 def choose_model(
     service: AdapterService,
+    newest: Newest,
     profile: AdapterProfile | None,
     chosen: Chosen,
     base: str,
     model_class: str | None,
-    precision: str,
-    room: tuple[int, int],
-    code_choice: str,
+    *wanted: Any,
 ) -> Iterator[tuple[Any, ...]]:
     """The base and the class that were chosen for the adapter on screen, then the panel as it is with them.
 
@@ -202,12 +232,17 @@ def choose_model(
     """
     with shown_to_user():
         choice = ModelChoice(base.strip(), (model_class or "").strip())
-        if profile is None or choice == chosen.of(str(profile.ref)):
-            yield (KEPT, *Shown())
-            return
-        chosen = Chosen(str(profile.ref), choice)
-        for shown in inspect(service, chosen.ref, chosen, precision, room, code_choice):
-            yield (chosen, *shown._replace(base=KEPT, model_class=KEPT, report=KEPT))
+    if profile is None or choice == chosen.of(str(profile.ref)):
+        yield (KEPT, *Shown())
+        return
+    chosen = Chosen(str(profile.ref), choice)
+
+    def steps() -> Iterator[tuple[Any, ...]]:
+        yield chosen, *Shown(head=heading.waiting(chosen.ref))
+        shown = read(service, chosen.ref, chosen, Wanted(*wanted))
+        yield chosen, *shown._replace(base=KEPT, model_class=KEPT, report=KEPT)
+
+    yield from newest.begin(steps(), (KEPT, *Shown()))
 
 
 def choose_code(profile: AdapterProfile | None, selected: Selection, choice: str) -> tuple[Any, Any]:

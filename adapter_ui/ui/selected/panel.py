@@ -14,6 +14,7 @@ import gradio as gr
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.details import code, fit, heading
+from adapter_ui.ui.newest import Newest
 from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, MODEL, SETS_STATE, Page, html
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.visitor import for_visitor
@@ -61,16 +62,19 @@ class Choices:
 
 @dataclass(frozen=True)
 class Known:
-    """What the panel remembers: the profile on screen, the room to fit in, and the room it was drawn for."""
+    """What the panel remembers: the profile on screen (None while one is read), the room to fit in, what it
+    was drawn for, and which inspection is the newest.
+    """
 
     profile: gr.State
     room: gr.State
-    fitted: gr.State
+    drawn_for: gr.State
+    newest: gr.State
 
 
 def inspector(service: AdapterService, page: Page) -> None:
     """Build the panel and its events; it follows `page.asked` and sets `page.selected`."""
-    known = Known(gr.State(), gr.State(fit.USUAL), gr.State(fit.USUAL))
+    known = Known(gr.State(), gr.State(fit.USUAL), gr.State(), gr.State(Newest()))
     panel, choices = build_panel()
     inspect_events(service, page, panel, choices, known)
     choice_events(service, page, panel, choices, known)
@@ -142,28 +146,21 @@ def detail_tabs() -> tuple[list[gr.Component], gr.Radio]:
 
 def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: Choices, known: Known) -> None:
     shown = [getattr(panel, part.name) for part in fields(Panel)]
-    everything = [page.selected, known.profile, known.fitted, *shown]
+    everything = [page.selected, known.profile, known.drawn_for, *shown]
+    wanted = [page.precision, known.room, choices.code]
     inspected = gr.on(
         [page.asked.change, panel.retry.click],
         partial(handlers.inspect, service),
-        [page.asked, page.chosen, page.precision, known.room, choices.code],
+        [known.newest, page.asked, page.chosen, *wanted],
         everything,
-        trigger_mode="always_last",
+        **EACH,  # none waits for a Hub that is slow with the one before
         **SETS_STATE,
     )
     chosen = gr.on(
         # a name being typed is no choice yet
         [panel.base.blur, panel.base.submit, panel.model_class.input],
         partial(handlers.choose_model, service),
-        [
-            known.profile,
-            page.chosen,
-            panel.base,
-            panel.model_class,
-            page.precision,
-            known.room,
-            choices.code,
-        ],
+        [known.newest, known.profile, page.chosen, panel.base, panel.model_class, *wanted],
         [page.chosen, *everything],
         trigger_mode="always_last",
         **SETS_STATE,
@@ -171,12 +168,12 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
     # Who looks at an adapter is likely to load it, and the worker spends its first seconds on imports.
     inspected.success(partial(handlers.warm, service), known.profile, None, **INSTANT)
     inspected.failure(handlers.not_inspected, page.asked, [panel.head, panel.retry], **INSTANT)
-    # The room may have been chosen anew while the adapter was read.
+    # Precision, room and code may have been chosen anew while the adapter was read.
     for trigger in (known.room.change, inspected.success, chosen.success):
         trigger(
-            partial(handlers.draw_fit, service),
-            [known.profile, page.precision, known.room, known.fitted],
-            [known.fitted, panel.precisions, panel.matrix],
+            partial(handlers.catch_up, service),
+            [known.profile, page.selected, known.drawn_for, *wanted],
+            [known.drawn_for, *(getattr(panel, name) for name in handlers.Drawn._fields[1:])],
             trigger_mode="always_last",
             **SETS_STATE,
         )
@@ -197,7 +194,7 @@ def choice_events(service: AdapterService, page: Page, panel: Panel, choices: Ch
     panel.places.pick(choose_place, None, page.asked, **SETS_STATE, **EACH)
     listed = panel.places.open(
         partial(handlers.revisions, service),
-        known.profile,
+        [known.newest, known.profile],
         panel.places,
         show_progress="hidden",
         **LOOK_UP,

@@ -121,10 +121,11 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
 
-    run.runs.pick(choose, None, [shown, steps], **INSTANT, **EACH).then(*refresh, **INSTANT)
+    drawn = {"trigger_mode": "always_last", **INSTANT}
+    run.runs.pick(choose, None, [shown, steps], **INSTANT, **EACH).then(*refresh, **drawn)
     quiet = {"show_progress": "hidden", **LOOK_UP}
     for button, act in ((run.pause, pause_run), (run.stop, stop_run), (run.resume, resume_run)):
-        button.click(partial(act, service), shown, None, **quiet).then(*refresh, **INSTANT)
+        button.click(partial(act, service), shown, None, **quiet).then(*refresh, **drawn)
     gr.Timer(TICK_SECONDS).tick(*refresh, **INSTANT)
     for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
@@ -182,7 +183,8 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
             view,
             *buttons(current),
             *form_shown(current, another=another),
-            run_id,
+            # a choice that was made since this began stays
+            gr.skip() if run_id == shown else run_id,
             (run_id, *signature[1:]),
         ]
 
