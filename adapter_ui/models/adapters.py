@@ -31,6 +31,7 @@ from adapter_ui.models.adapter_files import read_json, read_table
 from adapter_ui.models.adapter_size import fitting_tensors, refuse_beyond_file
 from adapter_ui.models.empty_adapter import add_empty_adapter, first_line, refused_by_peft
 from adapter_ui.models.field_kinds import refuse_other_kinds
+from adapter_ui.models.older_adapters import convert_config, converted_tensors
 from adapter_ui.models.patterns import with_plain_names
 
 # Code by name, third repositories, local paths, inits that only matter before training, and the noise of
@@ -46,7 +47,7 @@ QUANTISED = (Linear8bitLt, Linear4bit)
 
 @dataclass(frozen=True)
 class Attached:
-    """How much of an adapter's file was applied."""
+    """How much of an adapter's file was applied, in the tensors that its base has a place for today."""
 
     keys_in_file: int
     keys_applied: int
@@ -61,7 +62,7 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
     after both the base is as it was. Raises HalfAttached when it is not, and must not answer any more.
     """
     config = read_adapter_config(folder, model)
-    tensors = read_tensors(folder)
+    tensors = converted_tensors(config, read_tensors(folder), model)
     refuse_beyond_file(config, tensors, model)
     peft_model = add_empty_adapter(model, config, name)
     with ExitStack() as undo:
@@ -141,8 +142,8 @@ def comparable(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
-    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no
-    others.
+    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no others,
+    with the names that the base of `model` has.
     """
     raw = read_json(folder)
     method = str(raw.get("peft_type"))
@@ -164,12 +165,14 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     if "prompt_tuning_init" in values:
         values["prompt_tuning_init"] = "RANDOM"
     try:
-        return config_class(**with_plain_names(values, model))
+        config = config_class(**with_plain_names(values, model))
     except (TypeError, ValueError, AttributeError, LookupError, ImportError) as error:
         raise BadAdapter(
             f"PEFT does not accept this {ADAPTER_CONFIG} ({first_line(error)}); ask the author for a sound "
             "one."
         ) from error
+    convert_config(config, model)
+    return config
 
 
 def method_of(folder: Path) -> str:

@@ -36,6 +36,7 @@ from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, keep_4bit_weights_as_they_are, tensor_bytes
 from adapter_ui.models.names import slot
+from adapter_ui.models.older_adapters import converted_tensors
 from adapter_ui.models.placement import described, is_offloaded
 from adapter_ui.models.room_for_adapters import to_detach
 from adapter_ui.models.system_memory import give_memory_back
@@ -99,7 +100,8 @@ class Resident:
             return True
         if not self.modules:
             return False
-        config, tensors = read_adapter_config(folder, self.bare), read_tensors(folder)
+        config = read_adapter_config(folder, self.bare)
+        tensors = converted_tensors(config, read_tensors(folder), self.bare)
         factors = low_rank(config, tensors, self.modules)
         if factors is None:
             return False
