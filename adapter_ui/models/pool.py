@@ -97,7 +97,7 @@ class Pool:
         shares = sharing_key(folder, spec.adapter)  # its own name, where the base would be changed with it
         if spec.task_type in (None, "CAUSAL_LM") and shares == PeftType.LORA.value:
             resident = self.any_copy(spec, between)
-            if resident.take_low_rank(spec.adapter, folder):
+            if spec.adapter in resident.attached or resident.take_low_rank(spec.adapter, folder):
                 return resident
         resident = self.copy_to_attach_to(spec, folder, between)
         if spec.adapter not in resident.attached:

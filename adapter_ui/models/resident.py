@@ -31,7 +31,7 @@ from adapter_ui.models.adapters import (
 )
 from adapter_ui.models.decoding.batch import can_batch
 from adapter_ui.models.decoding.decoder import Attachment, Decoder
-from adapter_ui.models.decoding.low_rank import PREFIX, LowRank, linear_modules, low_rank
+from adapter_ui.models.decoding.low_rank import PREFIX, LowRank, is_plain, linear_modules, low_rank
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, keep_4bit_weights_as_they_are, tensor_bytes
@@ -96,11 +96,11 @@ class Resident:
 
     def take_low_rank(self, adapter: str, folder: Path) -> bool:
         """Take a plain LoRA in; False when PEFT has to attach this adapter."""
-        if adapter in self.low_rank:
-            return True
         if not self.modules:
             return False
         config = read_adapter_config(folder, self.bare)
+        if not is_plain(config):
+            return False
         tensors = converted_tensors(config, read_tensors(folder), self.bare)
         factors = low_rank(config, tensors, self.modules)
         if factors is None:

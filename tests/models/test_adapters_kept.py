@@ -7,6 +7,7 @@ import weakref
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from adapter_ui.errors import ModelFailure
@@ -147,3 +148,19 @@ def written(resident: Resident, adapter: str) -> list[int]:
     row = Writer(resident).row(prompt_of(9), adapter)
     Writer(resident).finish()
     return row.answer.tokens
+
+
+def test_what_is_attached_already_is_not_read_again(tiny_models: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every answer asks for its adapter: its file is read once, and not first as what it is not."""
+    read: list[str] = []
+
+    def counted(file: Path) -> dict[str, torch.Tensor]:
+        read.append(file.parent.name)
+        return load_file(file)
+
+    monkeypatch.setattr("adapter_ui.models.adapters.load_file", counted)
+    pool = Pool()
+    for adapter in ("dora", "lora", "dora", "lora"):
+        resident, _ = pool.load(spec_for(tiny_models / "llama", tiny_models / adapter))
+    assert read == ["dora", "lora"]
+    assert [*resident.low_rank] == ["lora"]
