@@ -8,7 +8,7 @@ of text or of requests.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.domain.loadable import field_refusals, method_refusals
+from adapter_ui.domain.own_copy import ONE_PROJECTION, changes_base, parameters_changed, trains_tokens
 from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.adapter_files import read_json, read_table
 from adapter_ui.models.adapter_size import fitting_tensors, refuse_beyond_file
@@ -183,22 +184,19 @@ def method_of(folder: Path) -> str:
 def sharing_key(folder: Path, adapter: str) -> str:
     """Adapters with equal keys can share one base in memory.
 
-    PEFT puts adapters of one method side by side, but not of two. Trained biases are written into the base
-    itself, and beside trained tokens PEFT can attach no adapter without them: such an adapter needs a copy
-    of its own.
+    PEFT puts adapters of one method side by side, but not of two, and the rest of a key after its method is
+    what they have to agree in. A key without a method is of an adapter whose base nobody else can use.
     """
     raw = read_json(folder)
-    trains_tokens = bool(raw.get("trainable_token_indices"))
-    return adapter if trains_tokens or has_biases(raw) else str(raw.get("peft_type"))
+    if changes_base(raw) or trains_tokens(raw):
+        return adapter
+    method = str(raw.get("peft_type"))
+    return f"{method} {adapter if method in ONE_PROJECTION else parameters_changed(raw)}".rstrip()
 
 
 def trains_biases(folder: Path) -> bool:
     """Whether PEFT changes the base itself with this adapter, also while it is disabled."""
-    return has_biases(read_json(folder))
-
-
-def has_biases(raw: Mapping[str, Any]) -> bool:
-    return raw.get("bias", "none") not in ("none", None, False)
+    return changes_base(read_json(folder))
 
 
 @contextmanager

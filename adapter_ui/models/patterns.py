@@ -50,7 +50,7 @@ def with_plain_names(values: Mapping[str, Any], model: torch.nn.Module) -> dict[
     for field, patterns in plain.items():
         if field.endswith("_pattern") and isinstance(patterns, dict):
             plain[field] = by_module(names, field, patterns)
-    if plain.get("target_modules") == []:
+    if plain.get("target_modules") == [] and isinstance(values["target_modules"], str):
         raise BadAdapter(
             f"The target_modules pattern “{values['target_modules'][:80]}” matches no module of this base."
         )

@@ -28,7 +28,9 @@ from adapter_ui.models.turns import Between
 
 @dataclass(frozen=True)
 class Key:
-    """What makes two copies of a base different. `sharing` is empty while no adapter is attached."""
+    """What makes two copies of a base different. `sharing` is empty while no adapter is attached, and begins
+    with a method where the base itself is unchanged.
+    """
 
     base: str
     precision: Precision
@@ -44,7 +46,8 @@ class Key:
             spec.model_class,
             spec.base_folder,
         )
-        return same and not self.labels and self.sharing in {"", *(method.value for method in PeftType)}
+        method, *_ = self.sharing.split(" ")
+        return same and not self.labels and method in {"", *(method.value for method in PeftType)}
 
 
 def key_of(spec: ModelSpec, labels: tuple[str, ...] = (), sharing: str = "") -> Key:
