@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapter_ui.catalog.methods.fields import default_fields
+from adapter_ui.catalog.methods.plain import LORA, WRITES_ROWS, is_plain_lora
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, AdapterRef, Verdict
 from adapter_ui.domain.own_copy import ONE_PROJECTION, changes_base, parameters_changed, trains_tokens
 from adapter_ui.domain.plain_lora import beyond_plain_lora
-
-LORA = "LORA"
-WRITES_ROWS = ("CAUSAL_LM", None)
 
 
 def one_base(profiles: Sequence[AdapterProfile], failed: Sequence[AdapterRef]) -> Verdict:
@@ -50,8 +48,7 @@ def one_batch(profiles: Sequence[AdapterProfile], base: Verdict) -> Verdict:
 
 def is_row_by_row(profile: AdapterProfile) -> bool:
     """Whether the adapter is a plain LoRA on a base that writes text, as far as its config tells."""
-    plain = profile.method == LORA and not beyond_plain_lora(profile.config, default_fields(LORA))
-    return plain and profile.task_type in WRITES_ROWS
+    return is_plain_lora(profile.method, profile.config) and profile.task_type in WRITES_ROWS
 
 
 def in_words(profile: AdapterProfile) -> str:
