@@ -12,6 +12,7 @@ from pathlib import Path
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.machine import room_for_a_load
 from adapter_ui.catalog.memory import estimate_memory
+from adapter_ui.catalog.methods.plain import is_plain_lora
 from adapter_ui.catalog.storage.bases import (
     fetch_adapter,
     fetch_base,
@@ -66,7 +67,12 @@ class Provision:
         if reason := unsupported_precision(profile.method, precision):
             raise UnsupportedAdapter(reason)
         task_type = task_of(profile.task_type, profile.config, choice.model_class)
-        memory = estimate_memory(facts, profile.parameters, task_type=task_type)
+        memory = estimate_memory(
+            facts,
+            profile.parameters,
+            plain_lora=is_plain_lora(profile.method, profile.config),
+            task_type=task_type,
+        )
         if facts.id not in in_memory():
             yield from self.make_room(facts.id, precision, memory)
         folder = yield from self.adapter_folder(ref, profile.commit)

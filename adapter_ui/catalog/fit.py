@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from adapter_ui.catalog.machine import CUDA_BYTES, own_devices
 from adapter_ui.catalog.memory import CONTEXT_TOKENS, estimate_memory
+from adapter_ui.catalog.methods.plain import is_plain_lora
 from adapter_ui.domain import (
     AdapterProfile,
     BaseFacts,
@@ -86,7 +87,12 @@ def fit(
         context=context,
         arms=arms,
         loading=estimate_memory(
-            base, profile.parameters, task_type=profile.task_type, context=context, arms=arms
+            base,
+            profile.parameters,
+            plain_lora=is_plain_lora(profile.method, profile.config),
+            task_type=profile.task_type,
+            context=context,
+            arms=arms,
         ),
         training=estimate_training(base, profile, context),
         devices=tuple(devices),

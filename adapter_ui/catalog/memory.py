@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from adapter_ui.catalog.methods.plain import WRITES_ROWS
 from adapter_ui.domain import BaseFacts, MemoryEstimate, Precision
 from adapter_ui.domain.memory import cache_memory, weights_memory, writes_text
 
 CONTEXT_TOKENS = 2048
-# The engine gives an adapter the dtype of its base's layers; quantised layers take it in fp32.
-ADAPTER_BYTES = dict.fromkeys(Precision, 4) | {Precision.BF16: 2, Precision.FP16: 2}
+# PEFT's modules have the dtype of the base's layers; quantised layers take them in fp32.
+ATTACHED_BYTES = dict.fromkeys(Precision, 4) | {Precision.BF16: 2, Precision.FP16: 2}
+# A plain LoRA that writes text is kept beside the base, always in fp32.
+BESIDE_BYTES = 4
 MARGIN_BYTES = 256 * 2**20
 MARGIN_SHARE = 0.1
 UNKNOWN_CACHE_SHARE = 0.05
@@ -17,6 +20,7 @@ def estimate_memory(
     base: BaseFacts,
     adapter_parameters: int | None,
     *,
+    plain_lora: bool = False,
     task_type: str | None = None,
     context: int = CONTEXT_TOKENS,
     arms: int = 1,
@@ -31,13 +35,22 @@ def estimate_memory(
     estimates = {}
     for precision in Precision:
         weights = weights_memory(base, precision, task_type)
+        number_bytes = adapter_number_bytes(base, precision, task_type, plain_lora=plain_lora)
         estimates[precision] = MemoryEstimate(
             weights=weights,
-            adapter=(adapter_parameters or 0) * ADAPTER_BYTES[precision],
+            adapter=(adapter_parameters or 0) * number_bytes,
             kv_cache=kv_cache(base, weights, precision, task_type, context, arms),
             margin=MARGIN_BYTES + int(weights * MARGIN_SHARE),
         )
     return estimates
+
+
+def adapter_number_bytes(
+    base: BaseFacts, precision: Precision, task_type: str | None, *, plain_lora: bool
+) -> int:
+    """What one of an adapter's numbers takes; a base with a window writes with PEFT's modules alone."""
+    in_rows = task_type in WRITES_ROWS and writes_text(base, task_type) and not base.window_layers
+    return BESIDE_BYTES if plain_lora and in_rows else ATTACHED_BYTES[precision]
 
 
 def kv_cache(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapter_ui.catalog.memory import ADAPTER_BYTES, MARGIN_BYTES, MARGIN_SHARE
+from adapter_ui.catalog.memory import MARGIN_BYTES, MARGIN_SHARE, adapter_number_bytes
+from adapter_ui.catalog.methods.plain import is_plain_lora
 from adapter_ui.domain import AdapterProfile, BaseFacts, Fit, MemoryEstimate, MemoryTerm, Precision
 from adapter_ui.domain.memory import (
     OPTIMIZER_BYTES,
@@ -36,7 +37,8 @@ def explain_memory(
 def loaded_formulas(
     base: BaseFacts, estimate: MemoryEstimate, fit: Fit, precision: Precision, profile: AdapterProfile
 ) -> dict[str, str]:
-    each = ADAPTER_BYTES[precision]
+    plain = is_plain_lora(profile.method, profile.config)
+    each = adapter_number_bytes(base, precision, profile.task_type, plain_lora=plain)
     return {
         "weights": weights_formula(base, precision, profile.task_type),
         "adapter": f"{estimate.adapter // each:,} parameters × {each} bytes",

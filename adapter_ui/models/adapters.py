@@ -8,7 +8,7 @@ of text or of requests.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,11 +26,13 @@ from safetensors.torch import load_file
 
 from adapter_ui.domain import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from adapter_ui.domain.loadable import field_refusals, method_refusals
+from adapter_ui.domain.own_copy import ONE_PROJECTION, changes_base, parameters_changed, trains_tokens
 from adapter_ui.errors import BadAdapter, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.adapter_files import read_json, read_table
 from adapter_ui.models.adapter_size import fitting_tensors, refuse_beyond_file
 from adapter_ui.models.empty_adapter import add_empty_adapter, first_line, refused_by_peft
 from adapter_ui.models.field_kinds import refuse_other_kinds
+from adapter_ui.models.older_adapters import convert_config, converted_tensors
 from adapter_ui.models.patterns import with_plain_names
 
 # Code by name, third repositories, local paths, inits that only matter before training, and the noise of
@@ -46,7 +48,7 @@ QUANTISED = (Linear8bitLt, Linear4bit)
 
 @dataclass(frozen=True)
 class Attached:
-    """How much of an adapter's file was applied."""
+    """How much of an adapter's file was applied, in the tensors that its base has a place for today."""
 
     keys_in_file: int
     keys_applied: int
@@ -61,7 +63,7 @@ def attach(model: torch.nn.Module, folder: Path, name: str) -> tuple[PeftModel, 
     after both the base is as it was. Raises HalfAttached when it is not, and must not answer any more.
     """
     config = read_adapter_config(folder, model)
-    tensors = read_tensors(folder)
+    tensors = converted_tensors(config, read_tensors(folder), model)
     refuse_beyond_file(config, tensors, model)
     peft_model = add_empty_adapter(model, config, name)
     with ExitStack() as undo:
@@ -141,8 +143,8 @@ def comparable(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
-    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no
-    others.
+    """PEFT's config object from the fields of adapter_config.json that describe the adapter, and no others,
+    with the names that the base of `model` has.
     """
     raw = read_json(folder)
     method = str(raw.get("peft_type"))
@@ -164,12 +166,14 @@ def read_adapter_config(folder: Path, model: torch.nn.Module) -> PeftConfig:
     if "prompt_tuning_init" in values:
         values["prompt_tuning_init"] = "RANDOM"
     try:
-        return config_class(**with_plain_names(values, model))
+        config = config_class(**with_plain_names(values, model))
     except (TypeError, ValueError, AttributeError, LookupError, ImportError) as error:
         raise BadAdapter(
             f"PEFT does not accept this {ADAPTER_CONFIG} ({first_line(error)}); ask the author for a sound "
             "one."
         ) from error
+    convert_config(config, model)
+    return config
 
 
 def method_of(folder: Path) -> str:
@@ -180,22 +184,19 @@ def method_of(folder: Path) -> str:
 def sharing_key(folder: Path, adapter: str) -> str:
     """Adapters with equal keys can share one base in memory.
 
-    PEFT puts adapters of one method side by side, but not of two. Trained biases are written into the base
-    itself, and beside trained tokens PEFT can attach no adapter without them: such an adapter needs a copy
-    of its own.
+    PEFT puts adapters of one method side by side, but not of two, and the rest of a key after its method is
+    what they have to agree in. A key without a method is of an adapter whose base nobody else can use.
     """
     raw = read_json(folder)
-    trains_tokens = bool(raw.get("trainable_token_indices"))
-    return adapter if trains_tokens or has_biases(raw) else str(raw.get("peft_type"))
+    if changes_base(raw) or trains_tokens(raw):
+        return adapter
+    method = str(raw.get("peft_type"))
+    return f"{method} {adapter if method in ONE_PROJECTION else parameters_changed(raw)}".rstrip()
 
 
 def trains_biases(folder: Path) -> bool:
     """Whether PEFT changes the base itself with this adapter, also while it is disabled."""
-    return has_biases(read_json(folder))
-
-
-def has_biases(raw: Mapping[str, Any]) -> bool:
-    return raw.get("bias", "none") not in ("none", None, False)
+    return changes_base(read_json(folder))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from peft.utils.other import AuxiliaryTrainingWrapper
 
 from adapter_ui.errors import BadAdapter
+from adapter_ui.models.older_adapters import older_expert_names
 
 PATTERN_SECONDS = 1.0
 MODULE_PATTERNS = ("target_modules", "exclude_modules", "feedforward_modules")
@@ -44,11 +45,12 @@ def with_plain_names(values: Mapping[str, Any], model: torch.nn.Module) -> dict[
             refuse_patterns(field, plain[field])
     for field in MODULE_PATTERNS:
         if not is_suffix and isinstance(pattern := plain.get(field), str) and pattern != "all-linear":
-            plain[field] = matching(names, field, pattern)
+            older = older_expert_names(names, model) if field == "target_modules" else []
+            plain[field] = matching([*names, *older], field, pattern)
     for field, patterns in plain.items():
         if field.endswith("_pattern") and isinstance(patterns, dict):
             plain[field] = by_module(names, field, patterns)
-    if plain.get("target_modules") == []:
+    if plain.get("target_modules") == [] and isinstance(values["target_modules"], str):
         raise BadAdapter(
             f"The target_modules pattern “{values['target_modules'][:80]}” matches no module of this base."
         )

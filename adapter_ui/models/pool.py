@@ -28,7 +28,9 @@ from adapter_ui.models.turns import Between
 
 @dataclass(frozen=True)
 class Key:
-    """What makes two copies of a base different. `sharing` is empty while no adapter is attached."""
+    """What makes two copies of a base different. `sharing` is empty while no adapter is attached, and begins
+    with a method where the base itself is unchanged.
+    """
 
     base: str
     precision: Precision
@@ -44,7 +46,8 @@ class Key:
             spec.model_class,
             spec.base_folder,
         )
-        return same and not self.labels and self.sharing in {"", *(method.value for method in PeftType)}
+        method, *_ = self.sharing.split(" ")
+        return same and not self.labels and method in {"", *(method.value for method in PeftType)}
 
 
 def key_of(spec: ModelSpec, labels: tuple[str, ...] = (), sharing: str = "") -> Key:
@@ -97,7 +100,7 @@ class Pool:
         shares = sharing_key(folder, spec.adapter)  # its own name, where the base would be changed with it
         if spec.task_type in (None, "CAUSAL_LM") and shares == PeftType.LORA.value:
             resident = self.any_copy(spec, between)
-            if resident.take_low_rank(spec.adapter, folder):
+            if spec.adapter in resident.attached or resident.take_low_rank(spec.adapter, folder):
                 return resident
         resident = self.copy_to_attach_to(spec, folder, between)
         if spec.adapter not in resident.attached:

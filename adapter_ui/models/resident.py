@@ -31,11 +31,12 @@ from adapter_ui.models.adapters import (
 )
 from adapter_ui.models.decoding.batch import can_batch
 from adapter_ui.models.decoding.decoder import Attachment, Decoder
-from adapter_ui.models.decoding.low_rank import PREFIX, LowRank, linear_modules, low_rank
+from adapter_ui.models.decoding.low_rank import PREFIX, LowRank, is_plain, linear_modules, low_rank
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.fingerprint import fingerprint
 from adapter_ui.models.loading import LoadedModel, keep_4bit_weights_as_they_are, tensor_bytes
 from adapter_ui.models.names import slot
+from adapter_ui.models.older_adapters import converted_tensors
 from adapter_ui.models.placement import described, is_offloaded
 from adapter_ui.models.room_for_adapters import to_detach
 from adapter_ui.models.system_memory import give_memory_back
@@ -95,11 +96,12 @@ class Resident:
 
     def take_low_rank(self, adapter: str, folder: Path) -> bool:
         """Take a plain LoRA in; False when PEFT has to attach this adapter."""
-        if adapter in self.low_rank:
-            return True
         if not self.modules:
             return False
-        config, tensors = read_adapter_config(folder, self.bare), read_tensors(folder)
+        config = read_adapter_config(folder, self.bare)
+        if not is_plain(config):
+            return False
+        tensors = converted_tensors(config, read_tensors(folder), self.bare)
         factors = low_rank(config, tensors, self.modules)
         if factors is None:
             return False

@@ -163,6 +163,15 @@ def test_every_term_says_how_it_comes_about(base, precision, training):
             assert value_of(term.formula) == pytest.approx(term.bytes, rel=1e-9), term
 
 
+@pytest.mark.parametrize(("config", "number"), [({}, 4), ({"use_dora": True}, 2)])
+def test_the_adapter_s_term_is_that_of_how_it_is_kept(config, number):
+    profile = replace(PROFILE, config=config)
+    found = fit(BASE, profile, ())
+    (adapter,) = (one for one in explain_memory(profile, found, Precision.BF16) if one.name == "adapter")
+    assert adapter.formula == f"{profile.parameters:,} parameters × {number} bytes"
+    assert adapter.bytes == number * profile.parameters
+
+
 def test_a_cache_of_unknown_shape_says_so_and_no_estimate_has_no_terms():
     shapeless = replace(PROFILE, base=BaseFacts("a/b", parameters=10**9))
     found = fit(shapeless.base, shapeless, ())

@@ -76,8 +76,17 @@ def test_the_cache_is_that_of_a_real_model():
     assert estimate_memory(base, 0)[Precision.BF16].kv_cache == real * CONTEXT_TOKENS // tokens // 2
 
 
-def test_the_adapter_is_counted_in_float32():
-    assert estimate_memory(SMOL, 460_800)[Precision.NF4].adapter == 460_800 * 4
+def test_a_plain_lora_that_writes_is_counted_in_fp32_and_others_as_the_layers_that_they_are_in():
+    numbers = {precision: 2 if precision.value in ("bf16", "fp16") else 4 for precision in Precision}
+    for precision, attached in numbers.items():
+        plain, more = (estimate_memory(SMOL, 460_800, plain_lora=one)[precision] for one in (True, False))
+        assert (plain.adapter, more.adapter) == (460_800 * 4, 460_800 * attached)
+    label = estimate_memory(SMOL, 10, plain_lora=True, task_type="SEQ_CLS")[Precision.BF16]
+    windowed = estimate_memory(replace(SMOL, window_layers=15), 10, plain_lora=True)[Precision.BF16]
+    assert label.adapter == windowed.adapter == 20
+
+
+def test_an_adapter_of_unknown_size_counts_for_nothing():
     assert estimate_memory(SMOL, None)[Precision.NF4].adapter == 0
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import weakref
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
+from adapter_ui.catalog.memory import estimate_memory
+from adapter_ui.catalog.methods.plain import is_plain_lora
+from adapter_ui.domain import BaseFacts, Precision
 from adapter_ui.errors import ModelFailure
 from adapter_ui.models import room_for_adapters
 from adapter_ui.models.fingerprint import fingerprint
@@ -147,3 +152,31 @@ def written(resident: Resident, adapter: str) -> list[int]:
     row = Writer(resident).row(prompt_of(9), adapter)
     Writer(resident).finish()
     return row.answer.tokens
+
+
+def test_what_is_attached_already_is_not_read_again(tiny_models: Path, monkeypatch: pytest.MonkeyPatch):
+    """Every answer asks for its adapter: its file is read once, and not first as what it is not."""
+    read: list[str] = []
+
+    def counted(file: Path) -> dict[str, torch.Tensor]:
+        read.append(file.parent.name)
+        return load_file(file)
+
+    monkeypatch.setattr("adapter_ui.models.adapters.load_file", counted)
+    pool = Pool()
+    for adapter in ("dora", "lora", "dora", "lora"):
+        resident, _ = pool.load(spec_for(tiny_models / "llama", tiny_models / adapter))
+    assert read == ["dora", "lora"]
+    assert [*resident.low_rank] == ["lora"]
+
+
+@pytest.mark.parametrize("adapter", ["lora", "dora"])
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16, Precision.FP16], ids=str)
+def test_an_adapter_takes_what_is_predicted(tiny_models: Path, precision: Precision, adapter: str):
+    folder = tiny_models / adapter
+    resident, _ = Pool().load(spec_for(tiny_models / "llama", folder, precision))
+    parameters = sum(one.numel() for one in load_file(folder / "adapter_model.safetensors").values())
+    plain = is_plain_lora("LORA", json.loads((folder / "adapter_config.json").read_text()))
+    base = BaseFacts("tiny/llama", parameters=1)
+    predicted = estimate_memory(base, parameters, plain_lora=plain, task_type="CAUSAL_LM")[precision].adapter
+    assert resident.adapter_bytes[folder.name] == predicted

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from adapter_ui.catalog.comparison.sharing import NO_BIAS, base_of, listed
+from adapter_ui.catalog.comparison.sharing import base_of, listed
 from adapter_ui.domain import AdapterProfile
+from adapter_ui.domain.own_copy import changes_base
 from adapter_ui.errors import UnsupportedAdapter
 
 MORE_THAN_FACTORS = {
@@ -52,7 +53,7 @@ def refuse_what_is_more(profile: AdapterProfile) -> None:
     blocker = next((one for one in profile.blockers if not one.is_about_base), None)
     if blocker:
         raise UnsupportedAdapter(f"{profile.ref} cannot be mixed: {blocker.message}")
-    if profile.config.get("bias") not in NO_BIAS:
+    if changes_base(profile.config):
         raise UnsupportedAdapter(f"{profile.ref} trains biases, which cannot be mixed; choose another one.")
     for field, what in MORE_THAN_FACTORS.items():
         if profile.config.get(field):

@@ -1,8 +1,8 @@
 """Whether adapters can share one base in memory, and one batch (pure).
 
 A plain LoRA is added row by row beside the base, so it shares both with everything on that base. Any other
-adapter is put into the base's layers by PEFT, which takes adapters of one method only, and answers for a
-whole batch.
+adapter is put into the base's layers by PEFT, which takes adapters of one method only, and of a few methods
+one alone, and answers for a whole batch.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapter_ui.catalog.methods.fields import default_fields
+from adapter_ui.catalog.methods.plain import LORA, WRITES_ROWS, is_plain_lora
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, AdapterProfile, AdapterRef, Verdict
+from adapter_ui.domain.own_copy import ONE_PROJECTION, changes_base, parameters_changed, trains_tokens
 from adapter_ui.domain.plain_lora import beyond_plain_lora
-
-LORA = "LORA"
-NO_BIAS = ("none", None, False)
-WRITES_ROWS = ("CAUSAL_LM", None)
 
 
 def one_base(profiles: Sequence[AdapterProfile], failed: Sequence[AdapterRef]) -> Verdict:
@@ -50,8 +48,7 @@ def one_batch(profiles: Sequence[AdapterProfile], base: Verdict) -> Verdict:
 
 def is_row_by_row(profile: AdapterProfile) -> bool:
     """Whether the adapter is a plain LoRA on a base that writes text, as far as its config tells."""
-    plain = profile.method == LORA and not beyond_plain_lora(profile.config, default_fields(LORA))
-    return plain and profile.task_type in WRITES_ROWS
+    return is_plain_lora(profile.method, profile.config) and profile.task_type in WRITES_ROWS
 
 
 def in_words(profile: AdapterProfile) -> str:
@@ -67,7 +64,10 @@ def in_words(profile: AdapterProfile) -> str:
 def differences(profiles: Sequence[AdapterProfile]) -> list[str]:
     """What keeps adapters apart that are different in it."""
     bases = {base for one in profiles if (base := base_of(one))}
-    methods = {one.method for one in profiles if one.method and not is_row_by_row(one)}
+    in_layers = [one for one in profiles if one.method and not is_row_by_row(one)]
+    methods = {one.method for one in in_layers}
+    projected = [one for one in in_layers if one.method in ONE_PROJECTION]
+    parameters = {parameters_changed(one.config) or "none" for one in in_layers}
     classes = {MODEL_CLASS_OF_TASK[one.task_type] for one in profiles if one.task_type in MODEL_CLASS_OF_TASK}
     labels = {str(one.label_count) for one in profiles if one.label_count}
     apart = []
@@ -75,6 +75,12 @@ def differences(profiles: Sequence[AdapterProfile]) -> list[str]:
         apart.append(f"They sit on different bases: {listed(bases)}.")
     if len(methods) > 1:
         apart.append(f"PEFT puts adapters of one method into a base; these are {listed(methods)}.")
+    if len(projected) > 1:
+        apart.append(
+            f"PEFT gives every {projected[0].method} on a base the same projection, not each its own."
+        )
+    if len(parameters) > 1:
+        apart.append(f"They change different single parameters: {listed(parameters)}.")
     if len(classes) > 1:
         apart.append(f"Their tasks need different model classes: {listed(classes)}.")
     if len(labels) > 1:
@@ -86,9 +92,9 @@ def own_copies(profiles: Sequence[AdapterProfile]) -> list[str]:
     """Adapters that need a base of their own, or that cannot be loaded at all."""
     reasons = []
     for one in profiles:
-        if one.config.get("bias") not in NO_BIAS:
+        if changes_base(one.config):
             reasons.append(f"{one.ref} trains biases, which are written into the base itself.")
-        if one.config.get("trainable_token_indices"):
+        if trains_tokens(one.config):
             reasons.append(f"{one.ref} trains single tokens, beside which PEFT attaches no other adapter.")
         if one.blockers:
             reasons.append(f"{one.ref} cannot be loaded as it is; its findings say why.")

@@ -11,6 +11,7 @@ from adapter_ui.catalog.findings.evidence import BaseTensors, Evidence
 from adapter_ui.catalog.findings.local_base import likely_base
 from adapter_ui.catalog.findings.rules import find
 from adapter_ui.catalog.memory import estimate_memory
+from adapter_ui.catalog.methods.plain import is_plain_lora
 from adapter_ui.catalog.profiles.card import card_base, card_license, read_card
 from adapter_ui.catalog.profiles.config import AdapterConfig
 from adapter_ui.catalog.profiles.profile import count_labels, list_modules, overall_rank
@@ -72,11 +73,14 @@ def inspect_files(
     task_type = config.task_type if config else None
     told_task = task_of(task_type, {"auto_mapping": config.auto_mapping}) if config else None
     base_id = evidence.base_asked
+    fields = config.model_dump(exclude_unset=True) if config else {}
+    method = config.peft_type if config else None
+    plain = is_plain_lora(method, fields)
     return AdapterProfile(
         ref=ref,
         commit=commit,
-        config=config.model_dump(exclude_unset=True) if config else {},
-        method=config.peft_type if config else None,
+        config=fields,
+        method=method,
         task_type=task_type,
         rank=overall_rank(config, modules),
         parameters=parameters,
@@ -86,7 +90,7 @@ def inspect_files(
         modules=modules,
         files=tuple(sorted(sizes.items())),
         findings=find(evidence, version("peft")),
-        memory=estimate_memory(base, parameters, task_type=told_task) if base else {},
+        memory=estimate_memory(base, parameters, plain_lora=plain, task_type=told_task) if base else {},
         available_bytes=available_bytes,
         label_count=label_count,
         snippet=write_snippet(ref, base_id, told_task, label_count=label_count) if base_id else "",

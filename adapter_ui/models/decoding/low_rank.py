@@ -67,9 +67,7 @@ def low_rank(
     tensors: Mapping[str, torch.Tensor],
     modules: Mapping[str, torch.nn.Module],
 ) -> LowRank | None:
-    """The factors of a plain LoRA whose file holds exactly what its config asks for; None for any other."""
-    if not is_plain(config):
-        return None
+    """The factors of a plain LoRA; None where its file does not hold exactly what its config asks for."""
     targets = [name for name in modules if check_target_module_exists(config, name)]
     wanted = {f"{PREFIX}{name}.lora_{part}.weight" for name in targets for part in "AB"}
     if not targets or wanted != tensors.keys():

@@ -25,6 +25,7 @@ from adapter_ui.models.adapters import (
 )
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
+from adapter_ui.models.older_adapters import converted_tensors
 from adapter_ui.models.tuning.learned import skip_what_is_not_learned
 from adapter_ui.models.tuning.methods import learn_one_matrix, train_norms_in_fp32, with_new_adapter
 from adapter_ui.training.recipe import Recipe
@@ -106,8 +107,9 @@ def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftMode
     cast_adapter_dtype(peft_model, ADAPTER_NAME)
     if recipe.method == "LN_TUNING":
         train_norms_in_fp32(peft_model)
-    tensors = read_tensors(adapter)
-    refuse_beyond_file(peft_model.peft_config[ADAPTER_NAME], tensors, model)
+    config = peft_model.peft_config[ADAPTER_NAME]
+    tensors = converted_tensors(config, read_tensors(adapter), model)
+    refuse_beyond_file(config, tensors, model)
     fill(peft_model, tensors, ADAPTER_NAME)
     answer_in_the_dtype_asked(peft_model)
     return peft_model
