@@ -75,6 +75,11 @@ PROGRAMS = (
         "a template that looks around", template("{{ ''.__class__.__mro__ }}"), "refuses this conversation"
     ),
     Program(
+        "a template that refuses with half a character",
+        template(r"{{ raise_exception('\ud800') }}"),
+        "refuses this conversation (?)",
+    ),
+    Program(
         "a tokenizer that makes a text long",
         tokenizer("normalizer", *[replace({"String": "e"}, "ee")] * 24),
         "many times longer",

@@ -10,11 +10,13 @@ import pytest
 import torch
 from transformers import VitsTokenizer
 
+from adapter_ui.engine import protocol
 from adapter_ui.errors import ModelFailure
 from adapter_ui.models.decoding.cache import RowCache
 from adapter_ui.models.decoding.decoder import SHARE_OF_MEMORY, bytes_per_token, free_bytes
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.worker import in_words
+from tests.hub.tiny_models import VOCABULARY_SIZE
 from tests.models.test_decoding import GREEDY, Writer, prompt_of, spec_for
 
 NO_MEMORY = "not enough memory"
@@ -111,6 +113,17 @@ def test_a_tokenizer_that_cannot_write_a_token_of_its_model_costs_nobody_else(
     assert "cannot turn its tokens into text" in str(writer.errors[broken])
     assert list(writer.errors) == [broken]
     assert beside.answer.reason == "length"
+
+
+def test_half_a_character_of_a_tokenizer_can_be_sent(writer: Writer, tmp_path: Path) -> None:
+    vocabulary = tmp_path / "vocab.json"
+    names = ["<pad>", "<unk>", *(f"\ud800{number}" for number in range(2, VOCABULARY_SIZE))]
+    vocabulary.write_text(json.dumps({name: number for number, name in enumerate(names)}))
+    row = writer.row(prompt_of(9))
+    row.answer.tokenizer = VitsTokenizer(vocabulary)
+    writer.finish()
+    assert row.answer.text.startswith("?")
+    assert protocol.encode(1, row.answer.finished())
 
 
 def test_an_answer_that_would_not_fit_is_refused_and_costs_nobody_else(writer: Writer) -> None:
