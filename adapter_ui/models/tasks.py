@@ -15,7 +15,7 @@ import torch
 
 from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.decoding.prompt import context_length, tokenized
+from adapter_ui.models.decoding.prompt import context_length, refuse_unknown_tokens, tokenized
 from adapter_ui.models.decoding.sampler import refuse_noise
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.turns import Between
@@ -64,6 +64,7 @@ def encode(
         raise InvalidInput("There is no text to read; write some.", field="text")
     if length > most:
         encoded = tokenized(lambda: tokens(truncation=True, max_length=most))
+    refuse_unknown_tokens(loaded, encoded["input_ids"][0].tolist(), field="text")
     return encoded.to(loaded.device), max(length - most, 0)
 
 
@@ -156,6 +157,8 @@ def answer(loaded: LoadedModel, text: str, text_pair: str, between: Between | No
     windows = tokenized(lambda: read_windows(text, text_pair, loaded.tokenizer, most_tokens(loaded)))
     if not any(place for window in windows for place in window.places):
         raise InvalidInput("The question leaves no room for its context; shorten it.", field="text")
+    for window in windows:
+        refuse_unknown_tokens(loaded, window.inputs["input_ids"], field="text")
     best = WORST
     for done, window in enumerate(windows, start=1):
         best = max(best, span_in(loaded, window))

@@ -25,12 +25,13 @@ import torch
 
 from adapter_ui.domain import Progress
 from adapter_ui.engine import protocol
-from adapter_ui.errors import AdapterUIError, ModelFailure
+from adapter_ui.errors import AdapterUIError
 from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Row
 from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, end_tokens, longest_answer, prompt_tokens
 from adapter_ui.models.decoding.sampler import Sampler
+from adapter_ui.models.failures import in_words
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.strangers import stuck
@@ -272,17 +273,6 @@ class Worker:
         with self.holding(self.held.by_answer(resident)):
             prediction = predict(speaker, task_type, request.text, request.text_pair, turns)
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
-
-
-def in_words(error: Exception) -> ModelFailure:
-    """One sentence for what a model raised."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        return ModelFailure(
-            "There was not enough memory to do this; unload what you do not need or choose a smaller "
-            "precision."
-        )
-    first_line = (str(error).strip().splitlines() or ["no message"])[0][:300]
-    return ModelFailure(f"The model failed with {type(error).__name__}: {first_line}")
 
 
 def main() -> None:

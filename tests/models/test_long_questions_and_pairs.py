@@ -15,6 +15,7 @@ from adapter_ui.models.loading import LoadedModel, load_base
 from adapter_ui.models.tasks import predict
 from adapter_ui.ui.generating.prediction import shown
 from adapter_ui.ui.json_shapes import prediction
+from tests.models.test_worker_failures import add_tokens
 
 FILLER = "The fox jumps over the dog. " * 60
 
@@ -97,6 +98,14 @@ def test_what_a_model_cannot_take_is_counted_and_shown(embedder: LoadedModel) ->
     assert predict(embedder, "FEATURE_EXTRACTION", text, text).unread_tokens == 2 * (length - most)
     assert f"{length - most:,} tokens at its end are left out" in shown(found, text, "")
     assert prediction(found)["unread_tokens"] == length - most
+
+
+@pytest.mark.parametrize("task", ["SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"])
+def test_a_token_that_the_base_has_not_is_named(tiny_models: Path, task: str) -> None:
+    loaded = load_base(tiny_models / "bert", Precision.FP32, "AutoModel")
+    extra = add_tokens(loaded.tokenizer)
+    with pytest.raises(InvalidInput, match=rf"“{extra}” is token \d+ of the base's tokenizer"):
+        predict(loaded, task, f"What is {extra}?", "It is nothing.")
 
 
 PAIR = Prediction(
