@@ -111,20 +111,27 @@ def labelled_words(
 ) -> list[Entity]:
     """Every word of the text with the label of its first token, the one that taggers are trained on.
 
-    `words` has the number of each token's word, None for special tokens.
+    `words` has the number of each token's word, None for special tokens. Tokenizers like Llama's and Gemma's
+    take a whole text for one word, so white space parts words, too.
     """
     found: list[Entity] = []
     last_word = None
     for word, (start, end), label, score in zip(words, offsets, labels, scores, strict=True):
-        if word is None:
+        piece = text[start:end]
+        if word is None or (word == last_word and not piece.strip()):
             continue
-        if word == last_word:
+        start = end - len(piece.lstrip())
+        end = start + len(piece.strip())
+        if word == last_word and not has_white_space(text[found[-1].end : start]):
             first = found.pop()
             start, label, score = first.start, first.label, first.score
         last_word = word
-        start += len(text[start:end]) - len(text[start:end].lstrip())
         found.append(Entity(text[start:end], label, start, end, score))
     return found
+
+
+def has_white_space(text: str) -> bool:
+    return any(character.isspace() for character in text)
 
 
 def spans_of(text: str, words: Sequence[Entity]) -> list[Entity]:
