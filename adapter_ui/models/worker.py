@@ -210,6 +210,7 @@ class Worker:
     def generate(self, request_id: int, request: protocol.Generate) -> bool:
         """Let an answer join those being written, or write it alone."""
         resident = self.load(request_id, request.spec)
+        resident.check_writes()
         if resident.writes_in_batches(request.spec.adapter):
             self.join(request_id, request, resident)
             return False
