@@ -23,6 +23,8 @@ from adapter_ui.models.wide import wide_products
 from adapter_ui.models.windows import Window, likeliest_span, read_windows
 
 EMBEDDING_POOLING = "mean"
+# Read in one forward pass, which nobody's cancel can end and beside which nobody else is answered.
+MOST_TOKENS = 4096
 WORST = (-math.inf, 0.0, 0, 0)
 
 
@@ -44,7 +46,7 @@ def predict(
 
 def most_tokens(loaded: LoadedModel) -> int:
     """How many tokens the model reads at once; some bases have positions that their tokenizer leaves free."""
-    return min(context_length(loaded), loaded.tokenizer.model_max_length)
+    return min(context_length(loaded), loaded.tokenizer.model_max_length, MOST_TOKENS)
 
 
 def encode(

@@ -42,6 +42,7 @@ from adapter_ui.models.waiting import Held, Waiting, without_silent_adapter
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 900.0
+READ_SECONDS = 900.0
 
 
 class ReaderGone(Exception):
@@ -271,6 +272,7 @@ class Worker:
         speaker = resident.speak_alone(request.spec.adapter)
         task_type = request.spec.task_type or ""
         turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"))
+        self.send(request_id, protocol.Busy(READ_SECONDS))
         with self.holding(self.held.by_answer(resident)):
             prediction = predict(speaker, task_type, request.text, request.text_pair, turns)
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
