@@ -25,7 +25,7 @@ import torch
 
 from adapter_ui.domain import Progress
 from adapter_ui.engine import protocol
-from adapter_ui.errors import AdapterUIError
+from adapter_ui.errors import AdapterUIError, BadAdapter
 from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Row
@@ -186,7 +186,7 @@ class Worker:
             case protocol.Load(spec):
                 self.load(request_id, spec)
             case protocol.Generate():
-                return self.generate(request_id, without_silent_adapter(request))
+                return self.generate(request_id, request)
             case protocol.Predict():
                 self.predict(request_id, request)
             case protocol.Unload(base, precision):
@@ -209,8 +209,17 @@ class Worker:
         return resident
 
     def generate(self, request_id: int, request: protocol.Generate) -> bool:
-        """Let an answer join those being written, or write it alone."""
-        resident = self.load(request_id, request.spec)
+        """Let an answer join those being written, or write it alone. Without strength it is the base's, also
+        where the adapter is refused.
+        """
+        try:
+            request = without_silent_adapter(request)
+            resident = self.load(request_id, request.spec)
+        except BadAdapter:
+            if request.strength:
+                raise
+            request = replace(request, spec=request.spec.base_alone)
+            resident = self.load(request_id, request.spec)
         resident.check_writes()
         if resident.writes_in_batches(request.spec.adapter):
             self.join(request_id, request, resident)

@@ -82,6 +82,16 @@ def test_strength_zero_is_the_base_and_one_is_the_adapter(engine, tiny_models):
     assert answer(engine, spec_of(tiny_models, adapter="")).text == base.text
 
 
+@pytest.mark.parametrize("adapter", ["of another base", "gone"])
+def test_strength_zero_of_an_adapter_that_is_refused_is_the_base(engine, tiny_models, adapter):
+    spec = replace(spec_of(tiny_models, adapter="classifier"), adapter=f"org/{adapter}")
+    if adapter == "gone":
+        spec = replace(spec, adapter_folder=str(tiny_models / "gone"))
+    with pytest.raises(BadAdapter):
+        answer(engine, spec)
+    assert answer(engine, spec, strength=0).text == answer(engine, spec_of(tiny_models, adapter="")).text
+
+
 @pytest.mark.parametrize("adapter", ["classifier", ""])
 def test_a_class_that_writes_no_text_says_so(engine, tiny_models, adapter):
     spec = replace(
