@@ -133,8 +133,12 @@ def prompt_text(
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the base has a template for chats, of a size that one would write."""
+    """Whether the base has a template for chats, of a size that one would write; of several, transformers
+    takes the one that is called default.
+    """
     template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
     return isinstance(template, str) and len(template) <= TEMPLATE_BOUND
 
 
