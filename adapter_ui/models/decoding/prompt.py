@@ -133,13 +133,20 @@ def prompt_text(
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the base has a template for chats, of a size that one would write; of several, transformers
-    takes the one that is called default.
+    """Whether the base has a template for chats; of several, transformers takes the one called default.
+    Raises BaseUnavailable for one of a size that nobody writes.
     """
     template = tokenizer.chat_template
     if isinstance(template, dict):
         template = template.get("default")
-    return isinstance(template, str) and len(template) <= TEMPLATE_BOUND
+    if not isinstance(template, str):
+        return False
+    if len(template) > TEMPLATE_BOUND:
+        raise BaseUnavailable(
+            f"The base's chat template has {len(template):,} characters, and at most {TEMPLATE_BOUND:,} are "
+            "read; use plain completion, or a prompt template of your own."
+        )
+    return True
 
 
 def context_length(loaded: LoadedModel) -> int:
