@@ -10,6 +10,7 @@ from functools import partial
 
 from adapter_ui.catalog.machine import room_for_a_model
 from adapter_ui.domain import (
+    MODEL_CLASS_OF_TASK,
     AdapterRef,
     ChatMessage,
     Generation,
@@ -22,7 +23,7 @@ from adapter_ui.domain import (
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.room import to_unload
-from adapter_ui.errors import AdapterUIError
+from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.provision import Provision
 
 LOAD_SILENCE_SECONDS = 900.0
@@ -55,7 +56,7 @@ class Answers:
         strength: float,
         choice: ModelChoice,
     ) -> Iterator[Progress | Generation]:
-        spec = yield from self.model(adapter, precision, choice)
+        spec = yield from self.writer(adapter, precision, choice)
         request = protocol.Generate(spec, tuple(messages), options, strength)
         for event in self.ask(request, ANSWER_SILENCE_SECONDS, remember_as=choice):
             if isinstance(event, (Progress, Generation)):
@@ -87,6 +88,21 @@ class Answers:
         if known and known.base in self.in_memory(precision):
             return known
         return (yield from self.look_up(adapter, precision, choice))
+
+    def writer(
+        self, adapter: str, precision: Precision, choice: ModelChoice
+    ) -> Generator[Progress, None, protocol.ModelSpec]:
+        """What to ask for text. Raises InvalidInput where the adapter's task is another; of a base alone only
+        the worker knows.
+        """
+        spec = yield from self.model(adapter, precision, choice)
+        if spec.task_type in MODEL_CLASS_OF_TASK and spec.task_type not in TEXT_TASKS:
+            raise InvalidInput(
+                f"{spec.adapter} is for {spec.task_type} and writes no text; use the prediction (/predict) "
+                "instead.",
+                field="adapter",
+            )
+        return spec
 
     def look_up(
         self, adapter: str, precision: Precision, choice: ModelChoice

@@ -98,7 +98,7 @@ def found_specs(
         if not arm.adapter and specs and not choice.base_model:
             specs[place] = in_class(next(iter(specs.values())), choice.model_class)
             continue
-        looking = answers.model(arm.adapter, precision, choice)
+        looking = answers.writer(arm.adapter, precision, choice)
         try:
             while True:
                 so_far[place] = replace(so_far[place], progress=next(looking))

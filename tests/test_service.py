@@ -100,6 +100,17 @@ def test_a_base_arm_answers_on_the_base_that_it_names_and_else_on_the_first_adap
     assert said(on_other, Arm(), base_model=BASE) == [other, plain]
 
 
+def test_a_classifier_is_not_asked_for_text(service):
+    with pytest.raises(InvalidInput, match=r"SEQ_CLS and writes no text; use the prediction \(/predict\)"):
+        answer(service, catalogue.CLASSIFIER_ID)
+    arms = (Arm(catalogue.CLASSIFIER_ID), Arm(ADAPTER), Arm())
+    *_, found = service.compare([Asked(arm, HELLO) for arm in arms], GREEDY, Precision.FP32)
+    assert "writes no text" in found[0].error
+    expected = [answer(service), answer(service, "", base_model=BASE)]
+    assert [one.generation.text for one in found[1:]] == expected
+    assert catalogue.BERT_ID not in {base.base for base in service.loaded()}
+
+
 def test_an_adapter_from_a_path_at_home_is_loaded_on_the_base_that_is_named(service, hub, tiny_models):
     hub.add_repo("linus/at-home", catalogue.trained_at_home(tiny_models / "lora"))
     profile = service.inspect("linus/at-home")

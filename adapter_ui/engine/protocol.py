@@ -196,8 +196,11 @@ ENVELOPE = pydantic.TypeAdapter(Envelope)
 
 
 def failure_of(error: AdapterUIError) -> Failure:
-    """What the worker says of an error: libraries put this machine's paths into their messages."""
-    return Failure(error.code, without_local_names(error.message))
+    """What the worker says of an error: libraries put this machine's paths into their messages, and quote
+    strangers' files, of which half a character could not be sent.
+    """
+    message = error.message.encode("utf-8", "replace").decode()
+    return Failure(error.code, without_local_names(message))
 
 
 def error_of(failure: Failure) -> AdapterUIError:

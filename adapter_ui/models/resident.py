@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from adapter_ui.domain import Precision
 from adapter_ui.engine.protocol import ModelSpec
-from adapter_ui.errors import HalfAttached, UnsupportedAdapter
+from adapter_ui.errors import HalfAttached, InvalidInput, UnsupportedAdapter
 from adapter_ui.models.adapter_files import read_table, state_of
 from adapter_ui.models.adapters import (
     Attached,
@@ -234,6 +234,15 @@ class Resident:
         if adapter in self.low_rank:
             return Voice(self.low_rank[adapter], strength), Attachment()
         return Voice(), Attachment(slot(adapter), strength) if adapter else Attachment()
+
+    def check_writes(self) -> None:
+        """Raise InvalidInput where the base was loaded in a class that cannot generate."""
+        if not self.bare.can_generate():
+            raise InvalidInput(
+                f"{self.spec.base} is loaded as {type(self.bare).__name__}, which writes no text; use an "
+                "adapter's prediction (/predict), or a model_class such as AutoModelForCausalLM.",
+                field="model_class",
+            )
 
     def writes_in_batches(self, adapter: str) -> bool:
         """Whether answers with this adapter can be decoded row by row."""

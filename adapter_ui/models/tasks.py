@@ -15,7 +15,7 @@ import torch
 
 from adapter_ui.domain import Entity, LabelScore, Prediction
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.decoding.prompt import context_length, tokenized
+from adapter_ui.models.decoding.prompt import context_length, refuse_unknown_tokens, tokenized
 from adapter_ui.models.decoding.sampler import refuse_noise
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.turns import Between
@@ -23,6 +23,8 @@ from adapter_ui.models.wide import wide_products
 from adapter_ui.models.windows import Window, likeliest_span, read_windows
 
 EMBEDDING_POOLING = "mean"
+# Read in one forward pass, which nobody's cancel can end and beside which nobody else is answered.
+MOST_TOKENS = 4096
 WORST = (-math.inf, 0.0, 0, 0)
 
 
@@ -44,7 +46,7 @@ def predict(
 
 def most_tokens(loaded: LoadedModel) -> int:
     """How many tokens the model reads at once; some bases have positions that their tokenizer leaves free."""
-    return min(context_length(loaded), loaded.tokenizer.model_max_length)
+    return min(context_length(loaded), loaded.tokenizer.model_max_length, MOST_TOKENS)
 
 
 def encode(
@@ -64,6 +66,7 @@ def encode(
         raise InvalidInput("There is no text to read; write some.", field="text")
     if length > most:
         encoded = tokenized(lambda: tokens(truncation=True, max_length=most))
+    refuse_unknown_tokens(loaded, encoded["input_ids"][0].tolist(), field="text")
     return encoded.to(loaded.device), max(length - most, 0)
 
 
@@ -110,20 +113,27 @@ def labelled_words(
 ) -> list[Entity]:
     """Every word of the text with the label of its first token, the one that taggers are trained on.
 
-    `words` has the number of each token's word, None for special tokens.
+    `words` has the number of each token's word, None for special tokens. Tokenizers like Llama's and Gemma's
+    take a whole text for one word, so white space parts words, too.
     """
     found: list[Entity] = []
     last_word = None
     for word, (start, end), label, score in zip(words, offsets, labels, scores, strict=True):
-        if word is None:
+        piece = text[start:end]
+        if word is None or (word == last_word and not piece.strip()):
             continue
-        if word == last_word:
+        start = end - len(piece.lstrip())
+        end = start + len(piece.strip())
+        if word == last_word and not has_white_space(text[found[-1].end : start]):
             first = found.pop()
             start, label, score = first.start, first.label, first.score
         last_word = word
-        start += len(text[start:end]) - len(text[start:end].lstrip())
         found.append(Entity(text[start:end], label, start, end, score))
     return found
+
+
+def has_white_space(text: str) -> bool:
+    return any(character.isspace() for character in text)
 
 
 def spans_of(text: str, words: Sequence[Entity]) -> list[Entity]:
@@ -156,6 +166,8 @@ def answer(loaded: LoadedModel, text: str, text_pair: str, between: Between | No
     windows = tokenized(lambda: read_windows(text, text_pair, loaded.tokenizer, most_tokens(loaded)))
     if not any(place for window in windows for place in window.places):
         raise InvalidInput("The question leaves no room for its context; shorten it.", field="text")
+    for window in windows:
+        refuse_unknown_tokens(loaded, window.inputs["input_ids"], field="text")
     best = WORST
     for done, window in enumerate(windows, start=1):
         best = max(best, span_in(loaded, window))

@@ -62,7 +62,8 @@ def likeliest_span(logits: np.ndarray, places: Sequence[Place]) -> tuple[float, 
     `logits` has a row for each token: its logit as the first of the answer, and as the last.
     """
     inside = [at for at, place in enumerate(places) if place is not None]
-    scores = logits[inside, 0][:, None] + logits[inside, 1][None, :]
-    allowed = np.tril(np.triu(np.ones_like(scores)), LONGEST_ANSWER) > 0
-    first, last = divmod(int(np.where(allowed, scores, -np.inf).argmax()), len(inside))
-    return float(scores[first, last]), places[inside[first]][0], places[inside[last]][1]
+    firsts, lasts = logits[inside].T
+    lasts = np.pad(lasts, (0, LONGEST_ANSWER), constant_values=-np.inf)
+    scores = firsts[:, None] + np.lib.stride_tricks.sliding_window_view(lasts, LONGEST_ANSWER + 1)
+    first, further = divmod(int(scores.argmax()), LONGEST_ANSWER + 1)
+    return float(scores[first, further]), places[inside[first]][0], places[inside[first + further]][1]

@@ -25,12 +25,13 @@ import torch
 
 from adapter_ui.domain import Progress
 from adapter_ui.engine import protocol
-from adapter_ui.errors import AdapterUIError, ModelFailure
+from adapter_ui.errors import AdapterUIError, BadAdapter
 from adapter_ui.models.decoding.alone import generate
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Row
 from adapter_ui.models.decoding.prompt import PROMPT_SECONDS, end_tokens, longest_answer, prompt_tokens
 from adapter_ui.models.decoding.sampler import Sampler
+from adapter_ui.models.failures import in_words
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.strangers import stuck
@@ -41,6 +42,7 @@ from adapter_ui.models.waiting import Held, Waiting, without_silent_adapter
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 900.0
+READ_SECONDS = 900.0
 
 
 class ReaderGone(Exception):
@@ -184,7 +186,7 @@ class Worker:
             case protocol.Load(spec):
                 self.load(request_id, spec)
             case protocol.Generate():
-                return self.generate(request_id, without_silent_adapter(request))
+                return self.generate(request_id, request)
             case protocol.Predict():
                 self.predict(request_id, request)
             case protocol.Unload(base, precision):
@@ -207,8 +209,18 @@ class Worker:
         return resident
 
     def generate(self, request_id: int, request: protocol.Generate) -> bool:
-        """Let an answer join those being written, or write it alone."""
-        resident = self.load(request_id, request.spec)
+        """Let an answer join those being written, or write it alone. Without strength it is the base's, also
+        where the adapter is refused.
+        """
+        try:
+            request = without_silent_adapter(request)
+            resident = self.load(request_id, request.spec)
+        except BadAdapter:
+            if request.strength:
+                raise
+            request = replace(request, spec=request.spec.base_alone)
+            resident = self.load(request_id, request.spec)
+        resident.check_writes()
         if resident.writes_in_batches(request.spec.adapter):
             self.join(request_id, request, resident)
             return False
@@ -269,20 +281,10 @@ class Worker:
         speaker = resident.speak_alone(request.spec.adapter)
         task_type = request.spec.task_type or ""
         turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"))
+        self.send(request_id, protocol.Busy(READ_SECONDS))
         with self.holding(self.held.by_answer(resident)):
             prediction = predict(speaker, task_type, request.text, request.text_pair, turns)
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
-
-
-def in_words(error: Exception) -> ModelFailure:
-    """One sentence for what a model raised."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error):
-        return ModelFailure(
-            "There was not enough memory to do this; unload what you do not need or choose a smaller "
-            "precision."
-        )
-    first_line = (str(error).strip().splitlines() or ["no message"])[0][:300]
-    return ModelFailure(f"The model failed with {type(error).__name__}: {first_line}")
 
 
 def main() -> None:

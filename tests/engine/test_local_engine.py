@@ -82,6 +82,29 @@ def test_strength_zero_is_the_base_and_one_is_the_adapter(engine, tiny_models):
     assert answer(engine, spec_of(tiny_models, adapter="")).text == base.text
 
 
+@pytest.mark.parametrize("adapter", ["of another base", "gone"])
+def test_strength_zero_of_an_adapter_that_is_refused_is_the_base(engine, tiny_models, adapter):
+    spec = replace(spec_of(tiny_models, adapter="classifier"), adapter=f"org/{adapter}")
+    if adapter == "gone":
+        spec = replace(spec, adapter_folder=str(tiny_models / "gone"))
+    with pytest.raises(BadAdapter):
+        answer(engine, spec)
+    assert answer(engine, spec, strength=0).text == answer(engine, spec_of(tiny_models, adapter="")).text
+
+
+@pytest.mark.parametrize("adapter", ["classifier", ""])
+def test_a_class_that_writes_no_text_says_so(engine, tiny_models, adapter):
+    spec = replace(
+        spec_of(tiny_models, adapter=adapter),
+        base="tiny/bert",
+        base_folder=str(tiny_models / "bert"),
+        model_class="AutoModelForSequenceClassification" if adapter else "AutoModel",
+        task_type="SEQ_CLS" if adapter else None,
+    )
+    with pytest.raises(InvalidInput, match=r"tiny/bert is loaded as Bert\w+, which writes no text"):
+        answer(engine, spec)
+
+
 def test_a_seed_repeats_an_answer(engine, tiny_models):
     options = GenerationOptions(max_new_tokens=16, temperature=1.0, seed=11)
     texts = {answer(engine, spec_of(tiny_models), options).text for _ in range(3)}

@@ -75,3 +75,9 @@ def test_every_error_type_has_its_own_code_and_survives_the_wire():
             error = protocol.error_of(protocol.failure_of(kind("One sentence.")))
             assert type(error) is kind
             assert error.message == "One sentence."
+
+
+def test_an_error_that_quotes_half_a_character_can_be_sent():
+    failure = protocol.failure_of(errors.BadAdapter("No layer is called “q\ud800(”."))
+    assert protocol.decode(protocol.encode(3, failure)) == (3, failure)
+    assert failure.message == "No layer is called “q?(”."

@@ -60,6 +60,7 @@ def replace(pattern: dict[str, str], content: str) -> dict[str, object]:
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
 PROGRAMS = (
     Program("a template that loops", template(LOOP), "not done after 2 s"),
+    Program("a template that is huge", template("{{ 1 }}" * 10_000), "70,000 characters, and at most 64,000"),
     Program("a template that takes memory", template("{{ ('a' * 10**10) | length }}"), "too much memory"),
     Program(
         "a template that makes a long text",
@@ -73,6 +74,11 @@ PROGRAMS = (
     ),
     Program(
         "a template that looks around", template("{{ ''.__class__.__mro__ }}"), "refuses this conversation"
+    ),
+    Program(
+        "a template that refuses with half a character",
+        template(r"{{ raise_exception('\ud800') }}"),
+        "refuses this conversation (?)",
     ),
     Program(
         "a tokenizer that makes a text long",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +15,16 @@ import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 
-from adapter_ui.domain import GenerationOptions, Precision
+from adapter_ui.domain import ChatMessage, GenerationOptions, Precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.batch import Batch, Row, can_batch
 from adapter_ui.models.decoding.decoder import Attachment
 from adapter_ui.models.decoding.kept import MOST_CONVERSATIONS
 from adapter_ui.models.decoding.mixture import Voice
+from adapter_ui.models.decoding.prompt import prompt_text
 from adapter_ui.models.decoding.sampler import Sampler
+from adapter_ui.models.loading import load_tokenizer
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.wide import wide_products
@@ -424,3 +428,23 @@ def test_prompts_and_tokens_of_many_rows_in_bf16_are_read_in_fp32_and_alike_rows
     for adapter in (0, 1):
         assert len({tuple(row.answer.tokens) for row in rows[adapter::2]}) == 1
     assert all(len(row.answer.tokens) == len(rows[0].answer.tokens) for row in rows)
+
+
+def test_of_several_chat_templates_the_default_is_asked_in(llama: Path, tmp_path: Path):
+    """transformers keeps such a list of a tokenizer_config.json as a table by names."""
+    folder = shutil.copytree(llama, tmp_path / "llama")
+    (folder / "chat_template.jinja").unlink()
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    one = load_tokenizer(llama)
+    config["chat_template"] = [
+        {"name": "default", "template": one.chat_template},
+        {"name": "tool_use", "template": "{{ messages | length }}"},
+    ]
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    asked = (ChatMessage("user", "Hello there"),)
+    several = load_tokenizer(folder)
+    assert (
+        prompt_text(several, asked, raw=False) == prompt_text(one, asked, raw=False) != ("Hello there", False)
+    )
+    several.chat_template = {"tool_use": one.chat_template}
+    assert prompt_text(several, asked, raw=False) == ("Hello there", False)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from markupsafe import Markup
 
-from adapter_ui.domain import Precision, Prediction
+from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision, Prediction
 from adapter_ui.errors import InvalidInput
 from adapter_ui.models.loading import LoadedModel, load_base
-from adapter_ui.models.tasks import predict
+from adapter_ui.models.tasks import MOST_TOKENS, predict
+from adapter_ui.models.windows import likeliest_span
 from adapter_ui.ui.generating.prediction import shown
 from adapter_ui.ui.json_shapes import prediction
+from tests.models.test_worker_failures import add_tokens
 
 FILLER = "The fox jumps over the dog. " * 60
 
@@ -49,6 +53,24 @@ def test_an_answer_is_found_in_any_window_at_its_place_in_the_whole(asked: Loade
     assert context[found.start : found.end] == found.answer
     assert found.score == pytest.approx(1.0, abs=1e-3)
     assert asked.model.longest == 64
+
+
+def test_a_long_context_is_read_in_bounded_windows_where_the_base_would_read_it_at_once(
+    asked: LoadedModel,
+) -> None:
+    asked.tokenizer.model_max_length = asked.model.config.max_position_embeddings = 32_768
+    found = predict(asked, "QUESTION_ANS", "Who?", f"{FILLER * 12} Z")
+    assert (found.answer or "").strip() == "Z"
+    assert asked.model.longest == MOST_TOKENS
+
+
+def test_the_likeliest_span_of_a_long_window_takes_little_memory() -> None:
+    logits = np.random.default_rng(0).random((MOST_TOKENS, 2), dtype=np.float32)
+    tracemalloc.start()
+    likeliest_span(logits, [(at, at + 1) for at in range(MOST_TOKENS)])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10e6
 
 
 def test_a_question_without_room_or_context_is_refused(asked: LoadedModel) -> None:
@@ -97,6 +119,23 @@ def test_what_a_model_cannot_take_is_counted_and_shown(embedder: LoadedModel) ->
     assert predict(embedder, "FEATURE_EXTRACTION", text, text).unread_tokens == 2 * (length - most)
     assert f"{length - most:,} tokens at its end are left out" in shown(found, text, "")
     assert prediction(found)["unread_tokens"] == length - most
+
+
+@pytest.mark.parametrize("task", ["SEQ_CLS", "TOKEN_CLS", "QUESTION_ANS", "FEATURE_EXTRACTION"])
+def test_a_token_that_the_base_has_not_is_named(tiny_models: Path, task: str) -> None:
+    loaded = load_base(tiny_models / "bert", Precision.FP32, "AutoModel")
+    extra = add_tokens(loaded.tokenizer)
+    with pytest.raises(InvalidInput, match=rf"“{extra}” is token \d+ of the base's tokenizer"):
+        predict(loaded, task, f"What is {extra}?", "It is nothing.")
+
+
+@pytest.mark.parametrize("task", ["SEQ_CLS", "TOKEN_CLS", "FEATURE_EXTRACTION"])
+def test_a_long_text_is_read_up_to_a_bound_whatever_the_base_could_read(tiny_models: Path, task: str) -> None:
+    loaded = load_base(tiny_models / "llama", Precision.FP32, MODEL_CLASS_OF_TASK[task], labels=("a", "b"))
+    loaded.tokenizer.model_max_length = loaded.model.config.max_position_embeddings = 32_768
+    text = "fox " * (MOST_TOKENS + 100)
+    tokens = len(loaded.tokenizer(text)["input_ids"])
+    assert predict(loaded, task, text, "").unread_tokens == tokens - MOST_TOKENS > 0
 
 
 PAIR = Prediction(

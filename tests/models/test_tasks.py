@@ -1,6 +1,7 @@
 """From token labels to spans: words, prefixes, blanks, and what is no entity."""
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from adapter_ui.domain import Entity
 from adapter_ui.models.tasks import labelled_words, spans_of
@@ -49,3 +50,26 @@ def test_special_tokens_and_blank_words_are_no_entities():
 def test_a_span_is_as_sure_as_its_least_sure_word():
     words = [Entity("Ada", "B-PER", 0, 3, 0.9), Entity("Lovelace", "I-PER", 4, 12, 0.6)]
     assert spans_of(TEXT, words) == [Entity("Ada Lovelace", "PER", 0, 12, 0.6)]
+
+
+def sentencepiece_like(words: list[str], letters: str, *, split: bool) -> Tokenizer:
+    """One token for each of these words with its blank, and one for each letter."""
+    pieces = [f"▁{word}" for word in words]
+    merges = {(piece[:at], piece[at]): None for piece in pieces for at in range(1, len(piece))}
+    names = dict.fromkeys(["▁", *letters, *(first + second for first, second in merges)])
+    vocabulary = {name: number for number, name in enumerate(names)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=list(merges)))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=split)
+    return tokenizer
+
+
+@pytest.mark.parametrize("split", [True, False], ids=["by words", "as one word, as Llama's and Gemma's"])
+def test_white_space_parts_words_whatever_the_tokenizer_takes_for_one(split: bool):
+    text = "Ada Lovelace\nmet Bob in  London 1843"
+    encoded = sentencepiece_like(["Ada", "Lovelace", "Bob", "in"], text, split=split).encode(text)
+    labels = [text[begin:end].strip() for begin, end in encoded.offsets]
+    words = labelled_words(text, encoded.word_ids, encoded.offsets, labels, [0.9] * len(labels))
+    words = [word for word in words if word.text]
+    assert [word.text for word in words] == text.split()
+    assert all(word.text.startswith(word.label) for word in words)
+    assert [text[word.start : word.end] for word in words] == text.split()

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import VitsTokenizer
+from transformers import PreTrainedTokenizerBase, VitsTokenizer
 
-from adapter_ui.errors import ModelFailure
+from adapter_ui.domain import ChatMessage
+from adapter_ui.engine import protocol
+from adapter_ui.errors import InvalidInput, ModelFailure
 from adapter_ui.models.decoding.cache import RowCache
 from adapter_ui.models.decoding.decoder import SHARE_OF_MEMORY, bytes_per_token, free_bytes
+from adapter_ui.models.decoding.low_rank import LowRank
+from adapter_ui.models.decoding.mixture import Stacked, stacked
+from adapter_ui.models.decoding.prompt import prompt_tokens
+from adapter_ui.models.failures import in_words
 from adapter_ui.models.pool import Pool
-from adapter_ui.models.worker import in_words
-from tests.models.test_decoding import GREEDY, Writer, prompt_of, spec_for
+from tests.hub.tiny_models import VOCABULARY_SIZE
+from tests.models.test_decoding import GREEDY, Writer, greedy, plain_peft, prompt_of, spec_for
 
 NO_MEMORY = "not enough memory"
 
@@ -111,6 +118,73 @@ def test_a_tokenizer_that_cannot_write_a_token_of_its_model_costs_nobody_else(
     assert "cannot turn its tokens into text" in str(writer.errors[broken])
     assert list(writer.errors) == [broken]
     assert beside.answer.reason == "length"
+
+
+def test_a_prompt_that_fails_while_it_is_read_ends_its_own_rows_alone(writer: Writer) -> None:
+    """Here by a token that the base has not, as it would without memory for a piece."""
+    others = writer.row(prompt_of(6))
+    writer.step()
+    unreadable = [writer.row([*prompt_of(8), VOCABULARY_SIZE]) for _ in range(2)]
+    after = writer.row(prompt_of(5))
+    writer.finish()
+    assert list(writer.errors) == unreadable
+    assert all("IndexError" in str(error) for error in writer.errors.values())
+    alone = Writer(writer.resident)
+    expected = [alone.row(prompt_of(length)) for length in (6, 5)]
+    alone.finish()
+    assert [row.answer.tokens for row in (others, after)] == [row.answer.tokens for row in expected]
+
+
+def test_an_adapter_without_memory_for_its_stack_leaves_the_others_theirs(
+    tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What speaks is laid anew after a failure in the middle of it."""
+    pool = Pool()
+    llama = tiny_models / "llama"
+    pool.load(spec_for(llama, tiny_models / "lora"))
+    resident, _ = pool.load(spec_for(llama, tiny_models / "lora-wide"))
+    wide = resident.low_rank["lora-wide"]
+
+    def short_of_memory(name: str, adapters: Sequence[LowRank]) -> Stacked:
+        if wide in adapters:
+            raise MemoryError
+        return stacked(name, adapters)
+
+    writer = Writer(resident)
+    others = writer.row(prompt_of(6), "lora")
+    writer.step()
+    failing = writer.row(prompt_of(6), "lora-wide")
+    monkeypatch.setattr("adapter_ui.models.decoding.mixture.stacked", short_of_memory)
+    writer.finish()
+    assert list(writer.errors) == [failing]
+    assert NO_MEMORY in str(writer.errors[failing])
+    assert others.answer.tokens == greedy(plain_peft(llama, tiny_models / "lora"), others.prompt)
+
+
+def add_tokens(tokenizer: PreTrainedTokenizerBase) -> str:
+    """More of them than the embedding has room for; gives the last."""
+    added = [f"<extra{number}>" for number in range(VOCABULARY_SIZE)]
+    tokenizer.add_tokens(added)
+    return added[-1]
+
+
+def test_a_token_that_the_base_has_not_is_named_before_anything_is_read(writer: Writer) -> None:
+    base = writer.resident.base
+    extra = add_tokens(base.tokenizer)
+    asked = (ChatMessage("user", f"What is {extra}?"),)
+    with pytest.raises(InvalidInput, match=rf"“{extra}” is token \d+ of the base's tokenizer"):
+        prompt_tokens(base, asked, raw=False)
+
+
+def test_half_a_character_of_a_tokenizer_can_be_sent(writer: Writer, tmp_path: Path) -> None:
+    vocabulary = tmp_path / "vocab.json"
+    names = ["<pad>", "<unk>", *(f"\ud800{number}" for number in range(2, VOCABULARY_SIZE))]
+    vocabulary.write_text(json.dumps({name: number for number, name in enumerate(names)}))
+    row = writer.row(prompt_of(9))
+    row.answer.tokenizer = VitsTokenizer(vocabulary)
+    writer.finish()
+    assert row.answer.text.startswith("?")
+    assert protocol.encode(1, row.answer.finished())
 
 
 def test_an_answer_that_would_not_fit_is_refused_and_costs_nobody_else(writer: Writer) -> None:

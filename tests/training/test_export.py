@@ -191,13 +191,18 @@ def test_processes_that_cannot_share_a_batch_evenly_say_so(
     assert "3 processes cannot share batches of" in told.stderr
 
 
-@pytest.mark.parametrize("templated", [True, False], ids=["chat template", "no chat template"])
+@pytest.mark.parametrize("templates", ["one", "several", "none", "none by default"])
 @pytest.mark.parametrize("max_length", [8, 512])
 def test_the_script_reads_every_form_of_row_as_the_training_does(
-    templated: bool, max_length: int, tiny_models: Path
+    templates: str, max_length: int, tiny_models: Path
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_models / "llama")
-    tokenizer.chat_template = tokenizer.chat_template if templated else None
+    tokenizer.chat_template = {
+        "one": tokenizer.chat_template,
+        "several": {"default": tokenizer.chat_template, "tool_use": "{{ messages | length }}"},
+        "none": None,
+        "none by default": {"tool_use": tokenizer.chat_template},
+    }[templates]
     script: dict[str, Any] = {"__name__": "script"}
     exec(training_script(recipe(), PreparedBase(tiny_models, BASE_ID), ()), script)
     whole_text = {"text": "Arrr! The island lies there."}

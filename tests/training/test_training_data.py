@@ -67,6 +67,13 @@ def test_without_a_template_the_answer_follows_the_prompt(tokenizer: PreTrainedT
     assert learned(tokenizer, row) == "\n\nArrr!</s>"
 
 
+def test_of_several_templates_the_default_is_learned_in(tokenizer: PreTrainedTokenizerFast) -> None:
+    rows = [{"prompt": "What is 0?", "completion": "Arrr!"}] * 2
+    expected = encoded(tokenizer, rows).training
+    tokenizer.chat_template = {"default": tokenizer.chat_template, "rag": "{{ messages | length }}"}
+    assert encoded(tokenizer, rows).training == expected
+
+
 def test_plain_text_is_learned_whole(tokenizer: PreTrainedTokenizerFast) -> None:
     row = encoded(tokenizer, [{"text": "Hoist the sails"}] * 2).training[0]
     assert learned(tokenizer, row) == "Hoist the sails</s>"

@@ -63,12 +63,14 @@ class GrowingAnswer:
         """Decode all tokens so far: pieces of one character may be spread over several tokens."""
         try:
             with panics_told():
-                text = self.tokenizer.decode(self.tokens, skip_special_tokens=True).rstrip("\ufffd")
+                text = self.tokenizer.decode(self.tokens, skip_special_tokens=True)
         except Exception as error:  # a base may bring a tokenizer that knows fewer tokens than its model
             said = " ".join(str(error).split())[:200] or type(error).__name__
             raise ModelFailure(
                 f"The base's tokenizer cannot turn its tokens into text ({said}); use another base."
             ) from error
+        # one written in Python may give half a character, which could not be sent
+        text = text.encode("utf-8", "replace").decode().rstrip("\ufffd")
         cuts = [position for stop in self.stop if (position := text.find(stop)) >= 0]
         if cuts:
             text = text[: min(cuts)]

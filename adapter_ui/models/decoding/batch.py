@@ -6,6 +6,7 @@ Knows rows and the base's forward pass; nothing of requests, of adapters' files 
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,7 +20,10 @@ from adapter_ui.models.decoding.cache import RowCache
 from adapter_ui.models.decoding.lone import gains_without_onednn, without_onednn
 from adapter_ui.models.decoding.mixture import Voice
 from adapter_ui.models.decoding.sampler import Sampler
+from adapter_ui.models.failures import in_words
 from adapter_ui.models.wide import wide_products
+
+log = logging.getLogger(__name__)
 
 PREFILL_TOKENS = 256
 
@@ -134,18 +138,35 @@ class Batch:
             self.arrivals.remove(arrival)
 
     def read(self, arrival: Arrival) -> None:
+        """Read a piece; rows that have been read join the others. What fails before that ends the arrival's
+        own rows alone, since nobody else is in its cache.
+        """
+        try:
+            is_read = self.read_piece(arrival)
+        except Exception as error:  # whatever a model raises becomes a sentence
+            log.exception("a prompt could not be read")
+            self.arrivals.remove(arrival)
+            for row in arrival.rows:
+                row.end(in_words(error))
+            return
+        if not is_read:
+            return
+        if arrival.rows:
+            self.cache.join(arrival.cache)
+            self.rows += arrival.rows
+        self.arrivals.remove(arrival)  # last, so that a failure before finds the rows to end
+
+    def read_piece(self, arrival: Arrival) -> bool:
+        """Whether all is read; each row that goes on has its first token then."""
         start = arrival.cache.length
         pieces = [row.prompt[start : start + PREFILL_TOKENS] for row in arrival.rows]
         logits = self.forward(arrival.rows, arrival.cache, pieces)
         for row in arrival.rows:
             row.reading(arrival.cache.length)
         if arrival.cache.length < len(arrival.rows[0].prompt):
-            return
+            return False
         arrival.rows = self.chosen(arrival.rows, arrival.cache, logits)
-        if arrival.rows:
-            self.cache.join(arrival.cache)
-            self.rows += arrival.rows
-        self.arrivals.remove(arrival)  # last, so that a failure before finds the rows to end
+        return True
 
     def write(self) -> None:
         self.rows = self.only(

@@ -46,7 +46,7 @@ class Mixture:
 
     def __init__(self, modules: Mapping[str, torch.nn.Module]) -> None:
         self.modules = modules
-        self.voices: tuple[Voice, ...] = ()
+        self.voices: tuple[Voice, ...] | None = ()
         self.adapters: tuple[LowRank, ...] = ()
         self.additions: list[Addition] = []
         self.stacks: OrderedDict[tuple[LowRank, ...], dict[str, Stacked]] = OrderedDict()
@@ -56,13 +56,14 @@ class Mixture:
         voices = tuple(Voice() if voice.is_base else voice for voice in voices)
         if voices == self.voices:
             return
-        self.voices = voices
+        self.voices = None  # what fails on the way leaves it open who speaks
         wanted = {voice.adapter for voice in voices if voice.adapter is not None}
         if wanted != set(self.adapters):
             self.install(tuple(sorted(wanted, key=id)))
         shares = Shares(voices, self.adapters)
         for addition in self.additions:
             addition.hear(shares.of(addition.stack))
+        self.voices = voices
 
     def silence(self) -> None:
         """Add nothing."""
@@ -77,9 +78,10 @@ class Mixture:
     def install(self, adapters: tuple[LowRank, ...]) -> None:
         for addition in self.additions:
             addition.remove()
-        self.adapters = adapters
+        self.additions, self.adapters = [], ()
         stacks = self.stacked(adapters) if adapters else {}
         self.additions = [Addition(self.modules[name], stack) for name, stack in stacks.items()]
+        self.adapters = adapters
 
     def stacked(self, adapters: tuple[LowRank, ...]) -> dict[str, Stacked]:
         if adapters in self.stacks:

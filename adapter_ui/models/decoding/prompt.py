@@ -6,6 +6,7 @@ of adapters or of answers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -54,7 +55,30 @@ def prompt_tokens(
             "it or clear the conversation.",
             field="prompt",
         )
+    refuse_unknown_tokens(loaded, tokens, field="prompt")
     return tokens
+
+
+def refuse_unknown_tokens(loaded: LoadedModel, tokens: Sequence[int], *, field: str) -> None:
+    """Raise InvalidInput for a token that the base has no embedding of: some tokenizers were given more than
+    their base has, and a GPU that looks one up answers nobody any more.
+    """
+    known = known_tokens(loaded.model)
+    if (token := max(tokens)) >= known:
+        name = loaded.tokenizer.convert_ids_to_tokens(token)
+        raise InvalidInput(
+            f"“{name[:60]}” is token {token} of the base's tokenizer, and the base knows {known} tokens; "
+            "leave it out, or use another base.",
+            field=field,
+        )
+
+
+def known_tokens(model: torch.nn.Module) -> int:
+    """How many tokens have an embedding; nothing is known of models of characters, which have none."""
+    try:
+        return len(model.get_input_embeddings().weight)
+    except (NotImplementedError, AttributeError):
+        return sys.maxsize
 
 
 def tokenized(read: Callable[[], Read], meanwhile: Callable[[], bool] | None = None) -> Read:
@@ -109,9 +133,20 @@ def prompt_text(
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether the base has a template for chats, of a size that one would write."""
+    """Whether the base has a template for chats; of several, transformers takes the one called default.
+    Raises BaseUnavailable for one of a size that nobody writes.
+    """
     template = tokenizer.chat_template
-    return isinstance(template, str) and len(template) <= TEMPLATE_BOUND
+    if isinstance(template, dict):
+        template = template.get("default")
+    if not isinstance(template, str):
+        return False
+    if len(template) > TEMPLATE_BOUND:
+        raise BaseUnavailable(
+            f"The base's chat template has {len(template):,} characters, and at most {TEMPLATE_BOUND:,} are "
+            "read; use plain completion, or a prompt template of your own."
+        )
+    return True
 
 
 def context_length(loaded: LoadedModel) -> int:

@@ -45,6 +45,8 @@ EVERYTHING = """    spans = [(0, len(text))]  # prompts too
 """
 
 BY_BASE = """    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default")
     if isinstance(template, str) and len(template) <= 64_000:
         text = tokenizer.apply_chat_template(turns, tokenize=False)
         answers = [at for at, turn in enumerate(turns) if turn["role"] == "assistant"]
