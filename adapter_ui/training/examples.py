@@ -13,21 +13,20 @@ Knows nothing of tokens, chat templates or models.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from adapter_ui.domain import Table
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.training.json_rows import parse_json
-from adapter_ui.training.reading import EXPLAINED, text_problem
+from adapter_ui.training.cells import UnusableRow, optional_text, text_of, words_of
+from adapter_ui.training.conversations import conversation
+from adapter_ui.training.reading import EXPLAINED
 from adapter_ui.training.squad import answers_of, placed
 
 MAX_LABELS = 1_000
 MOST_DIGITS = 30
 ROWS_THAT_REPEAT_LABELS = 10
-MAX_TURNS = 200
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "chat", "dialog", "dialogue"),
     "prompt": (
@@ -62,11 +61,6 @@ FORMS: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     "SEQ_2_SEQ_LM": ((("prompt", "completion"), ()),),
     "QUESTION_ANS": ((("question", "context", "answer"), ("answer_start",)),),
 }
-ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
-
-
-class UnusableRow(Exception):
-    """Why one row is left out; caught where the rows are gathered."""
 
 
 @dataclass(frozen=True)
@@ -202,66 +196,6 @@ READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[s
     "SEQ_2_SEQ_LM": translated_row,
     "QUESTION_ANS": answered_row,
 }
-
-
-def text_of(row: Mapping[str, Any], column: str) -> str:
-    """A cell as text. Numbers and booleans of JSON are written out; what is empty or nested is refused."""
-    value = row.get(column)
-    if value is None or value == "":
-        raise UnusableRow(f"“{column[:40]}” is empty")
-    if isinstance(value, (list, dict)):
-        raise UnusableRow(f"“{column[:40]}” is a list or an object, not a text")
-    text = value if isinstance(value, str) else json.dumps(value)
-    if not text.strip():
-        raise UnusableRow(f"“{column[:40]}” is blank")
-    if problem := text_problem(text):
-        raise UnusableRow(f"“{column[:40]}” {problem}")
-    return text
-
-
-def optional_text(row: Mapping[str, Any], columns: Mapping[str, str], role: str) -> str:
-    if role not in columns or row.get(columns[role]) in (None, "") or not str(row[columns[role]]).strip():
-        return ""
-    return text_of(row, columns[role])
-
-
-def words_of(value: object, column: str) -> list[str]:
-    """A list of words: from JSON, from a JSON list in a cell, or parted by blanks."""
-    if isinstance(value, str):
-        value = parsed_cell(value) if value.lstrip().startswith("[") else value.split()
-    if not isinstance(value, list) or not value:
-        raise UnusableRow(f"“{column[:40]}” is no list of words")
-    return [text_of({column: word}, column) for word in value]
-
-
-def conversation(value: object) -> list[dict[str, str]]:
-    """Turns as `{"role", "content"}`, from that or from `{"from", "value"}`, ending with an answer."""
-    value = parsed_cell(value) if isinstance(value, str) else value
-    if not isinstance(value, list) or len(value) > MAX_TURNS:
-        raise UnusableRow(f"the conversation is no list of at most {MAX_TURNS} turns")
-    turns = [turn_of(turn) for turn in value]
-    while turns and turns[-1]["role"] != "assistant":
-        turns.pop()
-    if len(turns) < 2:
-        raise UnusableRow("the conversation has no question with an answer after it")
-    return turns
-
-
-def turn_of(turn: object) -> dict[str, str]:
-    if not isinstance(turn, dict):
-        raise UnusableRow("a turn of the conversation is no object")
-    role = turn.get("role", turn.get("from"))
-    role = ROLES.get(role, role) if isinstance(role, str) else role
-    if role not in ("system", "user", "assistant"):
-        raise UnusableRow(f"a turn's role is “{str(role)[:20]}”; it must be system, user or assistant")
-    return {"role": role, "content": text_of(turn, "content" if "content" in turn else "value")}
-
-
-def parsed_cell(cell: str) -> object:
-    try:
-        return parse_json(cell)
-    except ValueError as error:
-        raise UnusableRow(f"the cell is no JSON list ({error})") from error
 
 
 def label_names(rows: Sequence[Mapping[str, Any]], task_type: str) -> tuple[str, ...]:
