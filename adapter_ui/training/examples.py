@@ -55,10 +55,14 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 FORMS: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     # the forms of each task in order of preference: the roles needed, and the roles allowed beside them
-    "CAUSAL_LM": ((("messages",), ()), (("prompt", "completion"), ("input", "system")), (("text",), ())),
+    "CAUSAL_LM": (
+        (("messages",), ("system",)),
+        (("prompt", "completion"), ("input", "system")),
+        (("text",), ()),
+    ),
     "SEQ_CLS": ((("text", "label"), ("text_pair",)),),
     "TOKEN_CLS": ((("tokens", "tags"), ()),),
-    "SEQ_2_SEQ_LM": ((("prompt", "completion"), ()),),
+    "SEQ_2_SEQ_LM": ((("prompt", "completion"), ("input",)),),
     "QUESTION_ANS": ((("question", "context", "answer"), ("answer_start",)),),
 }
 
@@ -142,16 +146,15 @@ def refuse_wrong_columns(columns: Mapping[str, str], table: Table, task_type: st
 
 def causal_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
     if "messages" in columns:
-        return {"messages": conversation(row.get(columns["messages"]))}
+        system = optional_text(row, columns, "system")
+        return {"messages": conversation(row.get(columns["messages"]), system)}
     if "text" in columns:
         return {"text": text_of(row, columns["text"])}
-    prompt, completion = text_of(row, columns["prompt"]), text_of(row, columns["completion"])
-    extra = optional_text(row, columns, "input")
-    prompt = f"{prompt}\n\n{extra}" if extra else prompt
+    asked = prompted_row(row, columns)
     if system := optional_text(row, columns, "system"):
-        turns = (("system", system), ("user", prompt), ("assistant", completion))
+        turns = (("system", system), ("user", asked["prompt"]), ("assistant", asked["completion"]))
         return {"messages": [{"role": role, "content": content} for role, content in turns]}
-    return {"prompt": prompt, "completion": completion}
+    return asked
 
 
 def classified_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
@@ -170,8 +173,10 @@ def tagged_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[st
     return {"tokens": tokens, "tags": tags}
 
 
-def translated_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
-    return {role: text_of(row, columns[role]) for role in ("prompt", "completion")}
+def prompted_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    prompt, completion = text_of(row, columns["prompt"]), text_of(row, columns["completion"])
+    extra = optional_text(row, columns, "input")
+    return {"prompt": f"{prompt}\n\n{extra}" if extra else prompt, "completion": completion}
 
 
 def answered_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
@@ -193,7 +198,7 @@ READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[s
     "CAUSAL_LM": causal_row,
     "SEQ_CLS": classified_row,
     "TOKEN_CLS": tagged_row,
-    "SEQ_2_SEQ_LM": translated_row,
+    "SEQ_2_SEQ_LM": prompted_row,
     "QUESTION_ANS": answered_row,
 }
 
