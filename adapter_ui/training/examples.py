@@ -22,7 +22,7 @@ from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.cells import UnusableRow, optional_text, text_of, words_of
 from adapter_ui.training.conversations import conversation
 from adapter_ui.training.reading import EXPLAINED
-from adapter_ui.training.squad import answers_of, placed
+from adapter_ui.training.squad import answers_of, placed, without_blanks
 
 MAX_LABELS = 1_000
 MOST_DIGITS = 30
@@ -184,8 +184,8 @@ def answered_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[
     start = row.get(columns["answer_start"]) if "answer_start" in columns else None
     found = [
         (text, at)
-        for text, begin in answers_of(row.get(columns["answer"]), start)
-        if text.strip() and (at := placed(context, text, begin)) is not None
+        for text, begin in map(without_blanks, answers_of(row.get(columns["answer"]), start))
+        if text and (at := placed(context, text, begin)) is not None
     ]
     if not found:
         raise UnusableRow("the answer is not in the context")

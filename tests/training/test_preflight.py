@@ -130,11 +130,8 @@ WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
     ({"max_steps": 1000}, replace(FIGURES, training_rows=80), "Every row is seen 25 times"),
     ({"bias": "all"}, None, "even with the adapter switched off"),
     ({"adapter": "run:x"}, None, "keeps its own rank"),
-    (
-        {},
-        replace(FIGURES, cut=3, unlearnable=2),
-        "3 rows are longer than max_length=512 and are cut, and 2 of them",
-    ),
+    ({}, replace(FIGURES, cut=3), "3 rows are longer than max_length=512 and are cut."),
+    ({}, replace(FIGURES, unlearnable=2), "nothing of their answer can be learned within max_length=512: 2."),
 ]
 
 
