@@ -32,6 +32,7 @@ from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
 from adapter_ui.training.scripts.script import training_script
 from tests.tiers import in_tiers
+from tests.training.chat_templates import OPENS_THOUGHTS, THINKS_LAST
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.export_cases import CASES, IN_TWO, STRANGER, conversations
 from tests.training.launching import launcher
@@ -191,13 +192,21 @@ def test_processes_that_cannot_share_a_batch_evenly_say_so(
     assert "3 processes cannot share batches of" in told.stderr
 
 
-@pytest.mark.parametrize("templated", [True, False], ids=["chat template", "no chat template"])
+TEMPLATES = {
+    "chat template": "",
+    "no chat template": None,
+    "thinks last": THINKS_LAST,
+    "opens thoughts": OPENS_THOUGHTS,
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 @pytest.mark.parametrize("max_length", [8, 512])
 def test_the_script_reads_every_form_of_row_as_the_training_does(
-    templated: bool, max_length: int, tiny_models: Path
+    template: str | None, max_length: int, tiny_models: Path
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_models / "llama")
-    tokenizer.chat_template = tokenizer.chat_template if templated else None
+    tokenizer.chat_template = tokenizer.chat_template if template == "" else template
     script: dict[str, Any] = {"__name__": "script"}
     exec(training_script(recipe(), PreparedBase(tiny_models, BASE_ID), ()), script)
     whole_text = {"text": "Arrr! The island lies there."}
