@@ -70,7 +70,8 @@ FORMS: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
 @dataclass(frozen=True)
 class Examples:
     """Normalised rows. `labels` names the classes in the order of their ids; `problems` explains the first
-    rows left out, of `dropped` in all.
+    rows left out, of `dropped` in all. `places` are where the rows stood in the data; a run does not keep
+    them.
     """
 
     task_type: str
@@ -79,6 +80,7 @@ class Examples:
     labels: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     dropped: int = 0
+    places: tuple[str, ...] = ()
 
 
 def guess_columns(table: Table, task_type: str = "CAUSAL_LM") -> dict[str, str]:
@@ -107,10 +109,12 @@ def to_examples(table: Table, columns: Mapping[str, str], task_type: str) -> Exa
     refuse_wrong_columns(columns, table, task_type)
     to_row = READERS[task_type]
     rows: list[Mapping[str, Any]] = []
+    places: list[str] = []
     problems: list[str] = []
     for place, row in zip(table.places, table.rows, strict=True):
         try:
             rows.append(to_row(row, columns))
+            places.append(place)
         except UnusableRow as problem:
             problems.append(f"{place}: {problem}")
     if len(rows) < 2:
@@ -127,6 +131,7 @@ def to_examples(table: Table, columns: Mapping[str, str], task_type: str) -> Exa
         label_names(rows, task_type),
         explained,
         table.dropped_rows + len(problems),
+        tuple(places),
     )
 
 

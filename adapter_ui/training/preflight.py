@@ -124,7 +124,7 @@ def warnings(
     if examples.dropped:
         yield f"Rows left out: {examples.dropped}; the first: {examples.problems[0]}."
     if figures:
-        yield from rows_not_read(recipe, figures)
+        yield from rows_not_read(recipe, examples, figures)
     if training_rows < FEW_ROWS:
         yield f"Only {training_rows} rows to train on: the model may learn them by heart and nothing else."
     if steps < FEW_STEPS:
@@ -148,14 +148,20 @@ def warnings(
         )
 
 
-def rows_not_read(recipe: Recipe, figures: Figures) -> Iterator[str]:
+def rows_not_read(recipe: Recipe, examples: Examples, figures: Figures) -> Iterator[str]:
     """Rows that the base reads in part, or not at all."""
+    if figures.first_refusal:
+        place, reason = figures.first_refusal
+        yield (
+            f"Rows left out since the base's chat template refuses their turns: {figures.refused}; the "
+            f"first: {examples.places[place]}: {reason}."
+        )
     if figures.cut:
         yield f"{figures.cut} rows are longer than max_length={recipe.max_length} and are cut."
-    if figures.unlearnable:
+    if lost := figures.unlearnable - figures.refused:
         yield (
             f"Rows left out since nothing of their answer can be learned within max_length="
-            f"{recipe.max_length}: {figures.unlearnable}."
+            f"{recipe.max_length}: {lost}."
         )
 
 

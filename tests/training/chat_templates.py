@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+ALTERNATING = """
+{%- for message in messages %}
+    {%- if (message.role == "user") != (loop.index0 % 2 == 0) %}
+        {{- raise_exception("Conversation roles must alternate") }}
+    {%- endif %}
+    {{- "[" + message.role + "]" + message.content + "</s>" }}
+{%- endfor %}
+{%- if add_generation_prompt %}[assistant]{% endif %}"""
+
 # as Qwen3's: thoughts stand in the last answer alone, empty ones too
 THINKS_LAST = """
 {%- for message in messages %}

@@ -109,6 +109,11 @@ def test_a_conversation_takes_the_system_text_beside_it_where_it_has_none() -> N
         assert [turn["role"] for turn in read[0]["messages"]] == ["system", "user", "assistant"]
 
 
+def test_a_row_keeps_its_place() -> None:
+    rows = [{"prompt": "a", "completion": answer} for answer in ("b", "", "c")]
+    assert to_examples(table_of(*rows), {}, "CAUSAL_LM").places == ("row 1", "row 3")
+
+
 UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("CAUSAL_LM", {"prompt": "", "completion": "b"}, "“prompt” is empty"),
     ("CAUSAL_LM", {"prompt": "a", "completion": "  "}, "“completion” is blank"),

@@ -14,7 +14,7 @@ from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_examples,
 from adapter_ui.models.tuning.wording import learned_text
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
-from tests.training.chat_templates import OPENS_THOUGHTS, THINKS_LAST
+from tests.training.chat_templates import ALTERNATING, OPENS_THOUGHTS, THINKS_LAST
 from tests.training.conftest import pirate_rows, recipe
 
 ROLES = ("user", "assistant")
@@ -106,6 +106,15 @@ def test_a_template_that_refuses_the_data_is_told(tokenizer: PreTrainedTokenizer
     tokenizer.chat_template = "{{ raise_exception('Only user first') }}"
     with pytest.raises(InvalidRecipe, match="Only user first"):
         encoded(tokenizer, [{"prompt": "a", "completion": "b"}] * 2)
+
+
+def test_a_conversation_that_the_template_refuses_is_left_out(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = ALTERNATING
+    good, refused = turns_of("a?", "A!"), [*turns_of("a?", "A!"), *turns_of("b?", "B!")[1:]]
+    data = encoded(tokenizer, [{"messages": turns} for turns in (good, refused, good)])
+    assert (len(data.training), data.unlearnable, data.learned) == (2, 1, 2)
+    assert data.refusals == {1: "Conversation roles must alternate"}
+    assert data.lengths[1] == 0
 
 
 def test_the_same_rows_are_held_back_for_the_same_seed(tokenizer: PreTrainedTokenizerFast) -> None:

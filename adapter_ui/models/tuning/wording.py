@@ -12,13 +12,17 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.decoding.prompt import has_chat_template
 from adapter_ui.training.prompt_template import BETWEEN_TURNS, Span, Wording, in_template
 
 ANSWERS_ONLY = Wording()
+LONGEST_REASON = 200
 OTHER_ANSWER = "\ue000"
 """A character for private use, so that no answer begins or ends with it."""
+
+
+class RefusedByTemplate(Exception):
+    """Why the base's chat template cannot write one conversation; caught where the rows are encoded."""
 
 
 def learned_text(
@@ -61,11 +65,7 @@ def templated(
         text = tokenizer.apply_chat_template(turns, tokenize=False)
         return text, [answer_span(text, turns, at, tokenizer) for at in answers]
     except TemplateError as error:
-        raise InvalidRecipe(
-            f"The base's chat template refuses a conversation of the data ({error}); "
-            "check its roles and their order.",
-            field="data",
-        ) from error
+        raise RefusedByTemplate(str(error)[:LONGEST_REASON]) from error
 
 
 def answer_span(

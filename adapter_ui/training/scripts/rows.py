@@ -47,8 +47,11 @@ EVERYTHING = """    spans = [(0, len(text))]  # prompts too
 BY_BASE = """    template = tokenizer.chat_template
     if isinstance(template, str) and len(template) <= 64_000:
         answers = [at for at, turn in enumerate(turns) if turn["role"] == "assistant"]
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
-        return text, [answer_span(text, turns, at, tokenizer) for at in answers], False
+        try:
+            text = tokenizer.apply_chat_template(turns, tokenize=False)
+            return text, [answer_span(text, turns, at, tokenizer) for at in answers], False
+        except TemplateError:
+            return "", [], False  # the template refuses these turns; a row without tokens is left out
 """
 
 JOINED = '''
