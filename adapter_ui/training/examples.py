@@ -13,21 +13,20 @@ Knows nothing of tokens, chat templates or models.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from adapter_ui.domain import Table
 from adapter_ui.errors import InvalidRecipe
-from adapter_ui.training.json_rows import parse_json
-from adapter_ui.training.reading import EXPLAINED, text_problem
-from adapter_ui.training.squad import answers_of, placed
+from adapter_ui.training.cells import UnusableRow, optional_text, text_of, words_of
+from adapter_ui.training.conversations import conversation
+from adapter_ui.training.reading import EXPLAINED
+from adapter_ui.training.squad import answers_of, placed, without_blanks
 
 MAX_LABELS = 1_000
 MOST_DIGITS = 30
 ROWS_THAT_REPEAT_LABELS = 10
-MAX_TURNS = 200
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "messages": ("messages", "conversations", "conversation", "chat", "dialog", "dialogue"),
     "prompt": (
@@ -56,23 +55,23 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 }
 FORMS: Mapping[str, tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]] = {
     # the forms of each task in order of preference: the roles needed, and the roles allowed beside them
-    "CAUSAL_LM": ((("messages",), ()), (("prompt", "completion"), ("input", "system")), (("text",), ())),
+    "CAUSAL_LM": (
+        (("messages",), ("system",)),
+        (("prompt", "completion"), ("input", "system")),
+        (("text",), ()),
+    ),
     "SEQ_CLS": ((("text", "label"), ("text_pair",)),),
     "TOKEN_CLS": ((("tokens", "tags"), ()),),
-    "SEQ_2_SEQ_LM": ((("prompt", "completion"), ()),),
+    "SEQ_2_SEQ_LM": ((("prompt", "completion"), ("input",)),),
     "QUESTION_ANS": ((("question", "context", "answer"), ("answer_start",)),),
 }
-ROLES = {"human": "user", "gpt": "assistant", "bot": "assistant", "model": "assistant"}
-
-
-class UnusableRow(Exception):
-    """Why one row is left out; caught where the rows are gathered."""
 
 
 @dataclass(frozen=True)
 class Examples:
     """Normalised rows. `labels` names the classes in the order of their ids; `problems` explains the first
-    rows left out, of `dropped` in all.
+    rows left out, of `dropped` in all. `places` are where the rows stood in the data; a run does not keep
+    them.
     """
 
     task_type: str
@@ -81,6 +80,7 @@ class Examples:
     labels: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     dropped: int = 0
+    places: tuple[str, ...] = ()
 
 
 def guess_columns(table: Table, task_type: str = "CAUSAL_LM") -> dict[str, str]:
@@ -109,10 +109,12 @@ def to_examples(table: Table, columns: Mapping[str, str], task_type: str) -> Exa
     refuse_wrong_columns(columns, table, task_type)
     to_row = READERS[task_type]
     rows: list[Mapping[str, Any]] = []
+    places: list[str] = []
     problems: list[str] = []
     for place, row in zip(table.places, table.rows, strict=True):
         try:
             rows.append(to_row(row, columns))
+            places.append(place)
         except UnusableRow as problem:
             problems.append(f"{place}: {problem}")
     if len(rows) < 2:
@@ -129,6 +131,7 @@ def to_examples(table: Table, columns: Mapping[str, str], task_type: str) -> Exa
         label_names(rows, task_type),
         explained,
         table.dropped_rows + len(problems),
+        tuple(places),
     )
 
 
@@ -148,16 +151,15 @@ def refuse_wrong_columns(columns: Mapping[str, str], table: Table, task_type: st
 
 def causal_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
     if "messages" in columns:
-        return {"messages": conversation(row.get(columns["messages"]))}
+        system = optional_text(row, columns, "system")
+        return {"messages": conversation(row.get(columns["messages"]), system)}
     if "text" in columns:
         return {"text": text_of(row, columns["text"])}
-    prompt, completion = text_of(row, columns["prompt"]), text_of(row, columns["completion"])
-    extra = optional_text(row, columns, "input")
-    prompt = f"{prompt}\n\n{extra}" if extra else prompt
+    asked = prompted_row(row, columns)
     if system := optional_text(row, columns, "system"):
-        turns = (("system", system), ("user", prompt), ("assistant", completion))
+        turns = (("system", system), ("user", asked["prompt"]), ("assistant", asked["completion"]))
         return {"messages": [{"role": role, "content": content} for role, content in turns]}
-    return {"prompt": prompt, "completion": completion}
+    return asked
 
 
 def classified_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
@@ -176,8 +178,10 @@ def tagged_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[st
     return {"tokens": tokens, "tags": tags}
 
 
-def translated_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
-    return {role: text_of(row, columns[role]) for role in ("prompt", "completion")}
+def prompted_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
+    prompt, completion = text_of(row, columns["prompt"]), text_of(row, columns["completion"])
+    extra = optional_text(row, columns, "input")
+    return {"prompt": f"{prompt}\n\n{extra}" if extra else prompt, "completion": completion}
 
 
 def answered_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[str, Any]:
@@ -185,8 +189,8 @@ def answered_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Mapping[
     start = row.get(columns["answer_start"]) if "answer_start" in columns else None
     found = [
         (text, at)
-        for text, begin in answers_of(row.get(columns["answer"]), start)
-        if text.strip() and (at := placed(context, text, begin)) is not None
+        for text, begin in map(without_blanks, answers_of(row.get(columns["answer"]), start))
+        if text and (at := placed(context, text, begin)) is not None
     ]
     if not found:
         raise UnusableRow("the answer is not in the context")
@@ -199,69 +203,9 @@ READERS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, str]], Mapping[s
     "CAUSAL_LM": causal_row,
     "SEQ_CLS": classified_row,
     "TOKEN_CLS": tagged_row,
-    "SEQ_2_SEQ_LM": translated_row,
+    "SEQ_2_SEQ_LM": prompted_row,
     "QUESTION_ANS": answered_row,
 }
-
-
-def text_of(row: Mapping[str, Any], column: str) -> str:
-    """A cell as text. Numbers and booleans of JSON are written out; what is empty or nested is refused."""
-    value = row.get(column)
-    if value is None or value == "":
-        raise UnusableRow(f"“{column[:40]}” is empty")
-    if isinstance(value, (list, dict)):
-        raise UnusableRow(f"“{column[:40]}” is a list or an object, not a text")
-    text = value if isinstance(value, str) else json.dumps(value)
-    if not text.strip():
-        raise UnusableRow(f"“{column[:40]}” is blank")
-    if problem := text_problem(text):
-        raise UnusableRow(f"“{column[:40]}” {problem}")
-    return text
-
-
-def optional_text(row: Mapping[str, Any], columns: Mapping[str, str], role: str) -> str:
-    if role not in columns or row.get(columns[role]) in (None, "") or not str(row[columns[role]]).strip():
-        return ""
-    return text_of(row, columns[role])
-
-
-def words_of(value: object, column: str) -> list[str]:
-    """A list of words: from JSON, from a JSON list in a cell, or parted by blanks."""
-    if isinstance(value, str):
-        value = parsed_cell(value) if value.lstrip().startswith("[") else value.split()
-    if not isinstance(value, list) or not value:
-        raise UnusableRow(f"“{column[:40]}” is no list of words")
-    return [text_of({column: word}, column) for word in value]
-
-
-def conversation(value: object) -> list[dict[str, str]]:
-    """Turns as `{"role", "content"}`, from that or from `{"from", "value"}`, ending with an answer."""
-    value = parsed_cell(value) if isinstance(value, str) else value
-    if not isinstance(value, list) or len(value) > MAX_TURNS:
-        raise UnusableRow(f"the conversation is no list of at most {MAX_TURNS} turns")
-    turns = [turn_of(turn) for turn in value]
-    while turns and turns[-1]["role"] != "assistant":
-        turns.pop()
-    if len(turns) < 2:
-        raise UnusableRow("the conversation has no question with an answer after it")
-    return turns
-
-
-def turn_of(turn: object) -> dict[str, str]:
-    if not isinstance(turn, dict):
-        raise UnusableRow("a turn of the conversation is no object")
-    role = turn.get("role", turn.get("from"))
-    role = ROLES.get(role, role) if isinstance(role, str) else role
-    if role not in ("system", "user", "assistant"):
-        raise UnusableRow(f"a turn's role is “{str(role)[:20]}”; it must be system, user or assistant")
-    return {"role": role, "content": text_of(turn, "content" if "content" in turn else "value")}
-
-
-def parsed_cell(cell: str) -> object:
-    try:
-        return parse_json(cell)
-    except ValueError as error:
-        raise UnusableRow(f"the cell is no JSON list ({error})") from error
 
 
 def label_names(rows: Sequence[Mapping[str, Any]], task_type: str) -> tuple[str, ...]:

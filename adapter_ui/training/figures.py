@@ -15,9 +15,10 @@ NICE_WIDTHS = (1, 2, 5)
 @dataclass(frozen=True)
 class Figures:
     """`tokens` is what one epoch sees, `longest` the longest row before cutting; `cut` rows are longer than
-    allowed, and `unlearnable` ones lose their whole answer by it. `leaked` validation rows stand in the
-    training rows too, and `unseen` classes stand in none of those. `training_rows` is what one epoch
-    goes through: of a long context each window counts.
+    allowed, and of `unlearnable` ones nothing is left to learn. Among these are the `refused`, whose turns
+    the base's chat template does not take; `first_refusal` is the first one's place and the reason. `leaked`
+    validation rows stand in the training rows too, and `unseen` classes stand in none of those.
+    `training_rows` is what one epoch goes through: of a long context each window counts.
     """
 
     tokens: int
@@ -31,6 +32,8 @@ class Figures:
     leaked: int = 0
     unseen: tuple[str, ...] = ()
     training_rows: int | None = None
+    refused: int = 0
+    first_refusal: tuple[int, str] | None = None
 
 
 def histogram(lengths: Sequence[int], limit: int) -> LengthHistogram:

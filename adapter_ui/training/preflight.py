@@ -123,9 +123,8 @@ def warnings(
     """
     if examples.dropped:
         yield f"Rows left out: {examples.dropped}; the first: {examples.problems[0]}."
-    if figures and figures.cut:
-        lost = f", and {figures.unlearnable} of them lose their whole answer" if figures.unlearnable else ""
-        yield f"{figures.cut} rows are longer than max_length={recipe.max_length} and are cut{lost}."
+    if figures:
+        yield from rows_not_read(recipe, examples, figures)
     if training_rows < FEW_ROWS:
         yield f"Only {training_rows} rows to train on: the model may learn them by heart and nothing else."
     if steps < FEW_STEPS:
@@ -146,6 +145,23 @@ def warnings(
         yield (
             "No tag is O, B-… or I-…, so right words are counted and not right entities; if the tags are of "
             "entities, write them as O, B-PER, I-PER."
+        )
+
+
+def rows_not_read(recipe: Recipe, examples: Examples, figures: Figures) -> Iterator[str]:
+    """Rows that the base reads in part, or not at all."""
+    if figures.first_refusal:
+        place, reason = figures.first_refusal
+        yield (
+            f"Rows left out since the base's chat template refuses their turns: {figures.refused}; the "
+            f"first: {examples.places[place]}: {reason}."
+        )
+    if figures.cut:
+        yield f"{figures.cut} rows are longer than max_length={recipe.max_length} and are cut."
+    if lost := figures.unlearnable - figures.refused:
+        yield (
+            f"Rows left out since nothing of their answer can be learned within max_length="
+            f"{recipe.max_length}: {lost}."
         )
 
 

@@ -75,6 +75,13 @@ def place(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def without_blanks(answer: Answer) -> Answer:
+    """The answer without blanks at its edges, where no token begins or ends."""
+    text, start = answer
+    leading = len(text) - len(text.lstrip())
+    return text.strip(), None if start is None else start + leading
+
+
 def placed(context: str, answer: str, start: int | None) -> int | None:
     """Where the answer stands in its context: at `start` if it does, else where it is found first."""
     if start is not None and context.startswith(answer, start):

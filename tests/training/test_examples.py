@@ -27,6 +27,12 @@ GUESSES = [
     ),
     ("input,output", "CAUSAL_LM", {"prompt": "input", "completion": "output"}),
     ("id,messages", "CAUSAL_LM", {"messages": "messages"}),
+    ("conversations,system", "CAUSAL_LM", {"messages": "conversations", "system": "system"}),
+    (
+        "instruction,input,output",
+        "SEQ_2_SEQ_LM",
+        {"prompt": "instruction", "completion": "output", "input": "input"},
+    ),
     ("conversations,source", "CAUSAL_LM", {"messages": "conversations"}),
     ("text", "CAUSAL_LM", {"text": "text"}),
     ("text,label", "SEQ_CLS", {"text": "text", "label": "label"}),
@@ -44,15 +50,19 @@ def test_columns_are_guessed_by_their_names(header: str, task_type: str, roles: 
     assert guess_columns(read_table(f"{header}\n{values}\n"), task_type) == roles
 
 
-def test_prompts_take_their_input_and_system_along() -> None:
+@pytest.mark.parametrize("task_type", ["CAUSAL_LM", "SEQ_2_SEQ_LM"])
+def test_prompts_take_their_input_along(task_type: str) -> None:
     rows = [
         {"instruction": "Say", "input": "hi", "output": "Ahoy"},
         {"instruction": "Go", "input": "", "output": "!"},
     ]
-    assert to_examples(table_of(*rows), {}, "CAUSAL_LM").rows == (
+    assert to_examples(table_of(*rows), {}, task_type).rows == (
         {"prompt": "Say\n\nhi", "completion": "Ahoy"},
         {"prompt": "Go", "completion": "!"},
     )
+
+
+def test_prompts_take_their_system_along() -> None:
     spoken = [{"system": "Be brief", "prompt": str(number), "completion": "x"} for number in range(2)]
     assert to_examples(table_of(*spoken), {}, "CAUSAL_LM").rows[0] == {
         "messages": [
@@ -63,21 +73,45 @@ def test_prompts_take_their_input_and_system_along() -> None:
     }
 
 
+TURNS = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+SHAREGPT = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]
+
+
 @pytest.mark.parametrize(
     "turns",
     [
-        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
-        [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}],
-        [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}, {"from": "human", "value": "c"}],
-        json.dumps([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]),
+        TURNS,
+        SHAREGPT,
+        [*SHAREGPT, {"from": "human", "value": "c"}],
+        json.dumps(TURNS),
+        [{"from": "gpt", "value": "Hi"}, *SHAREGPT],
+        [{"from": "system", "value": ""}, *SHAREGPT],
+        *([{"role": "system", "content": empty}, *TURNS] for empty in ("", " \n", None)),
     ],
 )
-def test_conversations_of_all_dialects_end_with_an_answer(turns: object) -> None:
+def test_conversations_of_all_dialects_begin_with_a_question_and_end_with_an_answer(turns: object) -> None:
     examples = to_examples(table_of({"messages": turns}, {"messages": turns}), {}, "CAUSAL_LM")
-    assert examples.rows[0]["messages"] == [
-        {"role": "user", "content": "a"},
-        {"role": "assistant", "content": "b"},
+    assert examples.rows[0]["messages"] == TURNS
+
+
+def test_a_conversation_takes_the_system_text_beside_it_where_it_has_none() -> None:
+    own = {"from": "system", "value": "Own."}
+    rows = [
+        {"conversations": SHAREGPT, "system": "Be brief."},
+        {"conversations": SHAREGPT, "system": ""},
+        {"conversations": [own, *SHAREGPT], "system": "Be brief."},
+        {"conversations": [{**own, "value": ""}, *SHAREGPT], "system": "Be brief."},
     ]
+    for columns in ({}, {"messages": "conversations", "system": "system"}):
+        read = to_examples(table_of(*rows), columns, "CAUSAL_LM").rows
+        begun = [row["messages"][0]["content"] for row in read]
+        assert begun == ["Be brief.", "a", "Own.", "Be brief."]
+        assert [turn["role"] for turn in read[0]["messages"]] == ["system", "user", "assistant"]
+
+
+def test_a_row_keeps_its_place() -> None:
+    rows = [{"prompt": "a", "completion": answer} for answer in ("b", "", "c")]
+    assert to_examples(table_of(*rows), {}, "CAUSAL_LM").places == ("row 1", "row 3")
 
 
 UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
@@ -88,6 +122,12 @@ UNUSABLE: list[tuple[str, dict[str, Any], str]] = [
     ("CAUSAL_LM", {"prompt": "\ud800", "completion": "b"}, "half of a surrogate pair"),
     ("CAUSAL_LM", {"messages": "no list"}, "no JSON list"),
     ("CAUSAL_LM", {"messages": [{"role": "user", "content": "a"}]}, "no question with an answer"),
+    (
+        "CAUSAL_LM",
+        {"messages": [{"role": "assistant", "content": "Hi"}, {"role": "user", "content": "a"}]},
+        "no question with an answer",
+    ),
+    ("CAUSAL_LM", {"messages": [{"role": "user", "content": ""}]}, "“content” is empty"),
     ("CAUSAL_LM", {"messages": [{"role": "tool", "content": "a"}]}, "role is “tool”"),
     ("CAUSAL_LM", {"messages": [1]}, "a turn of the conversation is no object"),
     ("CAUSAL_LM", {"messages": [{"role": "user", "content": "a"}] * 300}, "at most 200 turns"),

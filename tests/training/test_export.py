@@ -9,7 +9,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.errors import InvalidInput
-from adapter_ui.models.tuning.data import encode_row
+from adapter_ui.models.tuning.data import encode_examples, encode_row
 from adapter_ui.models.tuning.methods import LORA_TARGETS, TARGETS_OF_METHOD
 from adapter_ui.training.export import export_run, remove_exports
 from adapter_ui.training.methods import METHODS
@@ -32,6 +33,7 @@ from adapter_ui.training.run_status import read_status
 from adapter_ui.training.scripts.imports import MAPPINGS, OWN_TARGETS
 from adapter_ui.training.scripts.script import training_script
 from tests.tiers import in_tiers
+from tests.training.chat_templates import ALTERNATING, OPENS_THOUGHTS, THINKS_LAST
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.export_cases import CASES, IN_TWO, STRANGER, conversations
 from tests.training.launching import launcher
@@ -191,24 +193,47 @@ def test_processes_that_cannot_share_a_batch_evenly_say_so(
     assert "3 processes cannot share batches of" in told.stderr
 
 
-@pytest.mark.parametrize("templates", ["one", "several", "none", "none by default"])
+TEMPLATES: dict[str, Callable[[str], object]] = {
+    "its own": lambda own: own,
+    "several": lambda own: {"default": own, "tool_use": "{{ messages | length }}"},
+    "none": lambda _: None,
+    "none by default": lambda own: {"tool_use": own},
+    "alternating": lambda _: ALTERNATING,
+    "thinks last": lambda _: THINKS_LAST,
+    "opens thoughts": lambda _: OPENS_THOUGHTS,
+}
+
+
+@pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
 @pytest.mark.parametrize("max_length", [8, 512])
 def test_the_script_reads_every_form_of_row_as_the_training_does(
-    templates: str, max_length: int, tiny_models: Path
+    template: Callable[[str], object], max_length: int, tiny_models: Path
 ) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_models / "llama")
-    tokenizer.chat_template = {
-        "one": tokenizer.chat_template,
-        "several": {"default": tokenizer.chat_template, "tool_use": "{{ messages | length }}"},
-        "none": None,
-        "none by default": {"tool_use": tokenizer.chat_template},
-    }[templates]
+    tokenizer.chat_template = template(tokenizer.chat_template)
     script: dict[str, Any] = {"__name__": "script"}
     exec(training_script(recipe(), PreparedBase(tiny_models, BASE_ID), ()), script)
     whole_text = {"text": "Arrr! The island lies there."}
     for row in (pirate_rows().rows[0], conversations().rows[0], whole_text):
         expected, _ = encode_row(row, {}, tokenizer, max_length)
         assert script["encode"](row, tokenizer, max_length) == [expected]
+
+
+@pytest.mark.parametrize("answers_only", [True, False])
+def test_the_script_leaves_out_what_the_template_refuses(
+    answers_only: bool, tiny_models: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_models / "llama")
+    tokenizer.chat_template = ALTERNATING
+    refused = {"messages": [*conversations().rows[0]["messages"], {"role": "assistant", "content": "Aye."}]}
+    rows = [*pirate_rows().rows, refused, *conversations().rows]
+    settings = recipe(completion_only_loss=answers_only, validation_fraction=0.25)
+    data = encode_examples(replace(pirate_rows(), rows=tuple(rows)), (), tokenizer, settings, 512)
+    assert data.unlearnable == 1
+    script: dict[str, Any] = {"__name__": "script", "__file__": str(tmp_path / "train.py")}
+    (tmp_path / "data.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    exec(training_script(settings, PreparedBase(tmp_path, BASE_ID), ()), script)
+    assert script["read_rows"](tokenizer, 512) == (data.training, data.validation)
 
 
 @pytest.mark.parametrize("case", CASES)

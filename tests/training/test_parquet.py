@@ -84,10 +84,23 @@ def test_rows_of_every_kind_are_read(tmp_path: Path) -> None:
     }
 
 
+def test_a_number_that_is_none_is_an_empty_cell(tmp_path: Path) -> None:
+    columns = {
+        "a": [1.5, float("nan"), float("-inf")],
+        "nested": [[{"b": [float("inf"), 2.0]}], [], None],
+        "mapped": pyarrow.array([[("b", float("nan"))], [], None], pyarrow.map_("string", "float64")),
+    }
+    table = read_table(written(tmp_path / "data.parquet", columns))
+    assert [row["a"] for row in table.rows] == [1.5, None, None]
+    assert table.rows[0]["nested"] == [{"b": [None, 2.0]}]
+    assert table.rows[0]["mapped"] == [["b", None]]
+    assert table.dropped_rows == 0
+
+
 def test_a_bad_row_is_dropped_by_its_number(tmp_path: Path) -> None:
-    table = read_table(written(tmp_path / "data.parquet", {"a": [1.5, float("nan"), 2.5]}))
-    assert [row["a"] for row in table.rows] == [1.5, 2.5]
-    assert table.dropped == ("row 2: NaN is no JSON number",)
+    table = read_table(written(tmp_path / "data.parquet", {"a": ["Ahoy", "\x00", "Arrr"]}))
+    assert [row["a"] for row in table.rows] == ["Ahoy", "Arrr"]
+    assert table.dropped == ("row 2: “a” has the control character U+0000",)
 
 
 CLASSES = {"names": ["neg", "pos"], "_type": "ClassLabel"}

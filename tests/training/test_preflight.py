@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from adapter_ui.training.methods import METHODS
 from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
+from tests.training.chat_templates import ALTERNATING
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 
 GIGABYTE = 10**9
@@ -130,10 +132,12 @@ WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
     ({"max_steps": 1000}, replace(FIGURES, training_rows=80), "Every row is seen 25 times"),
     ({"bias": "all"}, None, "even with the adapter switched off"),
     ({"adapter": "run:x"}, None, "keeps its own rank"),
+    ({}, replace(FIGURES, cut=3), "3 rows are longer than max_length=512 and are cut."),
+    ({}, replace(FIGURES, unlearnable=2), "nothing of their answer can be learned within max_length=512: 2."),
     (
         {},
-        replace(FIGURES, cut=3, unlearnable=2),
-        "3 rows are longer than max_length=512 and are cut, and 2 of them",
+        replace(FIGURES, unlearnable=2, refused=2, first_refusal=(1, "Roles must alternate")),
+        "the base's chat template refuses their turns: 2; the first: line 3: Roles must alternate.",
     ),
 ]
 
@@ -220,6 +224,27 @@ def test_the_child_counts_what_training_will_see(tiny_models: Path) -> None:
     # r=8 on q_proj (64 -> 64) and v_proj (64 -> 32) of two layers
     assert figures.trainable_parameters == 2 * 8 * (64 + 64 + 64 + 32)
     assert figures.adapter_bytes == 4 * figures.trainable_parameters
+
+
+def test_the_child_names_the_conversation_that_the_template_refuses(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tiny_models / "llama")
+    tokenizer.chat_template = ALTERNATING
+    tokenizer.save_pretrained(shutil.copytree(tiny_models / "llama", tmp_path / "llama"))
+    good = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    rows = [{"messages": turns} for turns in ([], good, [*good, good[1]], good)]
+    examples = to_examples(read_table(json.dumps(rows)), {}, "CAUSAL_LM")
+    figures = measure(recipe(), examples, PreparedBase(tmp_path / "llama", BASE_ID))
+    assert (figures.refused, figures.unlearnable, sum(figures.lengths.counts)) == (1, 1, 2)
+    report = check(recipe(), examples, SMALL, 8 * GIGABYTE, figures)
+    assert report.rows == 2
+    told = [warning for warning in report.warnings if warning.startswith("Rows left out")]
+    assert told == [
+        "Rows left out: 1; the first: row 1: the conversation has no question with an answer after it.",
+        "Rows left out since the base's chat template refuses their turns: 1; the first: row 3: "
+        "Conversation roles must alternate.",
+    ]
 
 
 def test_the_child_tells_what_does_not_fit_the_base(tiny_models: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from adapter_ui.models.train import trainer_for
 from adapter_ui.models.tuning.data import encode_examples, row_limit
@@ -17,6 +19,7 @@ from adapter_ui.training.examples import to_examples
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
+from tests.training.chat_templates import ALTERNATING
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 from tests.training.test_training import trained
 from tests.training.tiny_t5 import build_t5
@@ -66,3 +69,15 @@ def test_a_prompt_that_the_base_has_no_room_for_is_not_asked(
     base = PreparedBase(folder, BASE_ID)
     run = trained(tmp_path, recipe(task_type=task_type, max_steps=2, max_length=64), examples, base)
     assert [sample.prompt for sample in read_status(run).samples] == ["What is 0?", "What is 1?"]
+
+
+def test_a_conversation_that_the_template_refuses_is_not_asked(tmp_path: Path, tiny_models: Path) -> None:
+    base = shutil.copytree(tiny_models / "llama", tmp_path / "llama")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer.chat_template = ALTERNATING
+    tokenizer.save_pretrained(base)
+    answered = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    talks = [[*answered, {"role": "assistant", "content": "more"}], answered, answered]
+    examples = to_examples(read_table(json.dumps([{"messages": talk} for talk in talks])), {}, "CAUSAL_LM")
+    run = trained(tmp_path, recipe(max_steps=1), examples, PreparedBase(base, BASE_ID))
+    assert [sample.expected for sample in read_status(run).samples] == ["b"]

@@ -30,6 +30,8 @@ ANSWERS: list[tuple[dict[str, Any], list[str], int]] = [
         31,
     ),
     ({"answers": [{"text": "Paris", "answer_start": 24}] * 3}, ["Paris"], 24),
+    ({"answer": "Paris "}, ["Paris"], 24),
+    ({"answer": " Paris ", "answer_start": 30}, ["Paris"], 31),
     ({"answers": ["Rome", "the Seine"]}, ["the Seine"], 45),
 ]
 

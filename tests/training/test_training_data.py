@@ -14,7 +14,10 @@ from adapter_ui.models.tuning.data import IGNORED, EncodedData, encode_examples,
 from adapter_ui.models.tuning.wording import learned_text
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import to_examples
+from tests.training.chat_templates import ALTERNATING, OPENS_THOUGHTS, THINKS_LAST
 from tests.training.conftest import pirate_rows, recipe
+
+ROLES = ("user", "assistant")
 
 
 @pytest.fixture
@@ -34,6 +37,10 @@ def learned(tokenizer: PreTrainedTokenizerFast, row: dict[str, Any]) -> str:
     return tokenizer.decode([label for label in row["labels"] if label != IGNORED])
 
 
+def turns_of(*contents: str) -> list[dict[str, str]]:
+    return [{"role": ROLES[at % 2], "content": content} for at, content in enumerate(contents)]
+
+
 def test_only_the_answer_is_learned_and_its_end(tokenizer: PreTrainedTokenizerFast) -> None:
     row = encoded(tokenizer, [{"prompt": "What is 0?", "completion": "Arrr! ☠"}] * 2).training[0]
     assert tokenizer.decode(row["input_ids"]) == "<s><|user|>\nWhat is 0?</s>\n<|assistant|>\nArrr! ☠</s>\n"
@@ -41,23 +48,29 @@ def test_only_the_answer_is_learned_and_its_end(tokenizer: PreTrainedTokenizerFa
 
 
 def test_every_answer_of_a_conversation_is_learned(tokenizer: PreTrainedTokenizerFast) -> None:
-    turns = [("user", "a?"), ("assistant", "A!"), ("user", "b?"), ("assistant", "B!")]
-    messages = [{"role": role, "content": content} for role, content in turns]
-    row = encoded(tokenizer, [{"messages": messages}] * 2).training[0]
+    row = encoded(tokenizer, [{"messages": turns_of("a?", "A!", "b?", "B!")}] * 2).training[0]
     assert learned(tokenizer, row) == "A!</s>\nB!</s>\n"
 
 
-def test_a_template_that_rewrites_earlier_turns_still_teaches_the_last(
-    tokenizer: PreTrainedTokenizerFast,
+REWRITTEN = [
+    (
+        THINKS_LAST,
+        ["a?", "A!", "b?", "<think>Hm.</think>B!", "c?", "C!"],
+        ["A!</s>;", "B!</s>;", "<think></think>C!</s>;"],
+    ),
+    (THINKS_LAST, ["Yes", "Yes", "Yes", "Yes"], ["Yes</s>;", "<think></think>Yes</s>;"]),
+    (OPENS_THOUGHTS, ["a?", "<b>A</b>", "b?", " B! "], ["<b>A</b></s>", "B!</s>!"]),
+]
+
+
+@pytest.mark.parametrize(("template", "contents", "learned"), REWRITTEN)
+def test_a_template_that_rewrites_earlier_turns_teaches_every_answer(
+    template: str, contents: list[str], learned: list[str], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    tokenizer.chat_template = (
-        "{% for m in messages %}[{{ m.role }}]{% if loop.last and m.role == 'assistant' %}<think></think>"
-        "{% endif %}{{ m.content }};{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
-    )
-    turns = [("user", "a?"), ("assistant", "A!"), ("user", "b?"), ("assistant", "B!")]
-    text, spans, _ = learned_text({"messages": [{"role": r, "content": c} for r, c in turns]}, tokenizer)
-    assert text == "[user]a?;[assistant]A!;[user]b?;[assistant]<think></think>B!;"
-    assert [text[start:end] for start, end in spans] == ["", "<think></think>B!;"]
+    tokenizer.chat_template = template
+    text, spans, _ = learned_text({"messages": turns_of(*contents)}, tokenizer)
+    assert text == tokenizer.apply_chat_template(turns_of(*contents), tokenize=False)
+    assert [text[start:end] for start, end in spans] == learned
 
 
 def test_without_a_template_the_answer_follows_the_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -100,6 +113,15 @@ def test_a_template_that_refuses_the_data_is_told(tokenizer: PreTrainedTokenizer
     tokenizer.chat_template = "{{ raise_exception('Only user first') }}"
     with pytest.raises(InvalidRecipe, match="Only user first"):
         encoded(tokenizer, [{"prompt": "a", "completion": "b"}] * 2)
+
+
+def test_a_conversation_that_the_template_refuses_is_left_out(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = ALTERNATING
+    good, refused = turns_of("a?", "A!"), [*turns_of("a?", "A!"), *turns_of("b?", "B!")[1:]]
+    data = encoded(tokenizer, [{"messages": turns} for turns in (good, refused, good)])
+    assert (len(data.training), data.unlearnable, data.learned) == (2, 1, 2)
+    assert data.refusals == {1: "Conversation roles must alternate"}
+    assert data.lengths[1] == 0
 
 
 def test_the_same_rows_are_held_back_for_the_same_seed(tokenizer: PreTrainedTokenizerFast) -> None:

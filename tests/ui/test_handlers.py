@@ -12,7 +12,7 @@ from adapter_ui.ui.generating import prediction
 from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.state import Selection
 from adapter_ui.ui.tabs import finetune, library
-from adapter_ui.ui.tuning.data import columns_of, shown_table
+from adapter_ui.ui.tuning.data import columns_of, shown_slots, shown_table
 from adapter_ui.ui.tuning.example import example_rows
 from adapter_ui.ui.tuning.recipe import recipe_of
 from tests.ui.fake_data import SMOL
@@ -49,6 +49,15 @@ def test_the_example_data_are_read_and_their_columns_guessed() -> None:
         "prompt": "prompt",
         "completion": "completion",
     }
+
+
+def test_a_conversation_and_a_text_to_text_offer_what_stands_beside_them() -> None:
+    talk = '[{"conversations": [], "system": "Be brief."}]'
+    _, form, _, *slots = shown_table(FakeService(), talk, None)
+    assert form.value == "Conversations"
+    assert [slot.value for slot in slots[:2]] == ["conversations", "system"]
+    slots = shown_slots(FakeService(), "instruction,input,output\na,b,c\n", None, "Text to text")
+    assert [slot.value for slot in slots[:3]] == ["instruction", "output", "input"]
 
 
 def test_labels_beside_texts_are_recognised_as_classification() -> None:

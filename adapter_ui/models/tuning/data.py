@@ -20,7 +20,7 @@ from adapter_ui.errors import BaseUnavailable, InvalidRecipe
 from adapter_ui.models.decoding.prompt import context_length, virtual_tokens
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.windows import NOT_HERE, encode_question
-from adapter_ui.models.tuning.wording import ANSWERS_ONLY, learned_text
+from adapter_ui.models.tuning.wording import ANSWERS_ONLY, RefusedByTemplate, learned_text
 from adapter_ui.models.windows import Place
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.prompt_template import Span, Wording
@@ -34,18 +34,21 @@ Row = dict[str, Any]
 @dataclass(frozen=True)
 class Encoded:
     """One example as the rows that a model reads: one, or the windows of a question's context. `places` tell
-    for each window where its tokens stand in the context; `length` is in tokens before cutting.
+    for each window where its tokens stand in the context; `length` is in tokens before cutting. `refusal`
+    says why the base's chat template left it without rows.
     """
 
     rows: list[Row]
     length: int
     places: list[list[Place]]
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
 class EncodedData:
     """Rows ready for the collator. `lengths` are in tokens before cutting; `cut` rows were longer than
-    allowed, and `unlearnable` ones had no answer left after it and are in neither part.
+    allowed, and `unlearnable` ones had no answer left after it and are in neither part. Among these are the
+    `refusals`: the examples that the base's chat template refuses, by their place, and of no length.
 
     For each validation row `sources` has its example, and `places` those of `Encoded`.
     """
@@ -55,6 +58,7 @@ class EncodedData:
     lengths: list[int]
     cut: int
     unlearnable: int
+    refusals: Mapping[int, str]
     sources: list[Mapping[str, Any]]
     places: list[list[Place]]
 
@@ -96,7 +100,8 @@ def encode_examples(
         for example, row in zip(encoded, examples.rows, strict=True)
         if any(is_learnable(one, recipe.task_type) for one in example.rows)
     ]
-    refuse_too_few(len(kept), max_length)
+    refusals = {at: example.refusal for at, example in enumerate(encoded) if example.refusal}
+    refuse_too_few(len(kept), max_length, list(refusals.values()))
     held_back = set(random.Random(recipe.seed).sample(range(len(kept)), validation_size(recipe, len(kept))))
     validation = [kept[index] for index in sorted(held_back)]
     windowed = recipe.task_type == "QUESTION_ANS"
@@ -108,12 +113,19 @@ def encode_examples(
         lengths=lengths,
         cut=0 if windowed else sum(length > max_length for length in lengths),
         unlearnable=len(encoded) - len(kept),
+        refusals=refusals,
         sources=[source for example, source in validation for _ in example.rows],
         places=[places for example, _ in validation for places in example.places],
     )
 
 
-def refuse_too_few(kept: int, max_length: int) -> None:
+def refuse_too_few(kept: int, max_length: int, refusals: Sequence[str]) -> None:
+    if kept < 2 and refusals:
+        raise InvalidRecipe(
+            f"The base's chat template refuses {len(refusals)} conversations of the data, and {kept} can be "
+            f"learned ({refusals[0]}); check their roles and their order.",
+            field="data",
+        )
     if kept < 2:
         raise InvalidRecipe(
             f"Only {kept} rows have an answer within {max_length} tokens; "
@@ -135,7 +147,10 @@ def encode_example(
         windows, length = encode_question(row, tokenizer, max_length)
         return Encoded([window for window, _ in windows], length, [places for _, places in windows])
     encode = encode_pair if task_type == "SEQ_2_SEQ_LM" else partial(encode_row, ids=ids, wording=wording)
-    encoded, length = encode(row, tokenizer=tokenizer, max_length=max_length)
+    try:
+        encoded, length = encode(row, tokenizer=tokenizer, max_length=max_length)
+    except RefusedByTemplate as refusal:
+        return Encoded([], 0, [], str(refusal))
     return Encoded([encoded], length, [[]])
 
 

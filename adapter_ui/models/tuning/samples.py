@@ -62,9 +62,15 @@ class SamplesAtEvaluations(TrainerCallback):
 
 
 def prompts_of(examples: Examples, data: EncodedData, recipe: Recipe, loaded: LoadedModel) -> Prompts:
-    """The prompts that a training asks: of rows that are not cut, and for whose answers the base has room."""
+    """The prompts that a training asks: of rows that are neither cut nor refused by the base's template, and
+    for whose answers the base has room.
+    """
     longest = min(row_limit(recipe, loaded), context_length(loaded) - SAMPLE_TOKENS)
-    short = [row for row, length in zip(examples.rows, data.lengths, strict=True) if length <= longest]
+    short = [
+        row
+        for at, (row, length) in enumerate(zip(examples.rows, data.lengths, strict=True))
+        if length <= longest and at not in data.refusals
+    ]
     return sample_prompts(examples, short, recipe.prompt_template, data.sources)
 
 

@@ -12,11 +12,17 @@ from typing import Any
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.decoding.prompt import has_chat_template
 from adapter_ui.training.prompt_template import BETWEEN_TURNS, Span, Wording, in_template
 
 ANSWERS_ONLY = Wording()
+LONGEST_REASON = 200
+OTHER_ANSWER = "\ue000"
+"""A character for private use, so that no answer begins or ends with it."""
+
+
+class RefusedByTemplate(Exception):
+    """Why the base's chat template cannot write one conversation; caught where the rows are encoded."""
 
 
 def learned_text(
@@ -54,27 +60,37 @@ def templated(
     turns: Sequence[Mapping[str, str]], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[str, list[Span]]:
     """The conversation in the base's chat template, and where each answer lies in it."""
+    answers = [at for at, turn in enumerate(turns) if turn["role"] == "assistant"]
     try:
         text = tokenizer.apply_chat_template(turns, tokenize=False)
-        spans = []
-        for index, turn in enumerate(turns):
-            if turn["role"] == "assistant":
-                asked = tokenizer.apply_chat_template(
-                    turns[:index], tokenize=False, add_generation_prompt=True
-                )
-                answered = tokenizer.apply_chat_template(turns[: index + 1], tokenize=False)
-                spans.append((shared_length(text, asked), shared_length(text, answered)))
+        return text, [answer_span(text, turns, at, tokenizer) for at in answers]
     except TemplateError as error:
-        raise InvalidRecipe(
-            f"The base's chat template refuses a conversation of the data ({error}); "
-            "check its roles and their order.",
-            field="data",
-        ) from error
-    return text, spans
+        raise RefusedByTemplate(str(error)[:LONGEST_REASON]) from error
+
+
+def answer_span(
+    text: str, turns: Sequence[Mapping[str, str]], at: int, tokenizer: PreTrainedTokenizerBase
+) -> Span:
+    """Where the answer of turn `at` lies in the whole conversation, with the end of its turn.
+
+    A template may write a turn differently once others follow it (Qwen3 thinks in the last one alone). Then
+    what changes with the answer is the answer, and its turn ends as it does where nothing follows.
+    """
+    asked = tokenizer.apply_chat_template(turns[:at], tokenize=False, add_generation_prompt=True)
+    answered = tokenizer.apply_chat_template(turns[: at + 1], tokenize=False)
+    if text.startswith(asked) and text.startswith(answered):
+        return len(asked), len(answered)
+    changed = [*turns[:at], {**turns[at], "content": OTHER_ANSWER}, *turns[at + 1 :]]
+    other = tokenizer.apply_chat_template(changed, tokenize=False)
+    begin, end = shared_length(text, other), len(text) - shared_length(text[::-1], other[::-1])
+    said = text[begin:end]
+    ending = answered[answered.rfind(said) + len(said) :]
+    end += shared_length(text[end:], ending)
+    return len(asked) if text.startswith(asked) else begin, end
 
 
 def shared_length(text: str, beginning: str) -> int:
-    """How far both agree: a template may write an earlier turn differently once others follow it."""
+    """How far both agree."""
     pairs = enumerate(zip(text, beginning, strict=False))
     return next((index for index, (one, other) in pairs if one != other), min(len(text), len(beginning)))
 

@@ -56,6 +56,7 @@ def imports(body: str, method: str) -> str:
             "from pathlib import Path",
             "",
             *(f"import {name}" for name in PACKAGES if name in words),
+            *(["from jinja2 import TemplateError"] if "TemplateError" in words else []),
             f"from peft import {', '.join(sorted(words.intersection((*PEFT, config)), key=constants_last))}",
             *(f"from {DEEPER[name]} import {name}" for name in DEEPER if name in words),
             *(

@@ -48,9 +48,12 @@ BY_BASE = """    template = tokenizer.chat_template
     if isinstance(template, dict):
         template = template.get("default")
     if isinstance(template, str) and len(template) <= 64_000:
-        text = tokenizer.apply_chat_template(turns, tokenize=False)
         answers = [at for at, turn in enumerate(turns) if turn["role"] == "assistant"]
-        return text, [answer_span(text, turns, at, tokenizer) for at in answers], False
+        try:
+            text = tokenizer.apply_chat_template(turns, tokenize=False)
+            return text, [answer_span(text, turns, at, tokenizer) for at in answers], False
+        except TemplateError:
+            return "", [], False  # the template refuses these turns; a row without tokens is left out
 """
 
 JOINED = '''
@@ -66,10 +69,26 @@ def joined(turns):
 
 
 def answer_span(text, turns, at, tokenizer):
-    """Where the answer of turn `at` lies in the whole conversation."""
+    """Where the answer of turn `at` lies in the whole conversation, with the end of its turn.
+
+    A template may write a turn differently once others follow it. Then what changes with the answer is the
+    answer, and its turn ends as it does where nothing follows.
+    """
     asked = tokenizer.apply_chat_template(turns[:at], tokenize=False, add_generation_prompt=True)
     answered = tokenizer.apply_chat_template(turns[: at + 1], tokenize=False)
-    return len(os.path.commonprefix([text, asked])), len(os.path.commonprefix([text, answered]))
+    if text.startswith(asked) and text.startswith(answered):
+        return len(asked), len(answered)
+    changed = [*turns[:at], {**turns[at], "content": "\\ue000"}, *turns[at + 1 :]]
+    other = tokenizer.apply_chat_template(changed, tokenize=False)
+    begin, end = shared_length(text, other), len(text) - shared_length(text[::-1], other[::-1])
+    said = text[begin:end]
+    ending = answered[answered.rfind(said) + len(said) :]
+    end += shared_length(text[end:], ending)
+    return len(asked) if text.startswith(asked) else begin, end
+
+
+def shared_length(text, other):
+    return len(os.path.commonprefix([text, other]))
 '''
 
 IN_TEMPLATE = '''

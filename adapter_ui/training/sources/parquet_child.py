@@ -7,6 +7,7 @@ first, and imports pyarrow only as this process: the app never loads it.
 from __future__ import annotations
 
 import json
+import math
 import resource
 import sys
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def write_rows(rows: Iterator[dict[str, Any]], path: Path) -> str:
     size = 0
     with path.open("w", encoding="utf-8") as out:
         for number, row in enumerate(rows, start=1):
-            line = json.dumps(row, ensure_ascii=False, default=as_text) + "\n"
+            line = json.dumps(without_nan(row), ensure_ascii=False, default=as_text) + "\n"
             size += len(line.encode())
             if size > MAX_BYTES or number > MAX_ROWS:
                 return (
@@ -56,6 +57,15 @@ def write_rows(rows: Iterator[dict[str, Any]], path: Path) -> str:
                 )
             out.write(line)
     return ""
+
+
+def without_nan(value: Any) -> Any:
+    """A number that is none stands in Parquet for no value; JSON has null for that."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: without_nan(each) for name, each in value.items()}
+    return [without_nan(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def as_text(value: object) -> str:

@@ -27,11 +27,11 @@ MOST_KEPT_TEXT = 200_000
 FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     # what a row is: its task, and the roles of its columns, the ones after "|" optional
     "Prompt and answer": ("CAUSAL_LM", ("prompt", "completion", "input", "system")),
-    "Conversations": ("CAUSAL_LM", ("messages",)),
+    "Conversations": ("CAUSAL_LM", ("messages", "system")),
     "Plain text": ("CAUSAL_LM", ("text",)),
     "Text and label": ("SEQ_CLS", ("text", "label", "text_pair")),
     "Words and tags": ("TOKEN_CLS", ("tokens", "tags")),
-    "Text to text": ("SEQ_2_SEQ_LM", ("prompt", "completion")),
+    "Text to text": ("SEQ_2_SEQ_LM", ("prompt", "completion", "input")),
     "Question on a text": ("QUESTION_ANS", ("question", "context", "answer", "answer_start")),
 }
 OPTIONAL = {"input", "system", "text_pair", "answer_start"}
