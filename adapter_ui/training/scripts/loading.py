@@ -128,6 +128,22 @@ def answer_in_the_dtype_asked(model):
             module.register_forward_hook(lambda _, inputs, output: output.to(inputs[0].dtype))
 '''
 
+LAST_TOKEN = '''
+def classify_by_the_last_token(model):
+    """PEFT hands learned tokens and rows to the base as embeddings, in which a decoder's classifier does not
+    find where a row ends: it reads the last place of the batch, which is padding for all but the longest.
+    """
+    model.get_base_model().base_model.register_forward_hook(last_token_last, with_kwargs=True)
+
+
+def last_token_last(layers, inputs, given, output):
+    mask, states = given["attention_mask"], output.last_hidden_state
+    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(-1).to(states.device)
+    ends = states[torch.arange(len(states), device=states.device), last]
+    output.last_hidden_state = torch.cat((states[:, :-1], ends.unsqueeze(1)), dim=1)
+    return output
+'''
+
 TOKEN_IDS = '''
 def token_ids(tokenizer):
     """The numbers of the tokens whose embeddings are trained."""
