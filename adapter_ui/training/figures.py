@@ -17,7 +17,8 @@ class Figures:
     """`tokens` is what one epoch sees, `longest` the longest row before cutting; `cut` rows are longer than
     allowed, and `unlearnable` ones lose their whole answer by it. `leaked` validation rows stand in the
     training rows too, and `unseen` classes stand in none of those. `training_rows` is what one epoch
-    goes through: of a long context each window counts.
+    goes through: of a long context each window counts. `unused_classes` counts those of the base's own head,
+    where a new one takes its place.
     """
 
     tokens: int
@@ -31,6 +32,7 @@ class Figures:
     leaked: int = 0
     unseen: tuple[str, ...] = ()
     training_rows: int | None = None
+    unused_classes: int = 0
 
 
 def histogram(lengths: Sequence[int], limit: int) -> LengthHistogram:

@@ -135,6 +135,7 @@ WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
         replace(FIGURES, cut=3, unlearnable=2),
         "3 rows are longer than max_length=512 and are cut, and 2 of them",
     ),
+    ({}, replace(FIGURES, unused_classes=5), "has a head for 5 classes"),
 ]
 
 

@@ -22,7 +22,7 @@ def load(base, revision):
         revision=revision,
         config=config,
         dtype=DTYPE,
-        use_safetensors=True,$quantization
+        use_safetensors=True,$any_head$quantization
     )
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id$prepared$adapted$afterwards
@@ -34,6 +34,9 @@ def load(base, revision):
 HEAD = """
     config.id2label = dict(enumerate(LABELS))
     config.label2id = {label: at for at, label in enumerate(LABELS)}"""
+
+ANY_HEAD = """
+        ignore_mismatched_sizes=True,  # a head for other classes is made anew"""
 
 QUANTIZATION = {
     "int8": Template("BitsAndBytesConfig(load_in_8bit=True$left_out)"),
