@@ -14,7 +14,7 @@ from adapter_ui.catalog.machine import room_for_a_training
 from adapter_ui.domain import Preflight
 from adapter_ui.preparation import Preparation
 from adapter_ui.training.examples import Examples
-from adapter_ui.training.measuring import STEPS_SECONDS, timed
+from adapter_ui.training.measuring import STEPS_SECONDS, TOO_SLOW, NotTimed, timed
 from adapter_ui.training.pace import Pace
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
@@ -22,7 +22,6 @@ from adapter_ui.training.run_folder import PreparedBase
 POLL_SECONDS = 0.25
 NOT_HERE = "The time is not known yet: steps can be measured once the base is on this machine."
 NO_ROOM = "The time is not known: the memory to measure steps is in use now."
-TOO_SLOW = "The time is not known: steps could not be measured within {seconds:.0f} seconds."
 
 
 class Timing:
@@ -53,17 +52,17 @@ class Timing:
             yield replace(found, timing=NO_ROOM)
         else:
             measuring = self.measured(recipe, examples, base, deadline_seconds)
-            yield from with_time(measuring, found, recipe, deadline_seconds)
+            yield from with_time(measuring, found, recipe)
 
     def measured(
         self, recipe: Recipe, examples: Examples, base: PreparedBase, deadline_seconds: float
-    ) -> Generator[None, None, tuple[Pace | None, str]]:
-        """The pace, and what else used the machine meanwhile."""
+    ) -> Generator[None, None, tuple[Pace, str]]:
+        """The pace, and what else used the machine meanwhile. Raises NotTimed."""
         deadline = time.monotonic() + deadline_seconds
         while not self.lock.acquire(timeout=POLL_SECONDS):
             yield
             if time.monotonic() > deadline:
-                return None, ""
+                raise NotTimed(TOO_SLOW.format(seconds=deadline_seconds))
         try:
             before = self.company()
             pace = yield from timed(recipe, examples, base, deadline_seconds)
@@ -73,10 +72,7 @@ class Timing:
 
 
 def with_time(
-    measuring: Generator[None, None, tuple[Pace | None, str]],
-    found: Preflight,
-    recipe: Recipe,
-    deadline_seconds: float,
+    measuring: Generator[None, None, tuple[Pace, str]], found: Preflight, recipe: Recipe
 ) -> Iterator[Preflight]:
     try:
         while True:
@@ -84,15 +80,15 @@ def with_time(
             yield found
     except StopIteration as end:
         pace, beside = end.value
+    except NotTimed as error:
+        yield replace(found, timing=str(error))
+        return
     finally:
         measuring.close()
-    if pace is None:
-        yield replace(found, timing=TOO_SLOW.format(seconds=deadline_seconds))
-        return
     steps = "one step" if pace.steps == 1 else f"{pace.steps} steps"
     yield replace(
         found,
-        seconds=pace.seconds(recipe, found.steps, found.validation_rows),
+        seconds=pace.seconds(recipe, found.steps),
         step_seconds=pace.step_seconds,
         timing=f"{steps} measured{f' beside {beside}' if beside else ''}",
     )

@@ -32,9 +32,12 @@ def read_model(
     dtype: torch.dtype,
     quantization: BitsAndBytesConfig | None,
     between: Between | None = None,
+    *,
+    other_shapes: bool = False,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model of class `found`, which may be one of the Auto classes, and transformers' report of its keys.
 
+    With `other_shapes`, what has another shape in the files is made anew and stands in the report.
     `between` is called after every tensor, and may end the load by what it raises. With a GPU transformers
     reads the files by itself: it spreads the tensors over devices, and tensors that leave for one stay
     nowhere else.
@@ -52,6 +55,7 @@ def read_model(
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            ignore_mismatched_sizes=other_shapes,
             output_loading_info=True,
         )
     model.name_or_path = model.config.name_or_path = str(folder)

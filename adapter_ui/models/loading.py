@@ -45,6 +45,9 @@ from adapter_ui.models.wide import can_multiply
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 # In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
 SHAPES_DIFFER = "ignore_mismatched_sizes"
+OTHER_SHAPES = (
+    "The base's files hold tensors of other shapes than its config.json says; try another revision."
+)
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
@@ -72,7 +75,8 @@ def load_base(
 ) -> LoadedModel:
     """Load the base in `folder` (config, tokenizer and safetensors) as `model_class`, ready for inference.
 
-    `labels` names the classes of a classification head, in order. `fast_4bit` allows bitsandbytes'
+    `labels` names the classes of a classification head, in order; a head of the base's own for another number
+    of them is made anew. `fast_4bit` allows bitsandbytes'
     AVX512-BF16 kernel, which repacks nf4 and fp4 weights in place at the first forward: twice as fast on
     such CPUs, but a model that ran once can then be neither trained nor merged (bitsandbytes issue 2078).
     `between` is called after every tensor, and may end the load by what it raises.
@@ -89,7 +93,7 @@ def load_base(
     # a new head holds nothing yet to quantise, so bitsandbytes could not run it
     quantized = quantization(precision, [*NEW_MODULES] if labels else None)
     dtype = DTYPES.get(precision, torch.bfloat16)
-    model, info = read_weights(found, folder, config, dtype, quantized, between)
+    model, info = read_weights(found, folder, config, dtype, quantized, between, other_shapes=bool(labels))
     refuse_incomplete(info, model, has_new_head=bool(labels) or model_class == "AutoModel")
     if not fast_4bit:
         keep_4bit_weights_as_they_are(model)
@@ -97,7 +101,8 @@ def load_base(
         model.config.pad_token_id = tokenizer.pad_token_id
     if model.can_generate():
         model.generation_config = only_special_tokens(model.generation_config)
-    return LoadedModel(model.eval(), tokenizer, model.device, tuple(sorted(info["missing_keys"])))
+    random = tuple(sorted(info["missing_keys"] | made_anew(info)))
+    return LoadedModel(model.eval(), tokenizer, model.device, random)
 
 
 def read_weights(
@@ -107,10 +112,12 @@ def read_weights(
     dtype: torch.dtype,
     quantized: BitsAndBytesConfig | None,
     between: Between | None,
+    *,
+    other_shapes: bool,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """transformers' own load, with nothing left for the folder to choose, and what it says of the tensors."""
     try:
-        return read_model(found, folder, config, dtype, quantized, between)
+        return read_model(found, folder, config, dtype, quantized, between, other_shapes=other_shapes)
     except (OSError, ValueError, TypeError, AttributeError, LookupError, SafetensorError) as error:
         raise BaseUnavailable(
             f"transformers cannot load the base's files ({in_one_line(error)}); try another revision."
@@ -118,9 +125,7 @@ def read_weights(
     except RuntimeError as error:
         if SHAPES_DIFFER not in str(error):
             raise
-        raise BaseUnavailable(
-            "The base's files hold tensors of other shapes than its config.json says; try another revision."
-        ) from error
+        raise BaseUnavailable(OTHER_SHAPES) from error
 
 
 def in_one_line(error: BaseException) -> str:
@@ -228,14 +233,19 @@ def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head
     head = set(dict(model.named_parameters())) - {
         f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()
     }
+    if not head.issuperset(made_anew(info)):
+        raise BaseUnavailable(OTHER_SHAPES)
     missing = [name for name in sorted(info["missing_keys"]) if not (has_new_head and name in head)]
-    mismatched = [str(entry) for entry in info["mismatched_keys"]]
-    if missing or mismatched:
+    if missing:
         raise BaseUnavailable(
-            f"The base's files do not fill {type(model).__name__}: {len(missing)} tensors missing and "
-            f"{len(mismatched)} of another "
-            f"shape, such as {(missing + mismatched)[0]}; choose another model class or revision."
+            f"The base's files do not fill {type(model).__name__}: {len(missing)} tensors missing, such as "
+            f"{missing[0]}; choose another model class or revision."
         )
+
+
+def made_anew(info: dict[str, Any]) -> set[str]:
+    """The tensors that have another shape in the base's files."""
+    return {name for name, *_ in info["mismatched_keys"]}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -7,13 +7,14 @@ active. A model whose scores are no numbers any more has no answer: each raises 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
 from adapter_ui.domain import Entity, LabelScore, Prediction
+from adapter_ui.domain.entity_tags import BEGIN, INSIDE, OUTSIDE, in_bio
 from adapter_ui.errors import InvalidInput
 from adapter_ui.models.decoding.prompt import context_length, refuse_unknown_tokens, tokenized
 from adapter_ui.models.decoding.sampler import refuse_noise
@@ -93,15 +94,17 @@ def classify(loaded: LoadedModel, text: str, text_pair: str, between: Between | 
 
 
 def tag(loaded: LoadedModel, text: str, text_pair: str, between: Between | None) -> Prediction:
-    """TOKEN_CLS: spans of equal label, where B- and I- prefixes mark a span's first and further words."""
+    """TOKEN_CLS: spans of equal label, where prefixes as B- and I- mark a span's first and further words."""
     encoded, unread = encode(loaded, text, return_offsets_mapping=True)
     offsets = encoded.pop("offset_mapping")[0].tolist()
     logits = of_the_text(loaded.model(**encoded).logits[0], len(offsets))
     refuse_noise(logits)
     scores, labels = logits.float().softmax(-1).max(-1)
-    names = [str(loaded.model.config.id2label[index]) for index in labels.tolist()]
+    known = {index: str(name) for index, name in loaded.model.config.id2label.items()}
+    names = [known[index] for index in labels.tolist()]
     words = labelled_words(text, encoded.word_ids(0), offsets, names, scores.tolist())
-    return Prediction("TOKEN_CLS", entities=tuple(spans_of(text, words)), unread_tokens=unread or None)
+    spans = spans_of(text, words, known.values())
+    return Prediction("TOKEN_CLS", entities=tuple(spans), unread_tokens=unread or None)
 
 
 def labelled_words(
@@ -136,16 +139,18 @@ def has_white_space(text: str) -> bool:
     return any(character.isspace() for character in text)
 
 
-def spans_of(text: str, words: Sequence[Entity]) -> list[Entity]:
-    """Neighbouring words of one label as one span, as sure as its least sure word; O is left out."""
+def spans_of(text: str, words: Sequence[Entity], known: Iterable[str]) -> list[Entity]:
+    """Neighbouring words of one label as one span, as sure as its least sure word; O is left out. `known` are
+    all labels that the model has.
+    """
     spans: list[Entity] = []
     previous = ""
-    for word in words:
-        if word.start == word.end:
-            continue
-        name = "" if word.label in ("O", "LABEL_0") else word.label.removeprefix("B-").removeprefix("I-")
+    words = [word for word in words if word.start < word.end]
+    labels = in_bio([word.label for word in words], known)
+    for word, label in zip(words, labels, strict=True):
+        name = "" if label in (OUTSIDE, "LABEL_0") else label.removeprefix(BEGIN).removeprefix(INSIDE)
         start, score = word.start, word.score
-        if name and name == previous and not word.label.startswith("B-"):
+        if name and name == previous and not label.startswith(BEGIN):
             last = spans.pop()
             start, score = last.start, min(last.score, score)
         if name:

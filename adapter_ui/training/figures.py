@@ -18,7 +18,8 @@ class Figures:
     allowed, and of `unlearnable` ones nothing is left to learn. Among these are the `refused`, whose turns
     the base's chat template does not take; `first_refusal` is the first one's place and the reason. `leaked`
     validation rows stand in the training rows too, and `unseen` classes stand in none of those.
-    `training_rows` is what one epoch goes through: of a long context each window counts.
+    `training_rows` is what one epoch goes through: of a long context each window counts. `unused_classes`
+    counts those of the base's own head, where a new one takes its place.
     """
 
     tokens: int
@@ -34,6 +35,7 @@ class Figures:
     training_rows: int | None = None
     refused: int = 0
     first_refusal: tuple[int, str] | None = None
+    unused_classes: int = 0
 
 
 def histogram(lengths: Sequence[int], limit: int) -> LengthHistogram:

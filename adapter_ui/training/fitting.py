@@ -9,7 +9,8 @@ import math
 from collections.abc import Callable, Iterator
 
 from adapter_ui.domain import Precision
-from adapter_ui.training.methods import METHODS
+from adapter_ui.errors import InvalidRecipe
+from adapter_ui.training.combinations import refuse_bad_combinations
 from adapter_ui.training.recipe import Recipe
 
 SHORTEST_ROWS = 64
@@ -30,8 +31,7 @@ def smaller(recipe: Recipe, row_tokens: int) -> Iterator[Recipe]:
     """Ever smaller recipes: a smaller precision comes last, and then again with what came before."""
     yield from smaller_batches(recipe)
     yield from shorter_rows(recipe, row_tokens)
-    for precision in smaller_precisions(recipe):
-        other = recipe.model_copy(update={"precision": precision})
+    for other in smaller_precisions(recipe):
         yield other
         yield from smaller_batches(other)
         yield from shorter_rows(other, row_tokens)
@@ -58,12 +58,21 @@ def shorter_rows(recipe: Recipe, row_tokens: int) -> Iterator[Recipe]:
         tokens //= 2
 
 
-def smaller_precisions(recipe: Recipe) -> tuple[Precision, ...]:
-    """Those that the method can be trained in."""
+def smaller_precisions(recipe: Recipe) -> Iterator[Recipe]:
+    """In those that the method, from its start, can be trained in."""
     known = Precision.BF16 if recipe.precision is Precision.FP16 else recipe.precision
-    below = BY_SIZE[BY_SIZE.index(known) + 1 :] if known in BY_SIZE else ()
-    four_bits = METHODS[recipe.method].fits_four_bits
-    return tuple(one for one in below if four_bits or one is not Precision.NF4)
+    for precision in BY_SIZE[BY_SIZE.index(known) + 1 :] if known in BY_SIZE else ():
+        other = recipe.model_copy(update={"precision": precision})
+        if is_allowed(other):
+            yield other
+
+
+def is_allowed(recipe: Recipe) -> bool:
+    try:
+        refuse_bad_combinations(recipe)
+    except InvalidRecipe:
+        return False
+    return True
 
 
 def in_words(recipe: Recipe, fitting: Recipe) -> str:

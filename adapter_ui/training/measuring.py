@@ -23,6 +23,12 @@ from adapter_ui.training.short_child import run_to_end, watched
 
 DEADLINE_SECONDS = 60.0
 STEPS_SECONDS = 90.0
+TOO_SLOW = "The time is not known: steps could not be measured within {seconds:.0f} seconds."
+ENDED = "The time is not known: the process that measures steps ended before the first was done{reason}."
+
+
+class NotTimed(Exception):
+    """No step could be timed; the message says why, for who asked."""
 
 
 def measure(
@@ -56,15 +62,18 @@ def read_figures(run: RunFolder) -> Figures:
 
 def timed(
     recipe: Recipe, examples: Examples, base: PreparedBase, deadline_seconds: float = STEPS_SECONDS
-) -> Generator[None, None, Pace | None]:
-    """Time two steps in a child process; None when it failed or took too long. Yields while it runs, and
-    closing it ends the process.
+) -> Generator[None, None, Pace]:
+    """Time two steps in a child process. Yields while it runs, and closing it ends the process. Raises
+    NotTimed when it failed or took too long for a single one.
     """
     with tempfile.TemporaryDirectory(prefix="adapter-ui-pace-") as folder:
         run = RunFolder(Path(folder))
         run.write(recipe, examples)
         run.write_base(base)
-        yield from watched("adapter_ui.models.tuning.pace", run.path, run.stderr, deadline_seconds)
-        if not pace_file(run).exists():
-            return None
-        return TypeAdapter(Pace).validate_python(read_json(pace_file(run)))
+        ended = yield from watched("adapter_ui.models.tuning.pace", run.path, run.stderr, deadline_seconds)
+        if pace_file(run).exists():
+            return TypeAdapter(Pace).validate_python(read_json(pace_file(run)))
+        if not ended:
+            raise NotTimed(TOO_SLOW.format(seconds=deadline_seconds))
+        error = last_error_line(run.stderr)
+        raise NotTimed(ENDED.format(reason=f" ({error})" if error else ""))

@@ -5,6 +5,7 @@ Arithmetic only; the steps are taken by `adapter_ui.training.measuring`.
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 from collections.abc import Sequence
@@ -23,22 +24,27 @@ Batch = Sequence[int]
 @dataclass(frozen=True)
 class Pace:
     """`steps` were timed, of `step_seconds` each on the mean batch. `start_seconds` pass before the first,
-    and the sample prompts are answered in `answer_seconds`.
+    and the sample prompts are answered in `answer_seconds`. After `epoch_steps`, `held_back` rows (or windows
+    of them) are measured, and texts are written for it in `writing_seconds`.
     """
 
     start_seconds: float
+    epoch_steps: int = 1
+    held_back: int = 0
     step_seconds: float = 0.0
     steps: int = 0
     answer_seconds: float = 0.0
+    writing_seconds: float = 0.0
 
-    def seconds(self, recipe: Recipe, steps: int, validation_rows: int) -> float:
+    def seconds(self, recipe: Recipe, steps: int) -> float:
         """The whole run: the steps, and before, between and after them the rows held back and the samples."""
         rows = recipe.per_device_train_batch_size * recipe.gradient_accumulation_steps
-        epochs = recipe.num_train_epochs if recipe.max_steps < 1 else 1
-        looks = 1 + epochs if validation_rows else 0
-        validating = looks * validation_rows / rows * self.step_seconds * PASS_SHARE
-        answers = 2 + (min(epochs, MOST_ANSWERS) - 1 if validation_rows else 0)
-        return self.start_seconds + steps * self.step_seconds + validating + answers * self.answer_seconds
+        epochs = math.ceil(steps / self.epoch_steps)
+        look = self.held_back / rows * self.step_seconds * PASS_SHARE + self.writing_seconds
+        looks = 1 + epochs if self.held_back else 0
+        answers = 2 + (min(epochs, MOST_ANSWERS) - 1 if self.held_back else 0)
+        answering = answers * self.answer_seconds
+        return self.start_seconds + steps * self.step_seconds + looks * look + answering
 
 
 def pace_file(run: RunFolder) -> Path:

@@ -139,6 +139,11 @@ def warnings(
         yield f"A {recipe.method} run keeps no checkpoints: when it is interrupted, it starts again."
     if recipe.adapter:
         yield "The adapter keeps its own rank or sizes, bias and targets; those of the recipe are not used."
+    if figures and figures.unused_classes:
+        yield (
+            f"The base has a head for {figures.unused_classes} classes and the data has others, so a new "
+            "head is trained and the base's own is not used."
+        )
     yield from split_warnings(recipe, examples, figures)
     yield from rare_labels(examples)
     if examples.task_type == "TOKEN_CLS" and not mark_entities(examples.labels):

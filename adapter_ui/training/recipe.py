@@ -223,10 +223,13 @@ def total_steps(recipe: Recipe, training_rows: int) -> int:
     """Optimizer steps that the Trainer will take over `training_rows` rows on one device."""
     if recipe.max_steps > 0:
         return recipe.max_steps
+    return math.ceil(recipe.num_train_epochs * steps_of_epoch(recipe, training_rows))
+
+
+def steps_of_epoch(recipe: Recipe, training_rows: int) -> int:
+    """Optimizer steps in which the Trainer goes over all rows once."""
     batches = math.ceil(training_rows / recipe.per_device_train_batch_size)
-    return math.ceil(
-        recipe.num_train_epochs * max(1, math.ceil(batches / recipe.gradient_accumulation_steps))
-    )
+    return max(1, math.ceil(batches / recipe.gradient_accumulation_steps))
 
 
 def validation_size(recipe: Recipe, rows: int) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from adapter_ui.settings import child_environment
@@ -31,14 +31,17 @@ def run_to_end(module: str, folder: Path, stderr: Path, deadline_seconds: float)
     return True
 
 
-def watched(module: str, folder: Path, stderr: Path, deadline_seconds: float) -> Iterator[None]:
+def watched(module: str, folder: Path, stderr: Path, deadline_seconds: float) -> Generator[None, None, bool]:
     """The same, yielding while it runs; closing the iterator kills the process."""
     deadline = time.monotonic() + deadline_seconds
     child = started(module, folder, stderr)
     try:
-        while child.poll() is None and time.monotonic() < deadline:
+        while child.poll() is None:
+            if time.monotonic() >= deadline:
+                return False
             yield
             time.sleep(POLL_SECONDS)
+        return True
     finally:
         child.kill()
         child.wait()

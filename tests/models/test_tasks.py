@@ -7,6 +7,7 @@ from adapter_ui.domain import Entity
 from adapter_ui.models.tasks import labelled_words, spans_of
 
 TEXT = "Ada Lovelace lives  in Parisville."
+LABELS = ("O", "B-PER", "I-PER", "E-PER", "B-LOC", "I-LOC", "S-LOC")
 
 
 def spans(*tokens: tuple[str, int | None, str]) -> list[tuple[str, str]]:
@@ -23,7 +24,7 @@ def spans(*tokens: tuple[str, int | None, str]) -> list[tuple[str, str]]:
         [label for *_, label in tokens],
         [0.9 - 0.1 * index for index in range(len(tokens))],
     )
-    found = spans_of(TEXT, words)
+    found = spans_of(TEXT, words, LABELS)
     assert all(TEXT[span.start : span.end] == span.text for span in found)
     return [(span.text, span.label) for span in found]
 
@@ -35,6 +36,11 @@ def test_neighbours_of_one_label_are_one_span_and_blanks_are_outside_of_it():
 
 def test_a_new_begin_is_a_new_span():
     assert spans(("Ada", 0, "B-PER"), (" Lovelace", 1, "B-PER")) == [("Ada", "PER"), ("Lovelace", "PER")]
+
+
+def test_last_words_and_lone_words_have_their_own_prefixes():
+    assert spans(("Ada", 0, "B-PER"), (" Lovelace", 1, "E-PER")) == [("Ada Lovelace", "PER")]
+    assert spans((" Paris", 4, "S-LOC"), ("ville", 4, "O")) == [("Parisville", "LOC")]
 
 
 @pytest.mark.parametrize("later", ["O", "B-PER", "I-LOC"])
@@ -49,7 +55,7 @@ def test_special_tokens_and_blank_words_are_no_entities():
 
 def test_a_span_is_as_sure_as_its_least_sure_word():
     words = [Entity("Ada", "B-PER", 0, 3, 0.9), Entity("Lovelace", "I-PER", 4, 12, 0.6)]
-    assert spans_of(TEXT, words) == [Entity("Ada Lovelace", "PER", 0, 12, 0.6)]
+    assert spans_of(TEXT, words, LABELS) == [Entity("Ada Lovelace", "PER", 0, 12, 0.6)]
 
 
 def sentencepiece_like(words: list[str], letters: str, *, split: bool) -> Tokenizer:

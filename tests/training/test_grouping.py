@@ -23,6 +23,7 @@ from adapter_ui.models.train import trainer_for
 from adapter_ui.models.tuning import events
 from adapter_ui.models.tuning.data import encode_examples
 from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.metrics import measure
 from adapter_ui.models.tuning.model import load_trainable
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
@@ -99,6 +100,32 @@ def test_every_loss_is_that_of_a_plain_trainer_with_the_same_order(
     assert losses_of_run(run) == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
+def sightings() -> Examples:
+    """Every question has another context, and each of these another length."""
+    names = ("Anne", "Jack", "Mary", "Bart", "Grace", "Edward")
+    rows = [
+        {"question": "Who?", "context": f"Ahoy{', ahoy' * at}, {name} is here.", "answer": name}
+        for at, name in enumerate(names * 4)
+    ]
+    return to_examples(read_table(json.dumps(rows)), {}, "QUESTION_ANS")
+
+
+def test_answers_are_measured_as_without_grouping(tiny_models: Path, tmp_path: Path) -> None:
+    """Each prediction is read in its own question's context."""
+    fields: dict[str, Any] = {"task_type": "QUESTION_ANS", "validation_fraction": 0.5}
+    live = load_trainable(recipe(**fields), PreparedBase(tiny_models / "bert", "tiny-org/tiny-bert"), ())
+    data = encode_examples(sightings(), (), live.tokenizer, recipe(**fields), 512)
+
+    def measured(strategy: str) -> dict[str, float]:
+        settings = recipe(**fields, train_sampling_strategy=strategy)
+        run = RunFolder(tmp_path)
+        return measure(trainer_for(run, settings, live, data, RunCallback(run)), data)
+
+    grouped = measured("group_by_length")
+    assert grouped == measured("random")
+    assert grouped["token_f1"] > 0
+
+
 def test_batches_hold_less_padding(run: RunFolder, base: PreparedBase) -> None:
     grouped, mixed = (
         sum(len(row) - sum(row) for batch in masks for row in batch)
@@ -137,7 +164,8 @@ def test_a_run_resumed_within_its_second_epoch_goes_on_with_the_same_batches(
     assert (found["step"], found["loss"]) == (STEPS, last["loss"])
 
 
-def test_the_script_gives_the_same_losses(run: RunFolder, base: PreparedBase, tmp_path: Path) -> None:
+def test_the_script_gives_the_same_losses(base: PreparedBase, tmp_path: Path) -> None:
+    run = trained(tmp_path, recipe(**PLAN, validation_fraction=0.25), rows_of_many_lengths(), base)
     archive = export_run(run, "script", tmp_path)
     found = losses_of_script(archive, base.folder, tmp_path / "script")
     assert found == pytest.approx(losses_of_run(run), rel=1e-6, abs=1e-6)

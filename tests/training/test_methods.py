@@ -11,7 +11,13 @@ import pytest
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from adapter_ui.domain import RunState
 from adapter_ui.errors import InvalidRecipe
@@ -19,14 +25,18 @@ from adapter_ui.models.train import trainer_for
 from adapter_ui.models.tuning.data import encode_examples, row_limit
 from adapter_ui.models.tuning.events import RunCallback
 from adapter_ui.models.tuning.model import load_trainable
-from adapter_ui.training.examples import Examples
+from adapter_ui.training.data import read_table
+from adapter_ui.training.examples import Examples, to_examples
+from adapter_ui.training.export import export_run
 from adapter_ui.training.keeping import keep_checkpoint
 from adapter_ui.training.measuring import measure
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.recipe import Recipe, virtual_tokens
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
+from tests.hub.tiny_models import build_tokenizer, save_model
 from tests.training.conftest import BASE_ID, pirate_rows
+from tests.training.test_export import losses_of_run, losses_of_script
 from tests.training.test_training import WEIGHTS_FILE, reviews, trained
 
 LORA_KINDS: list[dict[str, Any]] = [
@@ -231,6 +241,28 @@ def test_virtual_tokens_take_room_of_the_context(tiny_models: Path) -> None:
     many = own_recipe("PROMPT_TUNING", num_virtual_tokens=510)
     with pytest.raises(InvalidRecipe, match="num_virtual_tokens is 510 and the base reads 512 tokens"):
         row_limit(many, load_trainable(many, base, ()))
+
+
+def test_virtual_tokens_and_the_longest_row_fit_positions_that_begin_late(tmp_path: Path) -> None:
+    """RoBERTa's first token takes the position after that of its padding."""
+    tokenizer = build_tokenizer()
+    tokenizer.model_max_length = int(1e30)
+    special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    shape = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = RobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=67, **shape, **special)
+    base = PreparedBase(save_model(RobertaModel, config, tokenizer, tmp_path / "base", seed=0), "org/roberta")
+    rows = [
+        {"text": f"the sea is {word}" * repeats, "label": word}
+        for repeats in (1, 20)
+        for word in ("calm", "wild") * 2
+    ]
+    examples = to_examples(read_table(json.dumps(rows)), {}, "SEQ_CLS")
+    settings = own_recipe("PROMPT_TUNING", task_type="SEQ_CLS", num_virtual_tokens=20)
+    run = trained(tmp_path, settings, examples, base)
+    first = 67 - (tokenizer.pad_token_id + 1)
+    assert row_limit(settings, load_trainable(settings, base, examples.labels)) == first - 20
+    found = losses_of_script(export_run(run, "script", tmp_path), base.folder, tmp_path / "script")
+    assert found == pytest.approx(losses_of_run(run), rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize(

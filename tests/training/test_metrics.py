@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from transformers import EvalPrediction
 
+from adapter_ui.domain.entity_tags import in_bio
+from adapter_ui.models.tuning.metrics import tag_metrics
 from adapter_ui.training.metrics.classes import accuracy, macro_f1, majority_accuracy
 from adapter_ui.training.metrics.entities import entities_of, entity_f1, mark_entities
 from adapter_ui.training.metrics.overlap import rouge_l, sentence_rouge_l
@@ -60,6 +64,33 @@ def test_an_entity_counts_only_when_words_and_type_are_right() -> None:
 )
 def test_what_tags_mark_entities(tags: list[str], are: bool) -> None:
     assert mark_entities(tags) is are
+
+
+BIOES = ("O", "B-PER", "I-PER", "E-PER", "S-PER", "S-LOC")
+TOLD_IN_BIO = [
+    ("S-PER O B-PER I-PER E-PER S-LOC", BIOES, {(0, 1, "PER"), (2, 5, "PER"), (5, 6, "LOC")}),
+    ("U-PER B-PER L-PER", ("O", "B-PER", "I-PER", "L-PER", "U-PER"), {(0, 1, "PER"), (1, 3, "PER")}),
+    ("B-PER M-PER E-PER", ("O", "B-PER", "M-PER", "E-PER"), {(0, 3, "PER")}),
+    ("B-PER E-PER E-PER I-PER", BIOES, {(0, 2, "PER"), (2, 3, "PER"), (3, 4, "PER")}),
+    ("S-PER I-PER", BIOES, {(0, 1, "PER"), (1, 2, "PER")}),
+    ("B-PER I-PER B-PER I-LOC", ("B-PER", "I-LOC"), {(0, 2, "PER"), (2, 3, "PER"), (3, 4, "LOC")}),
+    ("B-E-MAIL I-E-MAIL", ("O", "B-E-MAIL", "I-E-MAIL"), {(0, 2, "E-MAIL")}),
+    ("E-MAIL O", ("O", "E-MAIL"), {(0, 1, "E-MAIL")}),
+]
+
+
+@pytest.mark.parametrize(("tags", "known", "expected"), TOLD_IN_BIO)
+def test_entities_of_other_schemes_are_those_of_bio(
+    tags: str, known: tuple[str, ...], expected: set[tuple[int, int, str]]
+) -> None:
+    assert entities_of(in_bio(tags.split(), known)) == expected
+
+
+def test_a_tagger_in_another_scheme_is_measured_by_its_entities() -> None:
+    expected = np.array([[1, 2, 3, 0, 4]])
+    # the first entity is cut, the second is right
+    predicted = np.array([[1, 3, 0, 0, 4]])
+    assert tag_metrics(BIOES, EvalPrediction(predicted, expected)) == {"entity_f1": 0.5}
 
 
 def test_entity_f1_is_over_all_sentences_together() -> None:

@@ -16,7 +16,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
 from adapter_ui.timing import with_time
 from adapter_ui.training.examples import Examples
-from adapter_ui.training.measuring import timed
+from adapter_ui.training.measuring import NotTimed, timed
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.pace import Pace, batches, middling, pace_file, padded
 from adapter_ui.training.run_folder import PreparedBase, RunFolder, read_json
@@ -24,7 +24,7 @@ from adapter_ui.ui.tuning.check import check_report
 from tests.hub import catalogue
 from tests.hub.server import LoopbackHub
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
-from tests.training.test_tasks_trained import orders, ships
+from tests.training.test_tasks_trained import orders, row_of, ships
 from tests.training.test_training import reviews
 from tests.training.tiny_t5 import build_t5
 
@@ -44,11 +44,35 @@ def test_the_batches_taken_are_the_middling_ones() -> None:
 
 
 def test_the_whole_time_is_steps_rows_held_back_and_samples() -> None:
-    pace = Pace(start_seconds=5, step_seconds=3, steps=2, answer_seconds=2)
-    settings = recipe(max_steps=-1, num_train_epochs=4)
-    assert pace.seconds(settings, 10, 0) == 5 + 30 + 2 * 2
+    pace = Pace(start_seconds=5, epoch_steps=3, step_seconds=3, steps=2, answer_seconds=2)
+    assert pace.seconds(recipe(), 10) == 5 + 30 + 2 * 2
     # five looks at eight rows: four forward passes, each a third of a step; two answers, and three more
-    assert pace.seconds(settings, 10, 8) == 5 + 30 + 5 * 4 * 1 + 5 * 2
+    measured = replace(pace, held_back=8)
+    assert measured.seconds(recipe(), 10) == 5 + 30 + 5 * 4 * 1 + 5 * 2
+    # the third of four epochs is not begun
+    assert measured.seconds(recipe(), 6) == 5 + 18 + 3 * 4 * 1 + 3 * 2
+    writing = replace(measured, writing_seconds=7)
+    assert writing.seconds(recipe(), 10) == measured.seconds(recipe(), 10) + 5 * 7
+
+
+def test_windows_and_texts_that_are_measured_take_their_time(tiny_models: Path, tmp_path: Path) -> None:
+    rows = tuple(row_of(f"{'The fox jumps. ' * 30}Anne {number}", "Anne") for number in range(8))
+    questions = {"task_type": "QUESTION_ANS", "max_length": 64, "gradient_accumulation_steps": 2}
+    pace = paced(tmp_path / "questions", questions, Examples("QUESTION_ANS", {}, rows), tiny_models / "bert")
+    assert pace.held_back > 2  # windows of two questions
+    assert pace.epoch_steps > 2  # of six questions, four in a step
+    assert pace.writing_seconds == 0
+    texts = {"task_type": "SEQ_2_SEQ_LM"}
+    assert paced(tmp_path / "texts", texts, orders(), build_t5(tmp_path / "t5")).writing_seconds > 0
+
+
+def paced(folder: Path, fields: dict[str, Any], examples: Examples, base: Path) -> Pace:
+    run = RunFolder(folder)
+    run.path.mkdir()
+    run.write(recipe(validation_fraction=0.25, **fields), examples)
+    run.write_base(PreparedBase(base, BASE_ID))
+    measure(run)
+    return Pace(**read_json(pace_file(run)))
 
 
 @pytest.mark.parametrize(
@@ -85,15 +109,19 @@ def children() -> set[int]:
 def test_measuring_ends_at_its_deadline_and_when_it_is_closed(tiny_models: Path) -> None:
     before, base = children(), PreparedBase(tiny_models / "llama", BASE_ID)
     measuring = timed(recipe(), pirate_rows(), base, deadline_seconds=0.1)
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(measuring)
-    assert end.value.value is None
+    with pytest.raises(NotTimed, match=r"within 0 seconds"):
+        list(measuring)
     measuring = timed(recipe(), pirate_rows(), base)
     next(measuring)
     assert children() - before
     measuring.close()
     assert not children() - before
+
+
+def test_a_measuring_that_ends_by_itself_is_not_called_slow(tmp_path: Path) -> None:
+    nowhere = PreparedBase(tmp_path / "nowhere", BASE_ID)
+    with pytest.raises(NotTimed, match="ended before the first was done"):
+        list(timed(recipe(), pirate_rows(), nowhere))
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +163,7 @@ def test_what_else_uses_the_machine_is_said(service: AdapterService) -> None:
         yield
         return Pace(start_seconds=1, step_seconds=2, steps=1), "another run"
 
-    first, last = with_time(measuring(), REPORT, recipe(), 90)
+    first, last = with_time(measuring(), REPORT, recipe())
     assert first == REPORT
     assert (last.timing, last.step_seconds) == ("one step measured beside another run", 2)
 

@@ -18,7 +18,7 @@ from adapter_ui.training.examples import to_examples
 from adapter_ui.training.figures import Figures
 from adapter_ui.training.fitting import smaller
 from adapter_ui.training.measuring import measure
-from adapter_ui.training.methods import METHODS
+from adapter_ui.training.methods import METHODS, STARTS_THAT_READ_THE_BASE
 from adapter_ui.training.preflight import check
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import PreparedBase
@@ -114,6 +114,9 @@ def test_no_precision_is_advised_that_the_method_cannot_have() -> None:
     dear = recipe(method="LOKR", per_device_train_batch_size=1)
     assert Precision.NF4 not in {one.precision for one in smaller(dear, 40)}
     assert Precision.NF4 in {one.precision for one in smaller(recipe(), 40)}
+    for start in STARTS_THAT_READ_THE_BASE:
+        from_the_base = smaller(recipe(init_lora_weights=start), 40)
+        assert {one.precision for one in from_the_base} == {Precision.FP32, Precision.BF16}
 
 
 def test_an_unknown_size_refuses_nothing() -> None:
@@ -139,6 +142,7 @@ WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
         replace(FIGURES, unlearnable=2, refused=2, first_refusal=(1, "Roles must alternate")),
         "the base's chat template refuses their turns: 2; the first: line 3: Roles must alternate.",
     ),
+    ({}, replace(FIGURES, unused_classes=5), "has a head for 5 classes"),
 ]
 
 

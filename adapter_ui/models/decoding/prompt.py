@@ -153,7 +153,14 @@ def context_length(loaded: LoadedModel) -> int:
     """How many tokens of a text the model takes at once; of a decoder, a prompt and its answer together."""
     config = loaded.model.config.get_text_config()
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return (positions or UNSTATED_POSITIONS) - virtual_tokens(loaded.model)
+    return (positions or UNSTATED_POSITIONS) - unused_positions(loaded.model) - virtual_tokens(loaded.model)
+
+
+def unused_positions(model: torch.nn.Module) -> int:
+    """Positions that no token takes: RoBERTa and its kin count from the one after their padding's."""
+    tables = (module for name, module in model.named_modules() if name.endswith("position_embeddings"))
+    paddings = (getattr(table, "padding_idx", None) for table in tables)
+    return max((padding + 1 for padding in paddings if padding is not None), default=0)
 
 
 def longest_prompt(loaded: LoadedModel) -> int:

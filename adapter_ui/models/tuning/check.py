@@ -7,14 +7,17 @@ built on the meta device, where tensors have shapes and no memory.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
+from transformers import PretrainedConfig
 from transformers.utils import logging
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
+from adapter_ui.domain.classes import task_of_class
 from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
 from adapter_ui.models.tuning.data import encode_examples, in_one_line, row_limit
@@ -57,7 +60,14 @@ def count(run: RunFolder) -> Figures:
         leaked=leaked_rows(data),
         unseen=unseen_labels(data, labels),
         training_rows=len(data.training),
+        unused_classes=0 if base.adapter else unused_classes(recipe, read_config(base.folder), labels),
     )
+
+
+def unused_classes(recipe: Recipe, config: PretrainedConfig, labels: Sequence[str]) -> int:
+    """The classes of the base's own head for the task, where they are not as many as the `labels`; else 0."""
+    has_head = any(task_of_class(name) == recipe.task_type for name in config.architectures or ())
+    return config.num_labels if has_head and labels and config.num_labels != len(labels) else 0
 
 
 def saved_parameters(model: PeftModel) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from transformers import EvalPrediction, Trainer
 
+from adapter_ui.domain.entity_tags import in_bio
 from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.tuning.data import IGNORED, EncodedData
 from adapter_ui.models.windows import likeliest_span
@@ -129,7 +130,8 @@ def tag_metrics(names: Sequence[str], found: EvalPrediction) -> Found:
         for rows in (found.label_ids, found.predictions)
     )
     if mark_entities(names):
-        return {"entity_f1": entity_f1(expected, predicted)}
+        both = ([in_bio(tags, names) for tags in rows] for rows in (expected, predicted))
+        return {"entity_f1": entity_f1(*both)}
     return {"accuracy": accuracy(list(chain.from_iterable(expected)), list(chain.from_iterable(predicted)))}
 
 
@@ -155,11 +157,11 @@ def text_metrics(
     written: list[str] = []
     for at in range(0, len(rows), ROUGE_BATCH):
         leave_if_asked()
-        written += write(loaded, [row["input_ids"] for row in rows[at : at + ROUGE_BATCH]])
+        written += texts_written(loaded, [row["input_ids"] for row in rows[at : at + ROUGE_BATCH]])
     return {"rouge_l": rouge_l([row["completion"] for row in sources], written)}
 
 
-def write(loaded: LoadedModel, prompts: Sequence[Sequence[int]]) -> list[str]:
+def texts_written(loaded: LoadedModel, prompts: Sequence[Sequence[int]]) -> list[str]:
     inputs = loaded.tokenizer.pad({"input_ids": prompts}, return_tensors="pt").to(loaded.device)
     with torch.inference_mode():
         tokens = loaded.model.generate(

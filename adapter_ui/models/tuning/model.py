@@ -26,9 +26,10 @@ from adapter_ui.models.adapters import (
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
 from adapter_ui.models.older_adapters import converted_tensors
+from adapter_ui.models.tuning.last_token import classify_by_the_last_token
 from adapter_ui.models.tuning.learned import skip_what_is_not_learned
 from adapter_ui.models.tuning.methods import learn_one_matrix, train_norms_in_fp32, with_new_adapter
-from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.recipe import Recipe, virtual_tokens
 from adapter_ui.training.run_folder import PreparedBase
 
 ADAPTER_NAME = "default"
@@ -64,6 +65,8 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
     config.base_model_name_or_path, config.revision = base.base_model, base.revision
     if recipe.task_type == "CAUSAL_LM":
         skip_what_is_not_learned(loaded.model.get_base_model())
+    if recipe.task_type == "SEQ_CLS" and virtual_tokens(recipe):
+        classify_by_the_last_token(loaded.model.get_base_model())
     return loaded
 
 

@@ -6,6 +6,7 @@ batches are of middling size, and their time is told for the mean one.
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import sys
@@ -20,14 +21,17 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from transformers.trainer_utils import SaveStrategy
 from transformers.utils import logging
 
+from adapter_ui.models.loading import LoadedModel
 from adapter_ui.models.train import NICENESS, keep_little_memory
 from adapter_ui.models.tuning.data import EncodedData, encode_examples, in_one_line, row_limit
 from adapter_ui.models.tuning.events import RunCallback
+from adapter_ui.models.tuning.metrics import ROUGE_BATCH, texts_written
 from adapter_ui.models.tuning.model import class_names, load_trainable
 from adapter_ui.models.tuning.samples import prompts_of, write_samples
 from adapter_ui.models.tuning.trainer import trainer_for
+from adapter_ui.training.metrics import ROUGE_ROWS
 from adapter_ui.training.pace import Pace, batches, mean_size, middling, pace_file
-from adapter_ui.training.recipe import Recipe
+from adapter_ui.training.recipe import Recipe, steps_of_epoch
 from adapter_ui.training.run_folder import RunFolder, write_json
 
 UNTIMED_STEPS, TIMED_STEPS = 1, 2
@@ -70,7 +74,9 @@ def age() -> float:
 
 
 def measure(run: RunFolder) -> None:
-    """Load, take the steps, and answer the sample prompts once, as the training will several times."""
+    """Load, take the steps, answer the sample prompts, and write the first texts that are measured, as the
+    training will several times.
+    """
     recipe, base, examples = run.read_recipe(), run.read_base(), run.read_examples()
     labels = class_names(recipe, base, examples.labels)
     loaded = load_trainable(recipe, base, labels)
@@ -80,13 +86,25 @@ def measure(run: RunFolder) -> None:
     trainer = trainer_for(run, short, loaded, few, RunCallback(run))
     trainer.args.save_strategy = SaveStrategy.NO
     trainer.args.train_sampling_strategy = "sequential"
-    stopwatch = Stopwatch(run, Pace(start_seconds=age()), scale)
+    pace = Pace(age(), steps_of_epoch(recipe, len(data.training)), len(data.validation))
+    stopwatch = Stopwatch(run, pace, scale)
     trainer.add_callback(stopwatch)
     keep_little_memory()
     trainer.train()
     begun = now()
     write_samples(run, loaded, prompts_of(examples, data, recipe, loaded), "before", 0)
-    write(run, replace(stopwatch.pace, answer_seconds=now() - begun))
+    pace = replace(stopwatch.pace, answer_seconds=now() - begun)
+    write(run, pace)
+    if recipe.task_type == "SEQ_2_SEQ_LM" and data.validation:
+        write(run, replace(pace, writing_seconds=seconds_of_texts(loaded, data)))
+
+
+def seconds_of_texts(loaded: LoadedModel, data: EncodedData) -> float:
+    """How long the texts of one evaluation take to write, told from their first batch."""
+    prompts = [row["input_ids"] for row in data.validation[:ROUGE_ROWS]]
+    begun = now()
+    texts_written(loaded, prompts[:ROUGE_BATCH])
+    return (now() - begun) * math.ceil(len(prompts) / ROUGE_BATCH)
 
 
 def middling_rows(data: EncodedData, recipe: Recipe) -> tuple[EncodedData, float]:

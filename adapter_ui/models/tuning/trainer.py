@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch.utils.data import Dataset, SequentialSampler
 from transformers import (
     DataCollatorForSeq2Seq,
     DataCollatorForTokenClassification,
@@ -58,6 +59,12 @@ class RunTrainer(Trainer):
     def evaluation_loop(self, *arguments: Any, **options: Any) -> EvalLoopOutput:
         with loss_of_the_rows(self.model):
             return super().evaluation_loop(*arguments, **options)
+
+    def _get_eval_sampler(self, eval_dataset: Dataset) -> SequentialSampler:
+        """In their own order, by which predictions are told apart; transformers groups these rows by length
+        where those of the training are.
+        """
+        return SequentialSampler(eval_dataset)
 
 
 def trainer_for(

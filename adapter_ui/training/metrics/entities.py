@@ -2,14 +2,16 @@
 
 The rules are those of conlleval (Tjong Kim Sang and Buchholz 2000; Tjong Kim Sang and De Meulder 2003): an
 entity begins at B-, after O, or where the type changes, so that an I- may begin one too. A tag without B- or
-I- is an entity of one word, as with conlleval's option for raw tags.
+I- is an entity of one word, as with conlleval's option for raw tags. Other schemes are told in this one
+before, by `adapter_ui.domain.entity_tags`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-OUTSIDE = "O"
+from adapter_ui.domain.entity_tags import BEGIN, INSIDE, OUTSIDE
+
 Entity = tuple[int, int, str]
 
 
@@ -31,14 +33,14 @@ def parts(tag: str) -> tuple[bool, str]:
     """Whether the tag always begins an entity, and its type; the type of O is empty."""
     if tag == OUTSIDE:
         return False, ""
-    if tag[:2] in ("B-", "I-"):
-        return tag.startswith("B-"), tag[2:]
+    if tag.startswith((BEGIN, INSIDE)):
+        return tag.startswith(BEGIN), tag[2:]
     return True, tag
 
 
 def mark_entities(tags: Iterable[str]) -> bool:
     """Whether these tags tell entities from other words; numbers and parts of speech do not."""
-    return any(tag == OUTSIDE or tag.startswith(("B-", "I-")) for tag in tags)
+    return any(tag == OUTSIDE or tag.startswith((BEGIN, INSIDE)) for tag in tags)
 
 
 def entity_f1(expected: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]) -> float:

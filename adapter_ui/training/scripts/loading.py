@@ -22,7 +22,7 @@ def load(base, revision):
         revision=revision,
         config=config,
         dtype=DTYPE,
-        use_safetensors=True,$quantization
+        use_safetensors=True,$any_head$quantization
     )
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id$prepared$adapted$afterwards
@@ -34,6 +34,9 @@ def load(base, revision):
 HEAD = """
     config.id2label = dict(enumerate(LABELS))
     config.label2id = {label: at for at, label in enumerate(LABELS)}"""
+
+ANY_HEAD = """
+        ignore_mismatched_sizes=True,  # a head for other classes is made anew"""
 
 QUANTIZATION = {
     "int8": Template("BitsAndBytesConfig(load_in_8bit=True$left_out)"),
@@ -126,6 +129,22 @@ def answer_in_the_dtype_asked(model):
     for module in model.modules():
         if isinstance(module, BaseTunerLayer):
             module.register_forward_hook(lambda _, inputs, output: output.to(inputs[0].dtype))
+'''
+
+LAST_TOKEN = '''
+def classify_by_the_last_token(model):
+    """PEFT hands learned tokens and rows to the base as embeddings, in which a decoder's classifier does not
+    find where a row ends: it reads the last place of the batch, which is padding for all but the longest.
+    """
+    model.get_base_model().base_model.register_forward_hook(last_token_last, with_kwargs=True)
+
+
+def last_token_last(layers, inputs, given, output):
+    mask, states = given["attention_mask"], output.last_hidden_state
+    last = (mask * torch.arange(mask.shape[1], device=mask.device)).argmax(-1).to(states.device)
+    ends = states[torch.arange(len(states), device=states.device), last]
+    output.last_hidden_state = torch.cat((states[:, :-1], ends.unsqueeze(1)), dim=1)
+    return output
 '''
 
 TOKEN_IDS = '''

@@ -225,7 +225,10 @@ def row_limit(model, tokenizer):
     """Tokens of a row that are asked for and that the base can read."""
     config = model.config.get_text_config()
     context = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 2048
-    return min(MAX_LENGTH, context$virtual_tokens, tokenizer.model_max_length)
+    tables = [module for name, module in model.named_modules() if name.endswith("position_embeddings")]
+    paddings = [getattr(table, "padding_idx", None) for table in tables]
+    unused = max([padding + 1 for padding in paddings if padding is not None], default=0)  # RoBERTa's
+    return min(MAX_LENGTH, context - unused$virtual_tokens, tokenizer.model_max_length)
 ''')
 
 LEARNABLE_TEXT = """

@@ -113,9 +113,11 @@ def load_part(recipe: Recipe, *, continued: bool) -> str:
     prepared = loading.PREPARED.substitute(
         checkpointing=loading.NO_CHECKPOINTING if recipe.method == "PREFIX_TUNING" else loading.CHECKPOINTING
     )
+    has_head = recipe.task_type in (*NAMED_HEADS, "QUESTION_ANS")
     return loading.LOAD.substitute(
         what="the adapter to train further" if continued else "a new adapter",
-        head=loading.HEAD if recipe.task_type in (*NAMED_HEADS, "QUESTION_ANS") else "",
+        head=loading.HEAD if has_head else "",
+        any_head=loading.ANY_HEAD if has_head else "",
         quantization="\n        quantization_config=QUANTIZATION," if quantized else "",
         prepared=prepared if quantized else "",
         adapted=adapted,

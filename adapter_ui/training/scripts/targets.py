@@ -22,13 +22,15 @@ def new_adapter(recipe: Recipe) -> tuple[str, str]:
     made = before + loading.NEW_ADAPTER.substitute(config=METHODS[recipe.method].config_class, chosen=asked)
     lines = ["train_norms_in_fp32(model)"] if recipe.method == "LN_TUNING" else []
     lines += ["answer_in_the_dtype_asked(model)"] if leaks_its_dtype(recipe) else []
+    lines += ["classify_by_the_last_token(model)"] if loses_its_ends(recipe) else []
     return made, "".join(f"\n    {line}" for line in lines)
 
 
 def continued_adapter(recipe: Recipe) -> tuple[str, str]:
     """The lines that put the adapter to train further on the base, and the line after them."""
     if virtual_tokens(recipe):
-        return loading.CONTINUED_TOKENS.substitute(config=METHODS[recipe.method].config_class), ""
+        after = "\n    classify_by_the_last_token(model)" if loses_its_ends(recipe) else ""
+        return loading.CONTINUED_TOKENS.substitute(config=METHODS[recipe.method].config_class), after
     norms = recipe.method == "LN_TUNING"
     after = "\n    answer_in_the_dtype_asked(model)" if leaks_its_dtype(recipe) else ""
     return loading.CONTINUED_ADAPTER + (loading.CONTINUED_NORMS if norms else ""), after
@@ -39,6 +41,7 @@ def helpers_of_continued(recipe: Recipe) -> list[str]:
     return [
         *([loading.NORMS_IN_FP32] if recipe.method == "LN_TUNING" else []),
         *([loading.DTYPE_ASKED] if leaks_its_dtype(recipe) else []),
+        *([loading.LAST_TOKEN] if loses_its_ends(recipe) else []),
     ]
 
 
@@ -75,6 +78,8 @@ def helpers(recipe: Recipe) -> list[str]:
         parts += [loading.TOKEN_IDS]
     if norms:
         parts += [loading.NORMS_IN_FP32]
+    if loses_its_ends(recipe):
+        parts += [loading.LAST_TOKEN]
     return [*parts, *([loading.DTYPE_ASKED] if leaks_its_dtype(recipe) else [])]
 
 
@@ -88,3 +93,8 @@ def leaks_its_dtype(recipe: Recipe) -> bool:
     """A LoRA's layers answer in the dtype they were asked in, and virtual tokens have no layers."""
     in_layers = "target_modules" in METHODS[recipe.method].defaults
     return in_layers and recipe.method != "LORA" and recipe.precision is not Precision.FP32
+
+
+def loses_its_ends(recipe: Recipe) -> bool:
+    """Whether a classifier is not shown the ids by which it would find the last token of a row."""
+    return recipe.task_type == "SEQ_CLS" and virtual_tokens(recipe) > 0

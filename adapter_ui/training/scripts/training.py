@@ -71,7 +71,9 @@ class OrderOfSeed(TrainerCallback):
 """
 """The order of rows that the app's runs have where rows of about one length share a batch."""
 
-ORDERED = "\n    trainer.add_callback(OrderOfSeed())"
+ORDERED = """
+    trainer.add_callback(OrderOfSeed())
+    trainer._get_eval_sampler = torch.utils.data.SequentialSampler  # else these rows change places too"""
 
 SHARE_OF_STEP = '''
 def share_of_step(outputs, labels, num_items_in_batch=None):
