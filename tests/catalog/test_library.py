@@ -85,6 +85,19 @@ def test_a_link_inside_an_adapter_is_not_one_of_its_files(tmp_path):
             files.read_range(name, 0, 3)
 
 
+@pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
+def test_an_adapter_that_cannot_be_read_hides_none_beside_it(settings, file):
+    write_adapter(settings.folder / "mine")
+    unreadable = write_adapter(settings.folder / "unreadable") / file
+    unreadable.unlink()
+    unreadable.symlink_to("x" * 300)  # a name too long: an OSError for root too, whom no permission stops
+    (settings.folder / "circle").symlink_to("circle")
+    library = Library(settings)
+    assert refs(library) == ["folder:mine"]
+    with pytest.raises(NotFoundOrPrivate):
+        library.folder(AdapterRef(Source.FOLDER, "circle"))
+
+
 def test_a_file_longer_than_its_limit_is_refused(tmp_path):
     files = FolderFiles(write_adapter(tmp_path / "adapter"))
     with pytest.raises(BadAdapter, match="larger than 10 bytes"):
