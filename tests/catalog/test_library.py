@@ -51,6 +51,14 @@ def test_without_a_folder_setting_there_is_no_folder_source(settings):
         library.folder(AdapterRef(Source.FOLDER, "mine"))
 
 
+def test_a_folder_s_name_may_have_dots(settings):
+    folder = write_adapter(settings.folder / "qwen2.5-sql")
+    write_adapter(settings.folder / ".hidden")
+    library = Library(settings)
+    assert refs(library) == ["folder:qwen2.5-sql"]
+    assert library.folder(AdapterRef.parse("folder:qwen2.5-sql")) == folder.resolve()
+
+
 def test_a_ref_leads_to_its_folder(settings, starter):
     library = Library(settings)
     assert (

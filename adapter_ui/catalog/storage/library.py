@@ -15,11 +15,11 @@ from adapter_ui.domain import (
     ADAPTER_CONFIG,
     ADAPTER_PICKLE,
     ADAPTER_WEIGHTS,
-    LOCAL_NAME,
     AdapterRef,
     AdapterSummary,
     Source,
     is_hub_id,
+    is_local_name,
 )
 from adapter_ui.domain.tensor_table import read_tensors
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
@@ -66,7 +66,7 @@ class Library:
         root = self._roots.get(ref.source)
         folder = (
             self._adapter_folder(ref.source, root / ref.name)
-            if root and LOCAL_NAME.fullmatch(ref.name)
+            if root and is_local_name(ref.source, ref.name)
             else None
         )
         if folder is None:
@@ -87,7 +87,7 @@ class Library:
         root = self._roots.get(source)
         places = sorted(root.iterdir())[:MOST_ADAPTERS] if root is not None and root.is_dir() else []
         for place in places:
-            folder = self._adapter_folder(source, place) if LOCAL_NAME.fullmatch(place.name) else None
+            folder = self._adapter_folder(source, place) if is_local_name(source, place.name) else None
             if folder is not None:
                 yield AdapterRef(source, place.name), folder
 
