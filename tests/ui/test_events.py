@@ -17,6 +17,13 @@ def test_no_choice_is_dropped_because_the_one_before_is_on_its_way() -> None:
     assert {fn.trigger_mode for fn in ours} == {"multiple"}
 
 
+def test_what_changes_while_the_library_is_drawn_is_drawn_next() -> None:
+    page = build_page(FakeService())
+    drawing = [fn for fn in page.fns.values() if any(one.elem_id == "library-runs" for one in fn.outputs)]
+    assert len(drawing) > 4
+    assert {fn.trigger_mode for fn in drawing} == {"always_last"}
+
+
 def test_every_field_has_a_name_for_who_does_not_see_it() -> None:
     blocks = build_page(FakeService()).blocks.values()
     fields = [one for one in blocks if isinstance(one, gr.Textbox) and one.elem_id]  # endpoints have some too

@@ -96,6 +96,12 @@ def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:
         library.acted(service, "format", "c:")
 
 
+def test_the_library_asks_the_hub_for_nothing() -> None:
+    service = FakeService()
+    library.library(service)
+    assert service.closed_streams == 0  # those that read details
+
+
 def test_the_bar_reads_memory_once_for_all_who_look() -> None:
     service = FakeService()
     sampler = MemorySampler(service, seconds=60)
