@@ -17,6 +17,7 @@ from adapter_ui.domain import (
     Precision,
     check_number,
 )
+from adapter_ui.domain.classes import task_of
 from adapter_ui.domain.memory import lora_parameters, training_memory
 from adapter_ui.errors import InvalidInput
 
@@ -86,7 +87,7 @@ def fit(
         context=context,
         arms=arms,
         loading=estimate_memory(
-            base, profile.parameters, task_type=profile.task_type, context=context, arms=arms
+            base, profile.parameters, task_type=told_task(profile), context=context, arms=arms
         ),
         training=estimate_training(base, profile, context),
         devices=tuple(devices),
@@ -112,11 +113,16 @@ def estimate_training(
             tokens=context,
             trainable=trainable,
             features=features,
-            task_type=profile.task_type,
+            task_type=told_task(profile),
         )
         for precision in Precision
     }
     return {precision: estimate for precision, estimate in estimates.items() if estimate is not None}
+
+
+def told_task(profile: AdapterProfile) -> str | None:
+    """Its task, by the class that its config names where it states none."""
+    return task_of(profile.task_type, profile.config)
 
 
 def count_features(profile: AdapterProfile) -> int:
