@@ -42,6 +42,11 @@ KEPT_HINT = Markup(
     '<p class="hint">A reload brings pasted rows (up to 200 kB) and the recipe back; a file has to be '
     "chosen again.</p>"
 )
+SHARED = notice(
+    "This Space is shared: everybody who opens it can see your run, its rows and its adapter. Duplicate the "
+    "Space to have your own.",
+    Level.INFO,
+)
 DROP_FILE = "(text, file) => [text.trim() ? null : file]"  # in the browser, for it is done at each key
 NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example.")
 
@@ -92,6 +97,8 @@ class DataStep:
 
 def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     """Build the step; gives its components and the button that goes on."""
+    if service.settings.on_space:
+        html(SHARED, elem_id="data-shared")
     text, file, example = row_inputs()
     hub = hub_dataset()
     preview = html(NO_ROWS, elem_id="data-preview")
