@@ -23,6 +23,7 @@ from adapter_ui.errors import InvalidRef
         ("starter:pirate", AdapterRef(Source.STARTER, "pirate")),
         ("mix:both", AdapterRef(Source.MIX, "both")),
         ("folder:mine", AdapterRef(Source.FOLDER, "mine")),
+        ("folder:Llama-3.1-8B-lora", AdapterRef(Source.FOLDER, "Llama-3.1-8B-lora")),
     ],
 )
 def test_a_name_reads_back_as_it_is_written(text, ref):
@@ -45,6 +46,7 @@ def test_a_name_reads_back_as_it_is_written(text, ref):
         *("org/name:a:b", "org/name:a b", "org/name:a\\b", "org/name:a\0", "org/name:a\nb", "org/name:é"),
         *("org/name:a..b", "org/name:-a", "org/name:" + "a/" * 8 + "a", "org/name:" + "a" * 97),
         *("starter:a/b", "run:..", "folder:x@y", "org/name@a..b:c", "org/name@v 1", "a/b/c", "a/b/c:d"),
+        *("folder:..", "folder:.a", "folder:a..b", "folder:a/b", "run:a.b", "mix:a.b"),
         *("https://hub/org/name", "name@x/y:folder", "sarter:pirate"),
     ],
 )

@@ -18,6 +18,7 @@ from adapter_ui.domain import (
     Precision,
     check_number,
 )
+from adapter_ui.domain.classes import task_of
 from adapter_ui.domain.memory import lora_parameters, training_memory
 from adapter_ui.errors import InvalidInput
 
@@ -90,7 +91,7 @@ def fit(
             base,
             profile.parameters,
             plain_lora=is_plain_lora(profile.method, profile.config),
-            task_type=profile.task_type,
+            task_type=told_task(profile),
             context=context,
             arms=arms,
         ),
@@ -118,11 +119,16 @@ def estimate_training(
             tokens=context,
             trainable=trainable,
             features=features,
-            task_type=profile.task_type,
+            task_type=told_task(profile),
         )
         for precision in Precision
     }
     return {precision: estimate for precision, estimate in estimates.items() if estimate is not None}
+
+
+def told_task(profile: AdapterProfile) -> str | None:
+    """Its task, by the class that its config names where it states none."""
+    return task_of(profile.task_type, profile.config)
 
 
 def count_features(profile: AdapterProfile) -> int:

@@ -54,6 +54,7 @@ from adapter_ui.domain.refs import (
     AdapterRef,
     Source,
     is_hub_id,
+    is_local_name,
 )
 from adapter_ui.domain.text import (
     STRONGEST,
@@ -149,5 +150,6 @@ __all__ = [
     "Verdict",
     "check_number",
     "is_hub_id",
+    "is_local_name",
     "largest_that_fits",
 ]

@@ -13,6 +13,7 @@ REVISION = re.compile(r"(?!.*\.\.)[\w][\w./-]{0,254}", re.ASCII)
 COMMIT = re.compile(r"[0-9a-f]{40}", re.ASCII)
 REPO_FOLDER = re.compile(r"(?!.*\.\.)\w[\w.+=-]{0,95}(?:/\w[\w.+=-]{0,95}){0,7}", re.ASCII)
 LOCAL_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,95}", re.ASCII)
+FOLDER_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
 
 def is_hub_id(text: str) -> bool:
@@ -28,6 +29,11 @@ class Source(StrEnum):
     RUN = "run"
     MIX = "mix"
     FOLDER = "folder"
+
+
+def is_local_name(source: Source, name: str) -> bool:
+    """Whether an adapter on this machine can have that name: people name their folders, we what we make."""
+    return bool((FOLDER_NAME if source is Source.FOLDER else LOCAL_NAME).fullmatch(name))
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,7 @@ class AdapterRef:
     def _parse_local(cls, text: str) -> AdapterRef | None:
         source, _, name = text.partition(":")
         known = source in set(Source) - {Source.HUB}
-        return cls(Source(source), name) if known and LOCAL_NAME.fullmatch(name) else None
+        return cls(Source(source), name) if known and is_local_name(Source(source), name) else None
 
     def __str__(self) -> str:
         if self.source is not Source.HUB:

@@ -18,7 +18,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
 from adapter_ui.ui.arguments import boolean, bound, checked_text, strings, whole
 from adapter_ui.ui.browsing.results import filled_page
-from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.errors import told_to_caller
 from adapter_ui.ui.mixing.endpoints import MixApi
 from adapter_ui.ui.page import MODELS
 from adapter_ui.ui.text_api import TextApi
@@ -100,7 +100,7 @@ class Api(TextApi):
         """Adapters that match, with method, rank and sizes (bytes) filled in; `next` is the next cursor.
         `variants` takes in adapters of the base's finetunes and quantised copies; `access` is open or gated.
         """
-        with shown_to_user():
+        with told_to_caller():
             wanted = SearchQuery(
                 text=checked_text(query, "query"),
                 base_model=checked_text(base_model, "base_model"),
@@ -128,7 +128,7 @@ class Api(TextApi):
         """What an adapter is, from its config and its file's header, beside its own base or `base_model`; no
         weights are downloaded. `fit` is what fits with `context` tokens and `arms` answers at once.
         """
-        with shown_to_user():
+        with told_to_caller():
             room = whole(context, "context"), whole(arms, "arms")
             asked = checked_text(adapter, "adapter"), checked_text(base_model, "base_model")
             found = self.service.inspect(*asked)
@@ -136,13 +136,13 @@ class Api(TextApi):
 
     def revisions(self, adapter: str) -> list[dict[str, Any]]:
         """The branches and tags of an adapter on the Hub; none for one of this machine."""
-        with shown_to_user():
+        with told_to_caller():
             found = self.service.revisions(checked_text(adapter, "adapter"))
             return [json_shapes.revision(one) for one in found]
 
     def side_by_side(self, adapters: list[str]) -> dict[str, Any]:
         """Two to four adapters compared: figures, config, modules, and whether they can share a base."""
-        with shown_to_user():
+        with told_to_caller():
             found = self.service.side_by_side(strings(adapters, "adapters"))
             return json_shapes.side_by_side(found)
 
@@ -155,7 +155,7 @@ class Api(TextApi):
         request: gr.Request | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Load an adapter on its base; streams progress, then the report."""
-        with shown_to_user():
+        with told_to_caller():
             events = self.service.load(
                 checked_text(adapter, "adapter"),
                 self.precision(precision),
@@ -168,14 +168,14 @@ class Api(TextApi):
 
     def loaded(self) -> list[dict[str, Any]]:
         """The bases in memory with their adapters."""
-        with shown_to_user():
+        with told_to_caller():
             return [json_shapes.loaded_base(base) for base in self.service.loaded()]
 
     def unload(
         self, base: str, precision: str = DEFAULT, request: gr.Request | None = None
     ) -> list[dict[str, Any]]:
         """Free a base and its adapters; gives what is still in memory."""
-        with shown_to_user():
+        with told_to_caller():
             wanted = checked_text(base, "base"), self.precision(precision)
             self.service.unload(*wanted, visitor=self.visitor(request))
             return self.loaded()
@@ -193,7 +193,7 @@ class Api(TextApi):
         """Labels, entities, an answer, an embedding or text, by the adapter's task, or by that of the class;
         progress before.
         """
-        with shown_to_user():
+        with told_to_caller():
             given = {"adapter": adapter, "text": text, "text_pair": text_pair}
             texts = [checked_text(value, field) for field, value in given.items()]
             events = self.service.predict(
@@ -210,7 +210,7 @@ class Api(TextApi):
         self, recipe: Any, dataset: str | None = None, request: gr.Request | None = None
     ) -> dict[str, Any]:
         """What a fine-tune would do and need; takes up to two minutes, for steps are measured."""
-        with shown_to_user(), self.service.admissions.errands.waited(self.visitor(request)):
+        with told_to_caller(), self.service.admissions.errands.waited(self.visitor(request)):
             asked, data = self.job(recipe, dataset)
             found = self.service.check_finetune(asked, data)
             *_, found = self.service.time_finetune(found, data)
@@ -220,37 +220,37 @@ class Api(TextApi):
         self, recipe: Any, dataset: str | None = None, request: gr.Request | None = None
     ) -> dict[str, Any]:
         """Start a fine-tune on the rows of a CSV, TSV, JSON, JSONL, Parquet or TXT file."""
-        with shown_to_user(), self.service.admissions.errands.waited(self.visitor(request)):
+        with told_to_caller(), self.service.admissions.errands.waited(self.visitor(request)):
             return {"run_id": self.service.finetune(*self.job(recipe, dataset))}
 
     def runs(self) -> list[dict[str, Any]]:
         """All fine-tuning runs, newest first."""
-        with shown_to_user():
+        with told_to_caller():
             return [json_shapes.run(status) for status in self.service.runs()]
 
     def run(self, run_id: str) -> dict[str, Any]:
         """Where a run stands."""
-        with shown_to_user():
+        with told_to_caller():
             return json_shapes.run(self.service.run(checked_text(run_id, "run_id")))
 
     def stop_run(self, run_id: str) -> dict[str, Any]:
         """Stop a run; what it has learned so far is kept."""
-        with shown_to_user():
+        with told_to_caller():
             return json_shapes.run(self.service.stop_run(checked_text(run_id, "run_id")))
 
     def pause_run(self, run_id: str) -> dict[str, Any]:
         """Let a run rest at a checkpoint, its memory free, until it is resumed."""
-        with shown_to_user():
+        with told_to_caller():
             return json_shapes.run(self.service.pause_run(checked_text(run_id, "run_id")))
 
     def resume_run(self, run_id: str) -> dict[str, Any]:
         """Go on with a run that was paused, stopped, failed or interrupted, from its newest checkpoint."""
-        with shown_to_user():
+        with told_to_caller():
             return json_shapes.run(self.service.resume_run(checked_text(run_id, "run_id")))
 
     def delete_run(self, run_id: str) -> list[dict[str, Any]]:
         """Delete an ended run with its adapter; gives the runs that are left."""
-        with shown_to_user():
+        with told_to_caller():
             self.service.delete_run(checked_text(run_id, "run_id"))
             return self.runs()
 

@@ -1,7 +1,8 @@
 """What the page shows when something goes wrong: from the type of an error to a title and a duration.
 
 The sentence is the error's own. Cancelled shows nothing; what nobody foresaw is logged under a number that
-the user sees. Handlers wrap their work in `shown_to_user()` and catch nothing themselves.
+the user sees. Handlers wrap their work in `shown_to_user()`, endpoints theirs in `told_to_caller()`, and
+catch nothing themselves.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import html
 import logging
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import gradio as gr
@@ -67,7 +68,7 @@ def title_of(error: AdapterUIError) -> tuple[str, float]:
 
 
 @contextmanager
-def shown_to_user() -> Iterator[None]:
+def shown_to_user(*, as_html: bool = True) -> Iterator[None]:
     """Let errors reach the person at the screen: a sentence of ours, never a traceback."""
     try:
         yield
@@ -75,8 +76,8 @@ def shown_to_user() -> Iterator[None]:
         return
     except AdapterUIError as error:
         title, seconds = title_of(error)
-        # Gradio renders the message of gr.Error as HTML, and file and adapter names are in it
-        message = html.escape(error.message, quote=False)
+        # the page renders the message of gr.Error as HTML, and file and adapter names are in it
+        message = html.escape(error.message, quote=False) if as_html else error.message
         raise gr.Error(message, duration=seconds, title=title, print_exception=False) from error
     except gr.Error:
         raise
@@ -90,6 +91,11 @@ def shown_to_user() -> Iterator[None]:
             title="Unexpected error",
             print_exception=False,
         ) from error
+
+
+def told_to_caller() -> AbstractContextManager[None]:
+    """The same for an endpoint, which no page shows: its callers get the sentence as it is."""
+    return shown_to_user(as_html=False)
 
 
 def staying(steps: Iterator[Step], refused: Callable[[str], Step]) -> Iterator[Step]:

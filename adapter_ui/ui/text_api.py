@@ -18,7 +18,7 @@ from adapter_ui.ui.arguments import (
     number,
     precision_of,
 )
-from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.errors import told_to_caller
 from adapter_ui.ui.visitor import who_asks
 
 
@@ -52,7 +52,7 @@ class TextApi:
         """Stream the answer, each time the whole text so far. `adapter` "" is the base named by
         `base_model`; `model_class` "" is the class of the adapter's task.
         """
-        with shown_to_user():
+        with told_to_caller():
             events = self.service.generate(
                 checked_text(adapter, "adapter"),
                 chat_messages(prompt, system),
@@ -94,7 +94,7 @@ class TextApi:
         An arm is `{"adapter": …, "strength": …, "base_model": …, "model_class": …}`; adapter "" is the base
         of the first arm that has one, or `base_model`. One that fails keeps its place, with its error.
         """
-        with shown_to_user():
+        with told_to_caller():
             messages = chat_messages(prompt, system)
             options = generation_options(
                 max_new_tokens, temperature, top_p, top_k, repetition_penalty, seed, stop, raw

@@ -108,6 +108,15 @@ def test_the_oldest_texts_go_when_there_are_too_many(path, monkeypatch):
     assert [second.get("a/b", "c", str(number)) for number in range(6)] == [None] * 3 + ["text"] * 3
 
 
+def test_the_oldest_texts_go_while_the_cache_is_used(path, monkeypatch):
+    monkeypatch.setattr(cache_module, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(cache_module, "PUTS_BETWEEN_PRUNINGS", 6)
+    cache = Cache(path)
+    for number in range(6):
+        cache.put("a/b", "c", str(number), "text")
+    assert [cache.get("a/b", "c", str(number)) for number in range(6)] == [None] * 3 + ["text"] * 3
+
+
 def test_texts_are_kept_small(path):
     cache = Cache(path)
     cache.put("a/b", "c", "header", '{"dtype":"F16"}' * 10_000)

@@ -61,6 +61,12 @@ def test_an_answer_that_is_no_text_needs_no_cache_and_no_output_layer():
     assert text.weights - label.weights == 2 * 128_256 * 4096
 
 
+def test_a_task_that_only_the_adapter_s_class_tells_counts_like_a_stated_one():
+    mapping = {"parent_library": "transformers", "base_model_class": "LlamaForSequenceClassification"}
+    told = replace(PROFILE, task_type=None, config={"auto_mapping": mapping})
+    assert fit(BASE, told, ()) == fit(BASE, replace(PROFILE, task_type="SEQ_CLS"), ())
+
+
 def test_training_is_that_of_an_adapter_like_this_one():
     found = fit(BASE, PROFILE, (), context=512).training
     assert found[Precision.BF16] == training_memory(

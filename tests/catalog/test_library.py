@@ -51,6 +51,14 @@ def test_without_a_folder_setting_there_is_no_folder_source(settings):
         library.folder(AdapterRef(Source.FOLDER, "mine"))
 
 
+def test_a_folder_s_name_may_have_dots(settings):
+    folder = write_adapter(settings.folder / "qwen2.5-sql")
+    write_adapter(settings.folder / ".hidden")
+    library = Library(settings)
+    assert refs(library) == ["folder:qwen2.5-sql"]
+    assert library.folder(AdapterRef.parse("folder:qwen2.5-sql")) == folder.resolve()
+
+
 def test_a_ref_leads_to_its_folder(settings, starter):
     library = Library(settings)
     assert (
@@ -83,6 +91,19 @@ def test_a_link_inside_an_adapter_is_not_one_of_its_files(tmp_path):
             files.read(name, 100)
         with pytest.raises(NotFoundOrPrivate):
             files.read_range(name, 0, 3)
+
+
+@pytest.mark.parametrize("file", ["adapter_config.json", "adapter_model.safetensors"])
+def test_an_adapter_that_cannot_be_read_hides_none_beside_it(settings, file):
+    write_adapter(settings.folder / "mine")
+    unreadable = write_adapter(settings.folder / "unreadable") / file
+    unreadable.unlink()
+    unreadable.symlink_to("x" * 300)  # a name too long: an OSError for root too, whom no permission stops
+    (settings.folder / "circle").symlink_to("circle")
+    library = Library(settings)
+    assert refs(library) == ["folder:mine"]
+    with pytest.raises(NotFoundOrPrivate):
+        library.folder(AdapterRef(Source.FOLDER, "circle"))
 
 
 def test_a_file_longer_than_its_limit_is_refused(tmp_path):

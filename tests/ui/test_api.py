@@ -112,3 +112,8 @@ class WaitingService(FakeService):
 def test_a_stream_gives_the_text_so_far_also_while_nothing_is_added():
     """Gradio can end a stream whose reader is gone only when it yields."""
     assert list(Api(WaitingService()).generate("starter:pirate", "Hello")) == ["", "Arrr", "Arrr", "Arrr!"]
+
+
+def test_the_sentence_of_an_error_is_no_html():
+    with pytest.raises(gr.Error, match="“a<b” is not the name of an adapter"):
+        Api(FakeService()).inspect("a<b")

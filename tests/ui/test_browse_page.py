@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from adapter_ui.domain import SearchPage, SearchQuery
 from tests.browser import choose, fill_in
 from tests.ui.fake_data import ROWS
+from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
@@ -81,6 +84,28 @@ def test_filters_narrow_show_as_chips_and_are_taken_away(page: Page, address: st
     page.get_by_role("button", name="Clear filters").click()
     expect(page).to_have_url(f"{address}/")
     expect(page.locator(ROW)).to_have_count(30)
+
+
+class SlowWithoutMethod(FakeService):
+    """A search by rank alone takes long."""
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        if query.min_rank and not query.method:
+            time.sleep(3)
+        return super().search(query)
+
+
+def test_a_second_filter_taken_away_while_the_first_searches_counts_too(page: Page) -> None:
+    with served(0.01, SlowWithoutMethod) as url:
+        open_page(page, f"{url}/?method=LORA&min_rank=16")
+        bar = page.locator("#filter-bar")
+        bar.get_by_role("button", name="Take away: LoRA").click()
+        expect(page).to_have_url(f"{url}/?min_rank=16")
+        bar.get_by_role("button", name="Take away: rank from 16").click()
+        expect(page).to_have_url(f"{url}/")
+        expect(page.locator(ROW)).to_have_count(30)
+        page.wait_for_timeout(4_000)  # by now the search by rank is over
+        expect(page.locator(ROW)).to_have_count(30)
 
 
 def test_a_search_that_reads_on_can_be_stopped_and_gone_on_with(page: Page, at_leisure: str) -> None:

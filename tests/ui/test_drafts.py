@@ -9,7 +9,8 @@ import gradio as gr
 import pytest
 from playwright.sync_api import Page, expect
 
-from adapter_ui.ui.tuning.drafts import ROWS, RowsDraft, recall_rows, recalled, shown_draft
+from adapter_ui.ui.tuning.data import RowsDraft, Shown, read_rows
+from adapter_ui.ui.tuning.drafts import ROWS, recall_rows, recalled
 from adapter_ui.ui.tuning.method import method_choice, method_details, method_sizes
 from adapter_ui.ui.tuning.wording import wording_form
 from tests.browser import choose, fill_in
@@ -26,15 +27,19 @@ def kept(*values: object) -> dict[str, object]:
 @pytest.mark.parametrize("found", [None, [], "x", {}, kept(7, "Text and label"), kept("x" * 200_001)])
 def test_what_is_no_draft_is_none(found: object) -> None:
     assert recall_rows(found) == RowsDraft()
-    assert shown_draft(FakeService(), found) == [gr.skip()] * 7
 
 
 def test_rows_come_back_with_what_was_chosen_of_them() -> None:
-    _, form, _, *slots = shown_draft(FakeService(), kept(TEXT, "Text and label", "remark", "verdict", "", 3))
+    _, form, _, *slots, _ = read(TEXT, kept(TEXT, "Text and label", "remark", "verdict", "", 3))
     assert form.value == "Text and label"
     assert [slot.value for slot in slots[:2]] == ["remark", "verdict"]
-    _, form, *_ = shown_draft(FakeService(), kept(TEXT, "Text and label", "remark", "gone"))
-    assert form.value == "Prompt and answer"
+    for other in (kept(TEXT, "Text and label", "remark", "gone"), kept("other", "Text and label", "remark")):
+        _, form, *_ = read(TEXT, other)
+        assert form.value == "Prompt and answer"
+
+
+def read(text: str, found: object) -> list[Any]:
+    return read_rows(FakeService(), text, None, "Prompt and answer", Shown(), recall_rows(found))
 
 
 def test_fields_come_back_as_their_method_shows_them_and_only_what_fits() -> None:
@@ -42,7 +47,7 @@ def test_fields_come_back_as_their_method_shows_them_and_only_what_fits() -> Non
         fields = {"method": method_choice(), **method_sizes(), **method_details(), **wording_form().fields}
 
     def back(**recipe: Any) -> dict[str, dict[str, Any]]:
-        _, *updates = recalled(fields, {}, recipe)
+        _, _, *updates = recalled(fields, {}, recipe)
         return dict(zip(fields, updates, strict=True))
 
     found = back(method="LOHA", r=3, completion_only_loss=False, prompt_template="{prompt}{completion}")

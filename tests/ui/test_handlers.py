@@ -12,13 +12,15 @@ from adapter_ui.ui.generating import prediction
 from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.state import Selection
 from adapter_ui.ui.tabs import finetune, library
-from adapter_ui.ui.tuning.data import columns_of, shown_slots, shown_table
+from adapter_ui.ui.tuning.data import RowsDraft, Shown, columns_of, read_rows
 from adapter_ui.ui.tuning.example import example_rows
 from adapter_ui.ui.tuning.recipe import recipe_of
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
+NOTHING, NO_DRAFT = Shown(), RowsDraft()
+LABELLED = "text,label\nfine,good\nawful,bad\n"
 SAMPLING = (64, 0.7, 0.95, 50, 1.0, "11", "END\n\nSTOP", False)
 
 
@@ -40,8 +42,12 @@ def test_entities_are_marked_in_their_text() -> None:
     assert "<mark>Ada<b>PER <small>0.970</small></b></mark> met <mark" in result
 
 
+def read(text: str, form: str = "Prompt and answer", shown: Shown = NOTHING, draft: RowsDraft = NO_DRAFT):
+    return read_rows(FakeService(), text, None, form, shown, draft)
+
+
 def test_the_example_data_are_read_and_their_columns_guessed() -> None:
-    preview, form, _, *slots = shown_table(FakeService(), example_rows(), None)
+    preview, form, _, *slots, _ = read(example_rows())
     assert "30 rows" in preview
     assert form.value == "Prompt and answer"
     assert [slot.value for slot in slots[:2]] == ["prompt", "completion"]
@@ -53,16 +59,38 @@ def test_the_example_data_are_read_and_their_columns_guessed() -> None:
 
 def test_a_conversation_and_a_text_to_text_offer_what_stands_beside_them() -> None:
     talk = '[{"conversations": [], "system": "Be brief."}]'
-    _, form, _, *slots = shown_table(FakeService(), talk, None)
+    _, form, _, *slots = read(talk)
     assert form.value == "Conversations"
     assert [slot.value for slot in slots[:2]] == ["conversations", "system"]
-    slots = shown_slots(FakeService(), "instruction,input,output\na,b,c\n", None, "Text to text")
+    alpaca = "instruction,input,output\na,b,c\n"
+    *_, shown = read(alpaca)
+    _, _, _, *slots = read(alpaca, "Text to text", shown)
     assert [slot.value for slot in slots[:3]] == ["instruction", "output", "input"]
 
 
 def test_labels_beside_texts_are_recognised_as_classification() -> None:
-    _, form, *_ = shown_table(FakeService(), "text,label\nfine,good\nawful,bad\n", None)
+    _, form, *_ = read(LABELLED)
     assert form.value == "Text and label"
+
+
+def test_rows_that_are_shown_already_are_not_drawn_again_and_another_form_changes_the_columns_alone() -> None:
+    *_, shown = read(LABELLED)
+    assert read(LABELLED, "Text and label", shown) == [gr.skip()] * 8
+    *others, slot, _, _, _, now = read(LABELLED, "Plain text", shown)
+    assert others == [gr.skip()] * 3
+    assert (slot.label, slot.value) == ("text", "text")
+    assert now == Shown(shown.source, "Plain text")
+    _, form, *_ = read(example_rows(), "Plain text", now)
+    assert form.value == "Prompt and answer"
+
+
+def test_what_cannot_be_read_is_said_in_place_of_older_rows_and_read_anew_when_it_is_given_again() -> None:
+    *_, shown = read(LABELLED)
+    for _ in range(2):
+        preview, form, *_, shown = read("[1, 2", "Text and label", shown)
+        assert "notice" in preview
+        assert not form.visible
+        assert shown.form == ""
 
 
 def test_an_empty_field_leaves_the_default_and_an_adapter_replaces_the_base() -> None:
@@ -103,6 +131,12 @@ def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:
     assert library.acted(service, "generate", "starter:pirate")[0] == "starter:pirate"
     with pytest.raises(gr.Error):
         library.acted(service, "format", "c:")
+
+
+def test_the_library_asks_the_hub_for_nothing() -> None:
+    service = FakeService()
+    library.library(service)
+    assert service.closed_streams == 0  # those that read details
 
 
 def test_the_bar_reads_memory_once_for_all_who_look() -> None:

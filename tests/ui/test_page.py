@@ -211,7 +211,8 @@ def test_pasted_rows_take_the_place_of_a_file_and_what_cannot_be_read_shows_no_o
     expect(page.locator("#data-preview")).to_contain_text("2 rows")
     expect(page.locator("#data-file")).not_to_contain_text("rows.csv")
     paste(page, "[1, 2")
-    expect(page.locator("#data-preview")).to_contain_text("No rows yet")
+    expect(page.locator("#data-preview .notice")).to_be_visible()
+    expect(page.locator("#data-preview")).not_to_contain_text("fine")
     expect(page.get_by_label("Text and label")).to_be_hidden()
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pytest
 from playwright.sync_api import Page, expect
 
+from adapter_ui.domain import Preflight
 from adapter_ui.domain.modules import LinearModules
+from adapter_ui.errors import InvalidRecipe
 from adapter_ui.training.defaults import Default, RowFacts
 from adapter_ui.training.methods import METHODS, OWN_FIELDS
 from adapter_ui.training.recipe import Recipe
@@ -87,6 +90,36 @@ def test_defaults_that_are_told_late_do_not_replace_those_of_the_method_chosen_s
         expect(rate).to_contain_text("0.03 by default: only the virtual tokens learn")
         choose(page.locator("#recipe-method"), "LoRA")
         expect(rate).to_contain_text("0.001 by default")
+
+
+class SlowToRefuse(FakeService):
+    """A rank of 9 is refused, late."""
+
+    def check_finetune(self, recipe: Mapping[str, Any], data: str | Path) -> Preflight:
+        if recipe.get("r") == 9:
+            time.sleep(3)
+            raise InvalidRecipe("r is 9, which is odd.", field="r")
+        return super().check_finetune(recipe, data)
+
+
+@pytest.mark.slow
+def test_a_refusal_stands_where_the_check_is_read_and_keeps_the_next_check_from_nothing(page: Page) -> None:
+    with served(pause=0.01, service=SlowToRefuse) as url:
+        page.goto(f"{url}/?tab=finetune")
+        page.locator("#data-example").click()
+        expect(page.locator("#data-preview")).to_contain_text("30 rows")
+        page.locator("#data-next").click()
+        fill_in(page.locator("#recipe-r input"), "9")
+        page.locator("#recipe-next").click()
+        expect(page.locator("#check-report")).to_contain_text("r is 9, which is odd.")
+        expect(page.locator("#start-run")).to_be_disabled()
+        page.get_by_role("tab", name="2 Recipe").click()
+        page.locator("#recipe-next").click()  # refused once more, and meanwhile put right
+        page.get_by_role("tab", name="2 Recipe").click()
+        page.locator("#recipe-r input").fill("8")
+        page.locator("#recipe-next").click()
+        expect(page.locator("#check-report")).to_contain_text("Ready to start.")
+        expect(page.locator("#start-run")).to_be_enabled()
 
 
 def drawn(**fields: Any) -> tuple[list[str], list[str], bool, str]:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 import zlib
+from itertools import count
 from pathlib import Path
 
 from adapter_ui.catalog.storage.database import Database
 
 LAYOUT = 2
 MOST_ENTRIES = 20_000
+PUTS_BETWEEN_PRUNINGS = 1_000
 FAST = 1
 CREATE = """CREATE TABLE IF NOT EXISTS entries (
     repo TEXT NOT NULL, revision TEXT NOT NULL, kind TEXT NOT NULL, value BLOB NOT NULL, stored REAL NOT NULL,
@@ -26,7 +28,8 @@ class Cache:
 
     def __init__(self, path: Path) -> None:
         self._database = Database(path, LAYOUT, (CREATE,))
-        self._database.write(lambda connection: connection.execute(PRUNE, (MOST_ENTRIES,)))
+        self._puts = count(1)
+        self._prune()
 
     def get(self, repo: str, commit: str, kind: str) -> str | None:
         rows = self._database.query(
@@ -45,6 +48,12 @@ class Cache:
                 "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?)", entry
             )
         )
+
+        if next(self._puts) % PUTS_BETWEEN_PRUNINGS == 0:
+            self._prune()
+
+    def _prune(self) -> None:
+        self._database.write(lambda connection: connection.execute(PRUNE, (MOST_ENTRIES,)))
 
     def close(self) -> None:
         self._database.close()

@@ -15,11 +15,11 @@ from adapter_ui.domain import (
     ADAPTER_CONFIG,
     ADAPTER_PICKLE,
     ADAPTER_WEIGHTS,
-    LOCAL_NAME,
     AdapterRef,
     AdapterSummary,
     Source,
     is_hub_id,
+    is_local_name,
 )
 from adapter_ui.domain.tensor_table import read_tensors
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
@@ -29,6 +29,8 @@ STARTER = Path(__file__).parents[2] / "starter"
 LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.MIX, Source.FOLDER)
 MOST_ADAPTERS = 2_000
 MIXES = "mixes"
+UNREADABLE = (OSError, RuntimeError)
+"""What a folder that cannot be read raises; the second is a circle of links, before Python 3.13."""
 
 
 class Library:
@@ -50,7 +52,7 @@ class Library:
         """All adapters of one source, or of all: the starter set, then the others, the newest first."""
         found: list[AdapterSummary] = []
         for one in LOCAL_SOURCES if source is None else (source,):
-            rows = [summarize(ref, folder) for ref, folder in self._folders(one)]
+            rows = list(self._readable(one))
             if one is not Source.STARTER:
                 rows.sort(key=lambda row: row.updated or "", reverse=True)
             found += rows
@@ -64,7 +66,7 @@ class Library:
         root = self._roots.get(ref.source)
         folder = (
             self._adapter_folder(ref.source, root / ref.name)
-            if root and LOCAL_NAME.fullmatch(ref.name)
+            if root and is_local_name(ref.source, ref.name)
             else None
         )
         if folder is None:
@@ -73,19 +75,30 @@ class Library:
             )
         return folder
 
+    def _readable(self, source: Source) -> Iterator[AdapterSummary]:
+        """A row for each adapter but those that cannot be read, which must not hide the others."""
+        for ref, folder in self._folders(source):
+            try:
+                yield summarize(ref, folder)
+            except UNREADABLE:
+                continue
+
     def _folders(self, source: Source) -> Iterator[tuple[AdapterRef, Path]]:
         root = self._roots.get(source)
         places = sorted(root.iterdir())[:MOST_ADAPTERS] if root is not None and root.is_dir() else []
         for place in places:
-            folder = self._adapter_folder(source, place) if LOCAL_NAME.fullmatch(place.name) else None
+            folder = self._adapter_folder(source, place) if is_local_name(source, place.name) else None
             if folder is not None:
                 yield AdapterRef(source, place.name), folder
 
     def _adapter_folder(self, source: Source, place: Path) -> Path | None:
         """The folder that holds the adapter's files, unless a link leads out of the source's root."""
-        folder = (place / "adapter" if source is Source.RUN else place).resolve()
-        inside = folder.is_relative_to(self._roots[source].resolve())
-        return folder if inside and (folder / ADAPTER_CONFIG).is_file() else None
+        try:
+            folder = (place / "adapter" if source is Source.RUN else place).resolve()
+            inside = folder.is_relative_to(self._roots[source].resolve())
+            return folder if inside and (folder / ADAPTER_CONFIG).is_file() else None
+        except UNREADABLE:
+            return None
 
 
 def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:

@@ -12,7 +12,7 @@ from adapter_ui.domain.mixes import USUAL_DENSITY
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
 from adapter_ui.ui.arguments import bound, checked_text, number, whole
-from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.errors import told_to_caller
 from adapter_ui.ui.visitor import who_asks
 
 
@@ -38,7 +38,7 @@ class MixApi:
         adapter. `parts` are `{adapter, weight}`; `density` counts where the combination prunes, `seed` where
         it draws, `rank` is for those by svd.
         """
-        with shown_to_user():
+        with told_to_caller():
             recipe = MixRecipe.of(
                 parts,
                 checked_text(combination, "combination"),
@@ -55,7 +55,7 @@ class MixApi:
 
     def delete_mix(self, name: str, request: gr.Request | None = None) -> dict[str, Any]:
         """Delete a mix by its name, without `mix:`."""
-        with shown_to_user():
+        with told_to_caller():
             visitor = who_asks(self.service, request)
             self.service.delete_mix(checked_text(name, "name"), visitor=visitor)
             return {"deleted": name}

@@ -101,10 +101,10 @@ def search_events(service: AdapterService, page: Page, widgets: BrowseWidgets) -
     for part in (widgets.bar, widgets.table):
         changed = part.act(act, fields, fields, **QUICK, **EACH)
         changed.success(None, fields, None, js=REMEMBER, api_visibility="private")
-        searches.append(changed.success(first, inputs, found, **QUICK))
+        searches.append(changed.success(first, inputs, found, **QUICK, **EACH))
     for searched in searches:
-        # "multiple", because the reading for an older search may still be about to end
-        reading = searched.success(read, results, found, trigger_mode="multiple", **QUICK)
+        # each, for the reading of an older search may still be about to end
+        reading = searched.success(read, results, found, **QUICK, **EACH)
         reading.failure(shown, results, found, **QUICK)
     widgets.status.stop(stop, results, found, **QUICK)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -80,7 +80,7 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
             html('<h3 class="side-title">Runs</h3>')
             runs = html(NO_RUNS, elem_id="runs", js_on_load=WATCH_RUNS)
     names, job = list(fields), [*data.inputs, *fields.values()]
-    data = replace(data, changes=(*data.changes, draft_events(service, page, data, fields)))
+    draft_events(page, data, fields)
     for button, step in ((to_recipe, "recipe"), (to_check, "check")):
         button.click(partial(gr.Tabs, selected=step), None, steps, **INSTANT)
     token_events(service, data, partial(job_of, names), job, fields, wording)

@@ -13,7 +13,6 @@ from adapter_ui.domain import AdapterSummary, LoadedBase, Precision, RunStatus, 
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
-from adapter_ui.ui.browsing.results import filled_page
 from adapter_ui.ui.browsing.results_table import method_name
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
@@ -36,7 +35,8 @@ def library_tab(service: AdapterService, page: Page) -> None:
         html(fill('<h3 class="side-title">{title}</h3>', title=title))
         parts.append(html(elem_id=f"library-{name}", js_on_load=WATCH))
     show = partial(library, service)
-    quiet = {**LOOK_UP, "show_progress": "hidden"}
+    # what is there last counts, also when it changes while it is looked up
+    quiet = {**LOOK_UP, "show_progress": "hidden", "trigger_mode": "always_last"}
     gr.on([page.tabs.change, page.load], show, None, parts, **quiet)
 
     def act(request: gr.Request, event: gr.EventData) -> tuple[Any, Any]:
@@ -76,13 +76,18 @@ def delete(service: AdapterService, value: str, visitor: str) -> None:
 
 def library(service: AdapterService) -> list[Markup]:
     with shown_to_user():
-        starter = filled_page(service, SearchQuery(source=Source.STARTER, limit=100)).adapters
+        starter = on_this_machine(service, Source.STARTER)
         return [
             loaded_rows(service.loaded()),
             run_rows(service.runs()),
-            mix_rows(filled_page(service, SearchQuery(source=Source.MIX, limit=100)).adapters),
+            mix_rows(on_this_machine(service, Source.MIX)),
             adapter_rows(sorted(starter, key=lambda one: str(one.ref))),
         ]
+
+
+def on_this_machine(service: AdapterService, source: Source) -> tuple[AdapterSummary, ...]:
+    """Without what only the Hub knows, their bases' sizes: nothing here waits for it."""
+    return service.search(SearchQuery(source=source, limit=100)).adapters
 
 
 def loaded_rows(loaded: Iterable[LoadedBase]) -> Markup:

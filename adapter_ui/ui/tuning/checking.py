@@ -8,9 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from adapter_ui.domain import Preflight
+from adapter_ui.domain import Level, Preflight
+from adapter_ui.errors import AdapterUIError
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.markup import notice
 from adapter_ui.ui.page import CHECK, INSTANT
 from adapter_ui.ui.tuning.check import NOT_CHECKED, check_report
 
@@ -40,11 +42,16 @@ def check_events(
 
 
 def check(service: AdapterService, job_of: Job, *values: Any) -> tuple[Any, gr.Button, Preflight | None]:
+    """A refusal is drawn and not raised: Gradio drops the check that waits behind one that fails."""
+    not_yet = gr.Button(interactive=False)
     with shown_to_user():
         recipe, data = job_of(values)
         if not str(data).strip():
-            return NOT_CHECKED, gr.Button(interactive=False), None
-        found = service.check_finetune(recipe, data)
+            return NOT_CHECKED, not_yet, None
+        try:
+            found = service.check_finetune(recipe, data)
+        except AdapterUIError as error:
+            return notice(error.message, Level.BLOCKER), not_yet, None
         return check_report(found, timing=not found.refusal), gr.Button(interactive=not found.refusal), found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,13 +12,14 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from adapter_ui.domain import Table
+from adapter_ui.domain import Level, Table
+from adapter_ui.errors import AdapterUIError
 from adapter_ui.service import AdapterService
 from adapter_ui.training.examples import guess_columns
 from adapter_ui.ui import format
 from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import empty, fill, join, notice, table
-from adapter_ui.ui.page import INSTANT, LOOK_UP, html
+from adapter_ui.ui.page import INSTANT, LOOK_UP, SETS_STATE, html
 from adapter_ui.ui.tuning.example import example_rows
 from adapter_ui.ui.tuning.hub_dataset import fetch_event, hub_dataset
 
@@ -40,38 +42,63 @@ KEPT_HINT = Markup(
     '<p class="hint">A reload brings pasted rows (up to 200 kB) and the recipe back; a file has to be '
     "chosen again.</p>"
 )
+SHARED = notice(
+    "This Space is shared: everybody who opens it can see your run, its rows and its adapter. Duplicate the "
+    "Space to have your own.",
+    Level.INFO,
+)
 DROP_FILE = "(text, file) => [text.trim() ? null : file]"  # in the browser, for it is done at each key
 NO_ROWS = empty("No rows yet", "Paste rows, upload a file, or take the example.")
+
+
+@dataclass(frozen=True)
+class RowsDraft:
+    """Pasted rows, the form of a row, and the columns chosen for its roles, in their order."""
+
+    text: str = ""
+    form: str = ""
+    columns: tuple[str, ...] = ()
+
+    def choice(self, rows: Table) -> tuple[str, dict[str, str]] | None:
+        """The form and the columns, unless these rows have no such columns."""
+        fitting = self.form and set(self.columns) <= {"", *rows.columns}
+        return (self.form, columns_of(self.form, self.columns)) if fitting else None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Which rows are on screen, and in which form: "" where they could not be read."""
+
+    source: int = 0
+    form: str = ""
 
 
 @dataclass(frozen=True)
 class DataStep:
     """What the other steps read: pasted text, uploaded file, the form of a row, a column for each role.
 
-    `changes` are the events after which rows or columns are others, `tokens` where they are shown as tokens.
+    `draft` takes what a reload brings back. `reading` is the event after which rows or columns are others;
+    it sets `shown`. `tokens` is where they are shown as tokens.
     """
 
     text: gr.Textbox
     file: gr.File
     form: gr.Radio
     slots: tuple[gr.Dropdown, ...]
-    preview: gr.HTML
-    columns: gr.Row
     tokens: gr.HTML
-    changes: tuple[gr.events.Dependency, ...]
+    draft: gr.State
+    shown: gr.State
+    reading: gr.events.Dependency
 
     @property
     def inputs(self) -> list[gr.Component]:
         return [self.text, self.file, self.form, *self.slots]
 
-    @property
-    def outputs(self) -> list[Any]:
-        """Where the rows are shown once they are read."""
-        return [self.preview, self.form, self.columns, *self.slots]
-
 
 def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
     """Build the step; gives its components and the button that goes on."""
+    if service.settings.on_space:
+        html(SHARED, elem_id="data-shared")
     text, file, example = row_inputs()
     hub = hub_dataset()
     preview = html(NO_ROWS, elem_id="data-preview")
@@ -85,22 +112,27 @@ def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
         )
     tokens = html("", elem_id="data-tokens")
     onward = gr.Button("Continue to the recipe", variant="primary", elem_id="data-next")
-    read = partial(shown_table, service)
-    outputs = [preview, form, columns, *slots]
-    reading = {**LOOK_UP, "show_progress": "hidden", "trigger_mode": "always_last"}
-    # not at each key, for half a row is no row; the page's script leaves the field after a paste
+    shown, draft, brought = gr.State(Shown()), gr.State(RowsDraft()), gr.State(0)
     # what was given last counts: other text takes the file's place; a paste is no `input` to Gradio
     text.change(None, [text, file], file, js=DROP_FILE, **INSTANT)
-    given = gr.on([text.blur, file.upload, file.clear], read, [text, file], outputs, **reading)
-    given.failure(no_table, None, outputs, **INSTANT)
-    taken = example.click(lambda: (example_rows(), None), None, [text, file], **INSTANT).then(
-        read, [text, file], outputs, **reading
+    example.click(lambda: (example_rows(), None, unlike()), None, [text, file, brought], **SETS_STATE)
+    fetch_event(service, hub, file).success(unlike, None, brought, **SETS_STATE)
+    # not at each key, for half a row is no row; the page's script leaves the field after a paste
+    reading = gr.on(
+        [text.blur, file.upload, file.clear, brought.change, draft.change, form.input],
+        partial(read_rows, service),
+        [text, file, form, shown, draft],
+        [preview, form, columns, *slots, shown],
+        trigger_mode="always_last",  # one event for all: of several, an older answer could come last
+        show_progress="hidden",
+        **LOOK_UP,
     )
-    fetched = fetch_event(service, hub, file).success(read, [text, file], outputs, **reading)
-    fetched.failure(no_table, None, outputs, **INSTANT)
-    formed = form.input(partial(shown_slots, service), [text, file, form], list(slots), **reading)
-    changes = (given, taken, fetched, formed)
-    return DataStep(text, file, form, slots, preview, columns, tokens, changes), onward
+    return DataStep(text, file, form, slots, tokens, draft, shown, reading), onward
+
+
+def unlike() -> int:
+    """A value that no state has had, so that it changes."""
+    return time.monotonic_ns()
 
 
 def row_inputs() -> tuple[gr.Textbox, gr.File, gr.Button]:
@@ -134,43 +166,44 @@ def source_of(text: str, file: str | None) -> str | Path:
     return Path(file) if file else text
 
 
-def shown_table(
-    service: AdapterService,
-    text: str,
-    file: str | None,
-    chosen_form: str = "",
-    chosen_columns: tuple[str, ...] = (),
+def read_rows(
+    service: AdapterService, text: str, file: str | None, form: str, shown: Shown, draft: RowsDraft
 ) -> list[Any]:
-    """The first rows, their form, and a choice of column for each role; guessed unless they were chosen."""
+    """Draw what is there now: other rows than those `shown`, or another form for the same ones.
+
+    A refusal is drawn and not raised: Gradio drops the reading that waits behind one that fails.
+    """
+    now = Shown(hash((text, file)), form)
+    if now == shown:
+        return [gr.skip()] * (4 + SLOTS)
     if not text.strip() and not file:
-        return no_table()
+        return [*no_table(NO_ROWS), Shown()]
     with shown_to_user():
-        rows = service.read_table(source_of(text, file))
-        form, columns = guess_form(rows)
-        if chosen_form and set(chosen_columns) <= {"", *rows.columns}:
-            form, columns = chosen_form, columns_of(chosen_form, chosen_columns)
-        return [
-            preview_of(rows),
-            gr.Radio(value=form, visible=True),
-            gr.Row(visible=True),
-            *slot_updates(rows, form, columns),
-        ]
+        try:
+            rows = service.read_table(source_of(text, file))
+        except AdapterUIError as error:
+            return [*no_table(notice(error.message, Level.BLOCKER)), Shown(now.source)]
+    if shown.form and now.source == shown.source:
+        columns = guess_columns(rows, FORMS[form][0])
+        return [*[gr.skip()] * 3, *slot_updates(rows, form, columns), now]
+    kept = draft.choice(rows) if text == draft.text and not file else None
+    form, columns = kept or guess_form(rows)
+    return [*table_shown(rows, form, columns), Shown(now.source, form)]
 
 
-def no_table() -> list[Any]:
-    """Nothing to show, not what was read before: what is there now are no rows."""
+def table_shown(rows: Table, form: str, columns: Mapping[str, str]) -> list[Any]:
+    """The first rows, their form, and a choice of column for each role."""
     return [
-        NO_ROWS,
-        gr.Radio(visible=False),
-        gr.Row(visible=False),
-        *[gr.Dropdown(visible=False)] * SLOTS,
+        preview_of(rows),
+        gr.Radio(value=form, visible=True),
+        gr.Row(visible=True),
+        *slot_updates(rows, form, columns),
     ]
 
 
-def shown_slots(service: AdapterService, text: str, file: str | None, form: str) -> list[gr.Dropdown]:
-    with shown_to_user():
-        rows = service.read_table(source_of(text, file))
-        return slot_updates(rows, form, guess_columns(rows, FORMS[form][0]))
+def no_table(why: Markup) -> list[Any]:
+    """Nothing to show, not what was read before: what is there now are no rows."""
+    return [why, gr.Radio(visible=False), gr.Row(visible=False), *[gr.Dropdown(visible=False)] * SLOTS]
 
 
 def guess_form(rows: Table) -> tuple[str, dict[str, str]]:

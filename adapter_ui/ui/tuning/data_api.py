@@ -7,7 +7,7 @@ import gradio as gr
 from adapter_ui.catalog.hub.datasets import DatasetRef
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.arguments import checked_text
-from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.errors import told_to_caller
 from adapter_ui.ui.tuning.hub_dataset import fetched_file
 from adapter_ui.ui.visitor import who_asks
 
@@ -27,7 +27,7 @@ class DataApi:
         request: gr.Request | None = None,
     ) -> str:
         """The rows of a dataset on the Hub as one file, to be sent to `/check_finetune` and `/finetune`."""
-        with shown_to_user():
+        with told_to_caller():
             given = {"dataset": dataset, "config": config, "split": split, "revision": revision}
             wanted = DatasetRef(*(checked_text(text, field) for field, text in given.items()))
             events = fetched_file(self.service, wanted, who_asks(self.service, request))

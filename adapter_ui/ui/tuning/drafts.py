@@ -7,51 +7,36 @@ not kept.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.events import Dependency
 
-from adapter_ui.service import AdapterService
 from adapter_ui.training.methods import METHODS, OWN_FIELDS
 from adapter_ui.ui.page import INSTANT, LOOK_UP, Page
-from adapter_ui.ui.tuning.data import FORMS, MOST_KEPT_TEXT, SLOTS, DataStep, shown_table
+from adapter_ui.ui.tuning.data import FORMS, MOST_KEPT_TEXT, SLOTS, DataStep, RowsDraft
 from adapter_ui.ui.tuning.method import method_fields
 
 ROWS = ("text", "form", *(f"column {at}" for at in range(SLOTS)))
 LONGEST_VALUE = 4_000
 
 
-@dataclass(frozen=True)
-class RowsDraft:
-    """Pasted rows, the form of a row, and the columns chosen for its roles, in their order."""
-
-    text: str = ""
-    form: str = ""
-    columns: tuple[str, ...] = ()
-
-
-def draft_events(
-    service: AdapterService, page: Page, data: DataStep, fields: dict[str, gr.Component]
-) -> Dependency:
-    """Keep what changes, and bring it back when the page opens; gives the event after which rows are back."""
+def draft_events(page: Page, data: DataStep, fields: dict[str, gr.Component]) -> None:
+    """Keep what changes, and bring it back when the page opens."""
     step = [data.form, *data.slots]
-    keep(page.kept_rows, dict(zip(ROWS, [data.text, *step], strict=True)), [one.input for one in step])
-    for event in data.changes:
-        keep_after(event, page.kept_rows, dict(zip(ROWS, [data.text, *step], strict=True)))
+    rows = dict(zip(ROWS, [data.text, *step], strict=True))
+    keep(page.kept_rows, rows, [one.input for one in step])
+    keep_after(data.reading, page.kept_rows, rows)
     keep(page.kept_recipe, fields, [field.change for field in fields.values()])
-    quiet = {"show_progress": "hidden", **LOOK_UP}
     back = page.load(
         partial(recalled, fields),
         [page.kept_rows, page.kept_recipe],
-        [data.text, *fields.values()],
-        **quiet,
+        [data.text, data.draft, *fields.values()],
+        show_progress="hidden",
+        **LOOK_UP,
     )
-    shown = back.then(partial(shown_draft, service), page.kept_rows, data.outputs, **quiet)
-    shown.then(None, None, None, js="() => adapterUI.keepDrafts()", api_visibility="private")
-    return shown
+    back.then(None, None, None, js="() => adapterUI.keepDrafts()", api_visibility="private")
 
 
 def keep(kept: gr.BrowserState, fields: dict[str, gr.Component], changes: list[Any]) -> None:
@@ -78,16 +63,19 @@ def recall_rows(kept: object) -> RowsDraft:
 
 
 def recalled(fields: dict[str, gr.Component], rows: object, recipe: object) -> list[Any]:
-    """The pasted text, then each field: shown as its method has it, with the value that was kept."""
+    """The pasted text and what was chosen of it, then each field: shown as its method has it, with the value
+    that was kept.
+    """
     kept = recipe if isinstance(recipe, dict) else {}
     fitting = {name: kept[name] for name, field in fields.items() if name in kept and fits(field, kept[name])}
     own = [name for name in fields if name in OWN_FIELDS]
     method = fitting.get("method")
     info, *of_method = method_fields(own, method) if method in METHODS else [{}] * (1 + len(own))
     updates = {"method": info, **dict(zip(own, of_method, strict=True))}
-    text = recall_rows(rows).text
+    draft = recall_rows(rows)
     return [
-        text or gr.skip(),
+        draft.text or gr.skip(),
+        draft,
         *(
             gr.update(**updates.get(name, {}) | ({"value": fitting[name]} if name in fitting else {}))
             for name in fields
@@ -103,11 +91,3 @@ def fits(field: gr.Component, value: object) -> bool:
     if isinstance(field, gr.Number):
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     return isinstance(value, str) and len(value) <= (field.max_length or LONGEST_VALUE)
-
-
-def shown_draft(service: AdapterService, kept: object) -> list[Any]:
-    """The rows as they were read and what had been chosen of them."""
-    draft = recall_rows(kept)
-    if not draft.text.strip():
-        return [gr.skip()] * (3 + SLOTS)
-    return shown_table(service, draft.text, None, draft.form, draft.columns)

@@ -11,7 +11,7 @@ from adapter_ui.service import AdapterService
 from adapter_ui.ui import json_shapes
 from adapter_ui.ui.arguments import boolean, checked_text
 from adapter_ui.ui.download import exported_file
-from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.errors import told_to_caller
 from adapter_ui.ui.visitor import who_asks
 
 
@@ -35,7 +35,7 @@ class OutgoingApi:
         """A zip of a run: format `adapter` is the plain PEFT folder, `script` trains it again without this
         app, `merged` is the base with the adapter in its weights, also of any other `adapter`.
         """
-        with shown_to_user():
+        with told_to_caller():
             given = {
                 "run_id": run_id,
                 "format": format,
@@ -56,7 +56,7 @@ class OutgoingApi:
         """Merge an adapter into its base; streams progress, then the folder and the measured difference.
         `model_class` "" is the class of the adapter's task.
         """
-        with shown_to_user():
+        with told_to_caller():
             given = {"adapter": adapter, "base_model": base_model, "model_class": model_class}
             texts = [checked_text(text, field) for field, text in given.items()]
             for event in self.service.merge(*texts, visitor=who_asks(self.service, request)):
@@ -74,7 +74,7 @@ class OutgoingApi:
         """Push an adapter of this machine to the Hub; streams progress, then the URL. The token is used for
         this call alone; "" is that of whoever started the app.
         """
-        with shown_to_user():
+        with told_to_caller():
             events = self.service.push(
                 checked_text(adapter, "adapter"),
                 checked_text(repo_id, "repo_id"),
@@ -88,12 +88,12 @@ class OutgoingApi:
 
     def rename_run(self, run_id: str, title: str = "", notes: str = "") -> dict[str, Any]:
         """Give a run a title, "" for its recipe's name, and notes; both replace what was there."""
-        with shown_to_user():
+        with told_to_caller():
             given = {"run_id": run_id, "title": title, "notes": notes}
             texts = [checked_text(text, field) for field, text in given.items()]
             return json_shapes.run(self.service.rename_run(*texts))
 
     def keep_checkpoint(self, run_id: str) -> dict[str, Any]:
         """Make the last whole checkpoint of a run that failed or was interrupted its adapter."""
-        with shown_to_user():
+        with told_to_caller():
             return json_shapes.run(self.service.keep_checkpoint(checked_text(run_id, "run_id")))

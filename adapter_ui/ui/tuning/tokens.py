@@ -39,14 +39,17 @@ def token_events(
     wording: WordingForm,
 ) -> None:
     """Draw the tokens anew whenever the rows, their columns, the base or what is learned have changed; beside
-    the rows, and beside the template.
+    the rows, and beside the template. All of it is one event: of two, an older answer could come last.
     """
-    draw = (partial(both_shown, service, job_of), job, [data.tokens, wording.tokens])
-    for event in data.changes:
-        event.then(*draw, **PREVIEWS)
     told = (fields["base_model"].blur, fields["adapter"].blur, fields["max_length"].blur)
     worded = (wording.fields[TEMPLATE].change, wording.fields[ANSWERS_ONLY].change)
-    gr.on([*told, *worded, *(slot.input for slot in data.slots)], *draw, **PREVIEWS)
+    gr.on(
+        [data.shown.change, *told, *worded, *(slot.input for slot in data.slots)],
+        partial(both_shown, service, job_of),
+        job,
+        [data.tokens, wording.tokens],
+        **PREVIEWS,
+    )
 
 
 def both_shown(service: AdapterService, job_of: Job, *values: Any) -> tuple[Markup, Markup]:
