@@ -14,7 +14,7 @@ Knows nothing of tokens, chat templates or models.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from adapter_ui.domain import Table
@@ -80,7 +80,7 @@ class Examples:
     labels: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     dropped: int = 0
-    places: tuple[str, ...] = ()
+    places: tuple[str, ...] = field(default=(), compare=False)
 
 
 def guess_columns(table: Table, task_type: str = "CAUSAL_LM") -> dict[str, str]:
