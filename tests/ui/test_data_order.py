@@ -17,7 +17,7 @@ from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
-LATE = 2.0
+LATE = 4.0
 
 
 class SlowFiles(FakeService):
@@ -52,7 +52,7 @@ def test_the_example_replaces_a_file_that_is_still_being_read(page: Page, rows: 
         expect(uploaded).to_be_visible()
         page.locator("#data-example").click()
         expect(page.locator("#data-preview")).to_contain_text("30 rows")
-        page.wait_for_timeout(2 * 1000 * LATE)
+        page.wait_for_timeout(1500 * LATE)
         expect(page.locator("#data-preview")).to_contain_text("30 rows")
         expect(page.get_by_role("radio", name="Prompt and answer")).to_be_checked()
         expect(page.locator("#column-0 input")).to_have_value("prompt")
@@ -69,5 +69,5 @@ def test_tokens_that_are_told_late_do_not_replace_those_of_the_rows_given_since(
         choose(page.locator("#column-0"), "spare")
         page.locator("#data-text textarea").fill("prompt,completion,spare\nnewer,rows,x\n")
         page.locator("#data-text textarea").blur()
-        page.wait_for_timeout(2 * 1000 * LATE)
+        page.wait_for_timeout(1500 * LATE)
         expect(tokens).to_contain_text("newer", timeout=5_000)
