@@ -17,11 +17,11 @@ from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
-LATE = 2.0
+LATE = 4.0
 
 
 class SlowFiles(FakeService):
-    """A file is read late, and refused where it says so; tokens of a column alone are told late."""
+    """A file is read late, and refused where it says so; the tokens of a spare column are told late."""
 
     def read_table(self, source: str | Path) -> Table:
         if isinstance(source, Path):
@@ -32,7 +32,7 @@ class SlowFiles(FakeService):
 
     def preview_tokens(self, recipe: Mapping[str, Any], data: str | Path) -> TokenPreview:
         found = super().preview_tokens(recipe, data)
-        if recipe["columns"].get("prompt") == "completion":
+        if recipe["columns"].get("prompt") == "spare":
             time.sleep(LATE)
         return found
 
@@ -52,7 +52,7 @@ def test_the_example_replaces_a_file_that_is_still_being_read(page: Page, rows: 
         expect(uploaded).to_be_visible()
         page.locator("#data-example").click()
         expect(page.locator("#data-preview")).to_contain_text("30 rows")
-        page.wait_for_timeout(2 * 1000 * LATE)
+        page.wait_for_timeout(1500 * LATE)
         expect(page.locator("#data-preview")).to_contain_text("30 rows")
         expect(page.get_by_role("radio", name="Prompt and answer")).to_be_checked()
         expect(page.locator("#column-0 input")).to_have_value("prompt")
@@ -62,13 +62,12 @@ def test_the_example_replaces_a_file_that_is_still_being_read(page: Page, rows: 
 def test_tokens_that_are_told_late_do_not_replace_those_of_the_rows_given_since(page: Page) -> None:
     with served(0.01, SlowFiles) as url:
         open_page(page, url)
-        page.locator("#data-text textarea").fill("prompt,completion\nolder,rows\n")
+        page.locator("#data-text textarea").fill("prompt,completion,spare\nolder,rows,x\n")
         page.locator("#data-text textarea").blur()
         tokens = page.locator("#data-tokens .token-text")
         expect(tokens).to_contain_text("older")
-        choose(page.locator("#column-0"), "completion")
-        page.locator("#data-text textarea").fill("prompt,completion\nnewer,rows\n")
+        choose(page.locator("#column-0"), "spare")
+        page.locator("#data-text textarea").fill("prompt,completion,spare\nnewer,rows,x\n")
         page.locator("#data-text textarea").blur()
-        expect(tokens).to_contain_text("newer")
-        page.wait_for_timeout(2 * 1000 * LATE)
-        expect(tokens).to_contain_text("newer")
+        page.wait_for_timeout(1500 * LATE)
+        expect(tokens).to_contain_text("newer", timeout=5_000)
