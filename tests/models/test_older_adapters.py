@@ -19,10 +19,12 @@ from adapter_ui.errors import BadAdapter
 from adapter_ui.models.adapters import attach, speaking_as
 from adapter_ui.models.loading import load_base
 from adapter_ui.models.pool import Pool
+from adapter_ui.models.tuning.model import continued
 from tests.catalog.test_findings_families import WIDTH, llava
 from tests.hub.tiny_models import VOCABULARY_SIZE, build_tokenizer, save_model, token_ids
 from tests.models.test_adapters import logits
 from tests.models.test_decoding import spec_for
+from tests.training.conftest import recipe
 
 LAYERS, EXPERTS, HIDDEN, EXPERT_WIDTH, RANK = 2, 4, 64, 32, 4
 SIZES = {
@@ -145,6 +147,13 @@ def test_experts_are_put_into_the_layers_and_attention_alone_stays_beside_them(b
     assert pool.load(spec_for(base, whole))[0] is resident
     assert [*resident.low_rank] == ["attention"]
     assert resident.attached["whole"].notices == ()
+
+
+def test_one_is_trained_further_from_where_it_stood(base, family, tmp_path):
+    folder = save_older(tmp_path / "older", older_tensors(family), [*expert_names(family), "q_proj"])
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    begun = continued(model, folder, recipe(method="LORA")).eval()
+    assert torch.equal(logits(begun), plain_peft(base, folder))
 
 
 def test_experts_that_the_file_does_not_hold_are_not_made(base, family, tmp_path):

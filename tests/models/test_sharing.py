@@ -69,6 +69,7 @@ def plain_peft(base: Path, adapter: Path) -> torch.Tensor:
 def test_either_loads_after_the_other_and_both_answer_as_alone(tiny_models: Path, tmp_path: Path, pair: str):
     base = tiny_models / "llama"
     adapters = [saved(config, base, tmp_path / str(number)) for number, config in enumerate(PAIRS[pair])]
+    untouched = logits(transformers.AutoModelForCausalLM.from_pretrained(base))
     for order in (adapters, adapters[::-1]):
         pool = Pool()
         for adapter in order:
@@ -77,6 +78,10 @@ def test_either_loads_after_the_other_and_both_answer_as_alone(tiny_models: Path
             resident, _ = pool.load(spec_for(base, adapter))
             found = logits(resident.speak_alone(adapter.name).model)
             assert torch.equal(found, plain_peft(base, adapter))
+        copies = len(pool.residents)
+        alone, _ = pool.load(spec_for(base))  # either copy answers for the base too
+        assert torch.equal(logits(alone.speak_alone("").model), untouched)
+        assert len(pool.residents) == copies == 2
 
 
 def inspected(adapter: Path) -> AdapterProfile:
