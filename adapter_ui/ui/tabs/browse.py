@@ -165,6 +165,8 @@ def read_on(service: AdapterService, results: Results) -> Iterator[list[Any]]:
     yield unchanged()
     if results.claim():
         yield from redrawn(service, results)
+        if results.stopped:  # what was drawn before the stop may have come after it
+            yield shown(results)
     yield unchanged()
 
 
