@@ -116,8 +116,9 @@ def test_stopping_keeps_what_was_found_and_going_on_finds_the_rest() -> None:
     filling = browse.read_on(service, results)
     next(filling), next(filling)
     stopped = browse.stop(results)
-    assert drawn(filling) == []
     assert "Go on" in stopped[STATUS]
+    (again,) = drawn(filling)  # an older one may come after the stop
+    assert again[STATUS] == stopped[STATUS]
     browse.resume(results)
     *_, last = drawn(browse.read_on(service, results))
     assert "data-ref=" in last[TABLE]
