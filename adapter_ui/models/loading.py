@@ -36,6 +36,7 @@ from adapter_ui.models.base_files import (
     read_base_config,
 )
 from adapter_ui.models.checkpoint import read_model
+from adapter_ui.models.complete import OTHER_SHAPES, made_anew, refuse_incomplete
 from adapter_ui.models.placement import offloaded
 from adapter_ui.models.strangers import Crashed, panics_told
 from adapter_ui.models.system_memory import little_memory
@@ -45,9 +46,6 @@ from adapter_ui.models.wide import can_multiply
 TOKENIZER_ERRORS = (OSError, ValueError, TypeError, LookupError, AttributeError, ImportError)
 # In the RuntimeError that transformers raises for it; other RuntimeErrors are a lack of memory.
 SHAPES_DIFFER = "ignore_mismatched_sizes"
-OTHER_SHAPES = (
-    "The base's files hold tensors of other shapes than its config.json says; try another revision."
-)
 DTYPES = {Precision.FP32: torch.float32, Precision.BF16: torch.bfloat16, Precision.FP16: torch.float16}
 
 
@@ -224,28 +222,6 @@ def is_repacked(model: torch.nn.Module) -> bool:
     """
     layers = (module for module in model.modules() if isinstance(module, bitsandbytes.nn.Linear4bit))
     return any(getattr(layer.weight.quant_state, "packing_format_for_cpu", False) for layer in layers)
-
-
-def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head: bool) -> None:
-    """A tensor missing from the base's files would be random, and every answer with it; a new head is meant
-    to be.
-    """
-    head = set(dict(model.named_parameters())) - {
-        f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()
-    }
-    if not head.issuperset(made_anew(info)):
-        raise BaseUnavailable(OTHER_SHAPES)
-    missing = [name for name in sorted(info["missing_keys"]) if not (has_new_head and name in head)]
-    if missing:
-        raise BaseUnavailable(
-            f"The base's files do not fill {type(model).__name__}: {len(missing)} tensors missing, such as "
-            f"{missing[0]}; choose another model class or revision."
-        )
-
-
-def made_anew(info: dict[str, Any]) -> set[str]:
-    """The tensors that have another shape in the base's files."""
-    return {name for name, *_ in info["mismatched_keys"]}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
