@@ -21,6 +21,7 @@ from adapter_ui.catalog.storage.children import run_child
 from adapter_ui.catalog.storage.downloads import check_disk
 from adapter_ui.catalog.storage.shared_work import SharedWork, share
 from adapter_ui.domain import (
+    ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
     AdapterRef,
     Merged,
@@ -36,6 +37,7 @@ from adapter_ui.provision import Provision, loadable_base
 from adapter_ui.settings import Settings, child_environment
 from adapter_ui.training.checkpoints import digest
 from adapter_ui.training.export import ADAPTER_FILES, export_run, remove_exports, write_zip
+from adapter_ui.training.keeping import LABELS_FILE
 from adapter_ui.training.merge_folder import MergeFolder, MergeJob, read_report
 from adapter_ui.training.run_folder import RunFolder, read_json
 
@@ -63,8 +65,8 @@ class Outgoing:
         otherwise, DoesNotFit for want of memory or disk, and what a load raises.
         """
         job = yield from self.job(AdapterRef.parse(adapter), ModelChoice(base_model, model_class))
-        target = self.exports / merged_name(job.adapter)
-        key = f"merge {target} {job.base} {job.weights_sha256} {job.model_class}"
+        target = self.exports / merged_name(job.adapter, job.base, job.model_class)
+        key = f"merge {target} {job.weights_sha256} {job.config_sha256}"
         yield merged((yield from share(key, FIRST, partial(self.make, job, target))))
 
     def job(self, ref: AdapterRef, choice: ModelChoice) -> Generator[Progress, None, MergeJob]:
@@ -72,10 +74,12 @@ class Outgoing:
         facts = loadable_base(self.provision.catalog.inspect(ref, choice.base_model))
         precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
         spec = yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=tuple)
+        folder = Path(spec.adapter_folder)
         return MergeJob(
             adapter=str(ref),
             adapter_folder=spec.adapter_folder,
-            weights_sha256=digest(Path(spec.adapter_folder) / ADAPTER_WEIGHTS),
+            weights_sha256=digest(folder / ADAPTER_WEIGHTS),
+            config_sha256=digest_of_small(folder),
             base=spec.base,
             base_folder=spec.base_folder,
             revision=facts.commit,
@@ -140,7 +144,7 @@ class Outgoing:
         # once as the zip, once more where it is served from
         check_disk(self.exports, 2 * found.size_bytes, f"A zip of {found.adapter}")
         target = folder.with_name(f"{folder.name}.zip")
-        write_zip(target, {path.name: path for path in folder.iterdir()})
+        write_zip(target, {path.relative_to(folder).as_posix(): path for path in files_in(folder)})
         return target
 
     def merge_and_zip(
@@ -158,10 +162,11 @@ class Outgoing:
         """Remove what was written of an adapter that is gone."""
         if ref.source is Source.RUN:
             remove_exports(self.exports, ref.name)
-        folder = self.exports / merged_name(str(ref))
-        report_of(folder).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_name(f"{folder.name}.zip").unlink(missing_ok=True)
+        for path in self.exports.glob(f"{begin_of_name(str(ref))}*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def adapter_files(folder: Path) -> dict[str, Path]:
@@ -172,10 +177,32 @@ def adapter_files(folder: Path) -> dict[str, Path]:
     return files
 
 
-def merged_name(adapter: str) -> str:
-    """A folder's name for a ref: its readable part, and a hash that tells “a/b-c” from “a-b/c”."""
+def digest_of_small(folder: Path) -> str:
+    """Of all that decides what an adapter does, beside its weights."""
+    found = hashlib.sha256()
+    for path in (folder / ADAPTER_CONFIG, folder / LABELS_FILE):
+        found.update(path.read_bytes() if path.is_file() else b"none")
+    return found.hexdigest()
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Also those in folders, where a tokenizer keeps its further chat templates."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def merged_name(adapter: str, base: str, model_class: str) -> str:
+    """A folder's name for an adapter merged into a base."""
+    return f"{begin_of_name(adapter)}-{short_hash(f'{base} {model_class}')}"
+
+
+def begin_of_name(adapter: str) -> str:
+    """The readable part of a ref, and a hash that tells “a/b-c” from “a-b/c”."""
     readable = NOT_IN_A_NAME.sub("-", adapter)[:80].strip(".-")
-    return f"{readable}-merged-{hashlib.sha256(adapter.encode()).hexdigest()[:8]}"
+    return f"{readable}-merged-{short_hash(adapter)}"
+
+
+def short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def report_of(model: Path) -> Path:
@@ -191,7 +218,7 @@ def merged(folder: Path) -> Merged:
         base=report.job.base,
         folder=folder.name,
         precision=report.job.precision,
-        size_bytes=sum(path.stat().st_size for path in folder.iterdir()),
+        size_bytes=sum(path.stat().st_size for path in files_in(folder)),
         difference=report.difference,
         tolerance=report.tolerance,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from adapter_ui import outgoing
-from adapter_ui.domain import Merged, Precision, Progress
+from adapter_ui.domain import AdapterRef, Merged, Precision, Progress
 from adapter_ui.errors import DoesNotFit, UnsupportedAdapter
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
@@ -71,6 +72,30 @@ def test_other_weights_under_the_same_name_are_merged_anew(
     assert new_weights in (folder / "README.md").read_text()
 
 
+def test_another_config_under_the_same_name_is_merged_anew(service: AdapterService) -> None:
+    first = merged(service, "folder:mine")[1]
+    before = outgoing.digest(service.outgoing.exports / first.folder / "model.safetensors")
+    config = service.settings.folder / "mine" / "adapter_config.json"
+    fields = json.loads(config.read_text())
+    config.write_text(json.dumps(fields | {"lora_alpha": 4 * fields["lora_alpha"]}))
+    second = merged(service, "folder:mine")[1]
+    assert second.folder == first.folder
+    assert outgoing.digest(service.outgoing.exports / second.folder / "model.safetensors") != before
+
+
+def test_a_zip_has_the_further_chat_templates_of_a_tokenizer_and_all_goes_with_its_adapter(
+    service: AdapterService,
+) -> None:
+    found = merged(service, "folder:mine")[1]
+    further = service.outgoing.exports / found.folder / "additional_chat_templates"
+    further.mkdir()
+    (further / "tool_use.jinja").write_text("{{ messages }}")
+    with zipfile.ZipFile(service.outgoing.zipped(found)) as file:
+        assert "additional_chat_templates/tool_use.jinja" in file.namelist()
+    service.outgoing.forget(AdapterRef.parse("folder:mine"))
+    assert list(service.outgoing.exports.iterdir()) == []
+
+
 def test_nothing_is_left_of_a_merge_that_failed(service: AdapterService, tiny_models: Path) -> None:
     from peft import PromptTuningConfig
 
@@ -95,6 +120,7 @@ def test_a_full_disk_is_told_before_anything_is_merged(
 
 
 def test_names_that_read_alike_have_folders_of_their_own() -> None:
-    names = {outgoing.merged_name(ref) for ref in ("a/b-c", "a-b/c", "a/b@c", "../../x/y")}
-    assert len(names) == 4
+    names = {outgoing.merged_name(ref, "o/base", "") for ref in ("a/b-c", "a-b/c", "a/b@c", "../../x/y")}
+    names.add(outgoing.merged_name("a/b-c", "o/other", ""))
+    assert len(names) == 5
     assert all("/" not in name and not name.startswith(".") for name in names)

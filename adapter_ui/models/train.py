@@ -41,7 +41,7 @@ from adapter_ui.models.tuning.trainer import trainer_for, unprepare
 from adapter_ui.training.checkpoints import newest_step, remove_torn
 from adapter_ui.training.disk import FULL, is_full
 from adapter_ui.training.divergence import DIVERGED
-from adapter_ui.training.keeping import give_space_back, newest_good
+from adapter_ui.training.keeping import give_space_back, newest_good, note_labels
 from adapter_ui.training.recipe import Recipe
 from adapter_ui.training.run_folder import RunFolder
 from adapter_ui.training.run_status import read_status
@@ -59,6 +59,8 @@ def train(run: RunFolder) -> None:
     recipe, base, examples = run.read_recipe(), run.read_base(), run.read_examples()
     tell(run, RunState.RUNNING, "Loading the base model.")
     labels = class_names(recipe, base, examples.labels)
+    if labels and is_first():
+        note_labels(run, labels)
     loaded = load_trainable(recipe, base, labels)
     first = first_factors(loaded.model)
     tell(run, RunState.RUNNING, "Reading the data.")

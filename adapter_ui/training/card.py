@@ -234,9 +234,10 @@ def escaped(text: str) -> str:
 
 def code(text: str) -> str:
     """A stranger's text as a code span, which no backtick in it can end."""
+    text = one_line(text)
     fence = "`" * (longest_backticks(text) + 1)
     pad = " " if "`" in text else ""
-    return f"{fence}{pad}{one_line(text)}{pad}{fence}"
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def fenced(language: str, text: str) -> list[str]:

@@ -21,13 +21,13 @@ def conversation(value: object, system: str = "") -> list[dict[str, str]]:
     turns = [turn_of(turn) for turn in value if not is_empty_system(turn)]
     if system and all(turn["role"] != "system" for turn in turns):
         turns.insert(0, {"role": "system", "content": system})
-    while turns and turns[0]["role"] == "assistant":  # it answers nothing that could be asked
-        turns.pop(0)
     while turns and turns[-1]["role"] != "assistant":
         turns.pop()
-    if len(turns) < 2:
+    asked = next((at for at, turn in enumerate(turns) if turn["role"] == "user"), None)
+    if asked is None:
         raise UnusableRow("the conversation has no question with an answer after it")
-    return turns
+    # a greeting answers nothing that could be asked
+    return [*(turn for turn in turns[:asked] if turn["role"] == "system"), *turns[asked:]]
 
 
 def is_empty_system(turn: object) -> bool:

@@ -18,10 +18,11 @@ from adapter_ui.training.card import TrainingFacts, adapter_card
 from adapter_ui.training.checkpoints import PLAIN, newest, remove_torn, step_of
 from adapter_ui.training.disk import flush_to_disk
 from adapter_ui.training.divergence import diverged_at
-from adapter_ui.training.run_folder import RunFolder
+from adapter_ui.training.run_folder import RunFolder, read_json, write_json
 from adapter_ui.training.run_status import read_status
 
 LABELS_FILE = "label_names.json"
+TRAINED_LABELS = "labels.json"
 MEASURED = "eval_"
 PARTIAL, REPLACED = "adapter.partial", "adapter.replaced"
 
@@ -53,12 +54,23 @@ def newest_good(run: RunFolder) -> Path | None:
 
 
 def labels_for(run: RunFolder) -> tuple[str, ...]:
-    """The names of a head's classes: those of the adapter that was trained further, else of the data."""
-    adapter = run.read_base().adapter
-    if adapter is None:
-        return run.read_examples().labels
-    named = adapter / LABELS_FILE
-    return tuple(json.loads(named.read_text(encoding="utf-8"))) if named.is_file() else ()
+    """The names of a head's classes, as the training has them; before it has begun, those of the data.
+
+    Raises InvalidInput where an adapter is trained further and nobody has looked yet what its head tells.
+    """
+    trained, found = run.path / TRAINED_LABELS, run.read_examples().labels
+    if trained.is_file():
+        return tuple(read_json(trained)["labels"])
+    if found and run.read_base().adapter is not None:
+        raise InvalidInput(
+            "This run has not looked at the adapter's classes yet; try again once it trains.", field="run_id"
+        )
+    return found
+
+
+def note_labels(run: RunFolder, labels: tuple[str, ...]) -> None:
+    """Write down which classes the training's head has."""
+    write_json(run.path / TRAINED_LABELS, {"labels": list(labels)})
 
 
 def facts_at(run: RunFolder, step: int) -> TrainingFacts:

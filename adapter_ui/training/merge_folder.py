@@ -16,7 +16,8 @@ from adapter_ui.training.run_folder import read_json, write_json
 class MergeJob:
     """What to merge into what, as local folders and under the names to put into the model card.
 
-    `weights_sha256` is that of the adapter's weights: a run that is resumed replaces them.
+    `weights_sha256` is that of the adapter's weights: a run that is resumed replaces them. `config_sha256` is
+    that of its config and its labels' names.
     """
 
     adapter: str
@@ -29,6 +30,7 @@ class MergeJob:
     model_class: str
     task_type: str | None
     precision: Precision
+    config_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def answers_of(value: object, start: object) -> list[Answer]:
     """
     if isinstance(value, dict):
         texts, starts = listed(value.get("text")), listed(value.get("answer_start"))
-        return [(str(text), place(at)) for text, at in zip(texts, starts + [None] * len(texts), strict=False)]
+        pairs = zip(texts, starts + [None] * len(texts), strict=False)
+        return [(str(text or ""), place(at)) for text, at in pairs]
     if isinstance(value, list):
         found = (item if isinstance(item, dict) else {"text": item} for item in value)
         return [(str(item.get("text") or ""), place(item.get("answer_start"))) for item in found]

@@ -6,10 +6,12 @@ gives nothing more once another has begun. One object for each visitor; it is he
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
+log = logging.getLogger(__name__)
 Step = TypeVar("Step")
 
 
@@ -20,13 +22,22 @@ class Newest:
     def begin(self, steps: Iterator[Step], nothing: Step) -> Iterator[Step]:
         """The steps of what begins now, until another begins; `nothing` is the step that draws nothing."""
         self.number += 1
-        return self.go_on(steps, nothing)
+        return self.while_newest(self.number, steps, nothing)
 
     def go_on(self, steps: Iterator[Step], nothing: Step) -> Iterator[Step]:
         """The steps of what belongs to what began last, until another begins."""
-        number = self.number
-        for step in steps:
-            if number != self.number:
-                yield nothing  # a stream's last step is sent once more at its end
-                return
-            yield step
+        return self.while_newest(self.number, steps, nothing)
+
+    def while_newest(self, number: int, steps: Iterator[Step], nothing: Step) -> Iterator[Step]:
+        """Nobody waits any more for what has been overtaken: its failure is drawn as little as its steps."""
+        try:
+            for step in steps:
+                if number != self.number:
+                    break
+                yield step
+        except Exception:
+            if number == self.number:
+                raise
+            log.exception("an event that was overtaken has failed")
+        if number != self.number:
+            yield nothing  # a stream's last step is sent once more at its end

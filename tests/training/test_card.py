@@ -12,7 +12,7 @@ import yaml
 from markdown_it import MarkdownIt
 
 from adapter_ui.domain import Precision
-from adapter_ui.training.card import TrainingFacts, adapter_card, fingerprint, merged_card
+from adapter_ui.training.card import TrainingFacts, adapter_card, code, fingerprint, merged_card
 from adapter_ui.training.merge_folder import MergeJob, MergeReport
 from adapter_ui.training.run_folder import PreparedBase
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
@@ -21,6 +21,10 @@ STRANGER = "---\nlicense: mit\n`</code><img src=x onerror=alert(1)> ![x](http://
 BASE = PreparedBase(Path("/somewhere/secret"), BASE_ID, revision="0" * 40, license="apache-2.0")
 ROWS = pirate_rows().rows
 HISTORY = [{"step": step, "loss": 3.0 / step, "learning_rate": 1e-3} for step in range(1, 101)]
+
+
+def test_no_invisible_character_ends_a_code_span() -> None:
+    assert code("`\u200b`<b>x") == "``` ``<b>x ```"
 
 
 def facts(**changes: Any) -> TrainingFacts:

@@ -9,6 +9,8 @@ import pytest
 
 from adapter_ui.domain import Table
 from adapter_ui.errors import InvalidRecipe
+from adapter_ui.training.cells import UnusableRow
+from adapter_ui.training.conversations import conversation
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import guess_columns, to_examples
 
@@ -107,6 +109,15 @@ def test_a_conversation_takes_the_system_text_beside_it_where_it_has_none() -> N
         begun = [row["messages"][0]["content"] for row in read]
         assert begun == ["Be brief.", "a", "Own.", "Be brief."]
         assert [turn["role"] for turn in read[0]["messages"]] == ["system", "user", "assistant"]
+
+
+def test_a_greeting_is_no_answer_whatever_stands_before_it() -> None:
+    system, greeting = ({"role": role, "content": "Hello!"} for role in ("system", "assistant"))
+    for turns in ([greeting, *TURNS], [system, greeting, *TURNS]):
+        said = conversation(turns, "Be brief.")
+        assert [turn["role"] for turn in said] == ["system", "user", "assistant"]
+    with pytest.raises(UnusableRow, match="no question with an answer"):
+        conversation([system, greeting])
 
 
 def test_a_row_keeps_its_place() -> None:

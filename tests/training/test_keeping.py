@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from adapter_ui.models.loading import load_base
 from adapter_ui.models.merging import outputs
 from adapter_ui.models.train import failures_told, tell_rest
 from adapter_ui.training.checkpoints import digest, newest, seal, step_of
-from adapter_ui.training.keeping import keep_checkpoint, newest_good
+from adapter_ui.training.keeping import keep_checkpoint, labels_for, newest_good, note_labels
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.runs import Runs
@@ -126,6 +127,21 @@ def test_a_classifier_whose_disk_was_full_at_the_end_keeps_the_names_of_its_clas
     assert labels_of(run.adapter, tiny_models / "bert") == ("calm", "wild")
     card = (run.adapter / "README.md").read_text()
     assert "labels: `calm`, `wild`" in card and "| accuracy |" in card
+
+
+def test_the_classes_are_those_that_the_training_has_and_no_strangers_list(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    run, base = waiting(tmp_path), PreparedBase(tiny_models / "bert", "tiny-org/tiny-bert")
+    run.write(recipe(task_type="SEQ_CLS"), reviews())
+    run.write_base(base)
+    assert labels_for(run) == ("calm", "wild")
+    (tmp_path / "label_names.json").write_text("[0, 1]")
+    run.write_base(replace(base, adapter=tmp_path))
+    with pytest.raises(InvalidInput, match="try again once it trains"):
+        labels_for(run)
+    note_labels(run, ("wild", "calm", "odd"))
+    assert labels_for(run) == ("wild", "calm", "odd")
 
 
 def test_without_a_whole_checkpoint_there_is_nothing_to_keep(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import fields
+from typing import Any
 
 import gradio as gr
 import pytest
 
-from adapter_ui.domain import OWN_MODEL, ModelChoice
+from adapter_ui.domain import OWN_MODEL, AdapterProfile, ModelChoice
 from adapter_ui.ui.details.fit import USUAL
 from adapter_ui.ui.newest import Newest
 from adapter_ui.ui.selected import handlers, loading
@@ -23,6 +25,13 @@ PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
 
 def inspect(ref: str, service: FakeService | None = None) -> list[handlers.Shown]:
     return list(handlers.inspect(service or FakeService(), Newest(), ref, Chosen(), *WANTED))
+
+
+def caught_up(
+    profile: AdapterProfile | None, drawn_for: handlers.Wanted | None, *wanted: Any
+) -> handlers.Drawn:
+    (drawn,) = handlers.catch_up(FakeService(), Newest(), profile, PIRATE, drawn_for, *wanted)
+    return drawn
 
 
 def test_every_output_has_its_widget() -> None:
@@ -82,6 +91,23 @@ def test_what_was_asked_before_draws_nothing_once_something_else_is_asked() -> N
     assert list(revisions) == [handlers.KEPT]
 
 
+def test_what_fails_after_it_was_overtaken_says_nothing_and_two_that_begin_at_once_are_two() -> None:
+    def fails() -> Iterator[int]:
+        yield 1
+        raise RuntimeError("too late")
+
+    newest = Newest()
+    older = newest.begin(fails(), 0)
+    assert next(older) == 1
+    first, second = newest.begin(iter([2]), 0), newest.begin(iter([3]), 0)
+    assert list(older) == [0]
+    assert (list(first), list(second)) == ([0], [3])
+    failing = newest.begin(fails(), 0)
+    assert next(failing) == 1
+    with pytest.raises(RuntimeError):
+        next(failing)
+
+
 def test_an_adapter_that_cannot_be_read_keeps_its_name_and_says_why_in_the_panel() -> None:
     *_, last = inspect("nobody/unreachable")
     assert "<h2>unreachable</h2>" in last.head
@@ -108,8 +134,8 @@ def test_nothing_asked_is_nothing_selected() -> None:
 def test_a_longer_context_needs_more_memory() -> None:
     service = FakeService()
     profile = service.inspect("starter:pirate")
-    short = handlers.catch_up(service, profile, PIRATE, WANTED, "bf16", (512, 1), "Plain")
-    long = handlers.catch_up(service, profile, PIRATE, WANTED, "bf16", (131_072, 8), "Plain")
+    short = caught_up(profile, WANTED, "bf16", (512, 1), "Plain")
+    long = caught_up(profile, WANTED, "bf16", (131_072, 8), "Plain")
     assert (short.drawn_for.room, long.drawn_for.room) == ((512, 1), (131_072, 8))
     assert "512 tokens" in short.precisions
     assert "131,072 tokens" in long.precisions
@@ -119,11 +145,11 @@ def test_a_longer_context_needs_more_memory() -> None:
 def test_what_was_chosen_while_it_was_read_is_drawn_afterwards() -> None:
     service = FakeService()
     profile = service.inspect("starter:pirate")
-    drawn = handlers.catch_up(service, profile, PIRATE, WANTED, "nf4", USUAL, "4-bit")
+    drawn = caught_up(profile, WANTED, "nf4", USUAL, "4-bit")
     assert drawn.load.value == "Load in nf4"
     assert "BitsAndBytesConfig" in drawn.code.value
-    assert handlers.catch_up(service, profile, PIRATE, WANTED, *WANTED) == handlers.Drawn()
-    assert handlers.catch_up(service, None, PIRATE, None, *WANTED) == handlers.Drawn()
+    assert caught_up(profile, WANTED, *WANTED) == handlers.Drawn()
+    assert caught_up(None, None, *WANTED) == handlers.Drawn()
 
 
 @pytest.mark.parametrize(("context", "arms"), [(10**9, 99), ("<b>", None), (-1, 0), ([], {})])

@@ -149,16 +149,22 @@ def drawn(service: AdapterService, profile: AdapterProfile, selected: Selection,
 
 def catch_up(
     service: AdapterService,
+    newest: Newest,
     profile: AdapterProfile | None,
     selected: Selection,
     drawn_for: Wanted | None,
     *wanted: Any,
-) -> Drawn:
+) -> Iterator[Drawn]:
     """Draw what is wanted now, where what is on screen was drawn for something else."""
     if profile is None or Wanted(*wanted) == drawn_for:
-        return Drawn()
-    with shown_to_user():
-        return drawn(service, profile, selected, Wanted(*wanted))
+        yield Drawn()
+        return
+
+    def steps() -> Iterator[Drawn]:
+        with shown_to_user():
+            yield drawn(service, profile, selected, Wanted(*wanted))
+
+    yield from newest.go_on(steps(), Drawn())
 
 
 def ready(
@@ -176,9 +182,10 @@ def ready(
     )
 
 
-def not_inspected(ref: str) -> tuple[Any, Any]:
+def not_inspected(ref: str) -> tuple[Any, Any, Any]:
     """After an error that nobody foresaw: the message has said what to do."""
     return (
+        None,
         heading.failed(ref, "Something unexpected happened while it was read; try again."),
         gr.Button(visible=True),
     )

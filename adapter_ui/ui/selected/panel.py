@@ -167,12 +167,13 @@ def inspect_events(service: AdapterService, page: Page, panel: Panel, choices: C
     )
     # Who looks at an adapter is likely to load it, and the worker spends its first seconds on imports.
     inspected.success(partial(handlers.warm, service), known.profile, None, **INSTANT)
-    inspected.failure(handlers.not_inspected, page.asked, [panel.head, panel.retry], **INSTANT)
+    for event in (inspected, chosen):
+        event.failure(handlers.not_inspected, page.asked, [known.profile, panel.head, panel.retry], **INSTANT)
     # Precision, room and code may have been chosen anew while the adapter was read.
     for trigger in (known.room.change, inspected.success, chosen.success):
         trigger(
             partial(handlers.catch_up, service),
-            [known.profile, page.selected, known.drawn_for, *wanted],
+            [known.newest, known.profile, page.selected, known.drawn_for, *wanted],
             [known.drawn_for, *(getattr(panel, name) for name in handlers.Drawn._fields[1:])],
             trigger_mode="always_last",
             **SETS_STATE,
