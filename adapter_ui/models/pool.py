@@ -171,7 +171,10 @@ class Pool:
         itself, not one that is writing.
         """
         labels = labels_of(folder, Path(spec.base_folder)) if spec.task_type in TASKS_WITH_HEADS else ()
-        key = key_of(spec, labels, sharing_key(folder, spec.adapter))
+        shares = sharing_key(folder, spec.adapter)
+        key = key_of(spec, labels, shares)
+        if key in self.residents and not self.residents[key].takes_beside_others(folder):
+            key = key_of(spec, labels, f"{shares} {spec.adapter}")
         alone = key_of(spec, labels)
         free = self.residents.get(alone) if key not in self.residents else None
         if free is not None and free.decoder.writing and trains_biases(folder):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftModel, PromptLearningConfig
+from peft import PEFT_TYPE_TO_CONFIG_MAPPING, PeftConfig, PeftModel, PromptLearningConfig
 from peft.tuners.tuners_utils import BaseTuner
 from transformers import PreTrainedModel
 
@@ -110,6 +110,14 @@ class Resident:
         self.attached[adapter] = Attached(len(tensors), len(tensors))
         self.adapter_bytes[adapter] = factors.bytes
         return True
+
+    def takes_beside_others(self, folder: Path) -> bool:
+        """Whether the adapter changes the same single parameters as those in the layers. An older one tells
+        which only in the names of this base: its experts were modules.
+        """
+        config = read_adapter_config(folder, self.bare)
+        others = getattr(self.loaded.model, "peft_config", {}).values()
+        return all(parameters_of(other) == parameters_of(config) for other in others)
 
     def attach(self, adapter: str, folder: Path) -> None:
         """Let PEFT put an adapter into the base's layers. Raises UnsupportedAdapter where some of these lie
@@ -278,3 +286,7 @@ class Resident:
 
     def is_copy_of(self, base: str, precision: Precision) -> bool:
         return (self.spec.base, self.spec.precision) == (base, precision)
+
+
+def parameters_of(config: PeftConfig) -> set[str]:
+    return set(getattr(config, "target_parameters", None) or ())

@@ -18,6 +18,7 @@ from adapter_ui.domain import Precision
 from adapter_ui.errors import BadAdapter
 from adapter_ui.models.adapters import attach, speaking_as
 from adapter_ui.models.loading import load_base
+from adapter_ui.models.names import slot
 from adapter_ui.models.pool import Pool
 from adapter_ui.models.tuning.model import continued
 from tests.catalog.test_findings_families import WIDTH, llava
@@ -147,6 +148,21 @@ def test_experts_are_put_into_the_layers_and_attention_alone_stays_beside_them(b
     assert pool.load(spec_for(base, whole))[0] is resident
     assert [*resident.low_rank] == ["attention"]
     assert resident.attached["whole"].notices == ()
+
+
+def test_two_with_different_experts_load_in_either_order_on_copies_of_their_own(base, family, tmp_path):
+    outer = expert_names(family)[-1]
+    whole = save_older(tmp_path / "whole", older_tensors(family), [*expert_names(family), "q_proj"])
+    part = {key: one for key, one in older_tensors(family).items() if f".{outer}." in key}
+    some = save_older(tmp_path / "some", part, [outer])
+    for order in ((whole, some), (some, whole)):
+        pool = Pool()
+        residents = [pool.load(spec_for(base, folder))[0] for folder in (*order, *order)]
+        assert residents[:2] == residents[2:]
+        assert residents[0] is not residents[1]
+        for resident, folder in zip(residents, order, strict=False):
+            with speaking_as(resident.loaded.model, slot(folder.name)):
+                assert torch.equal(logits(resident.loaded.model), plain_peft(base, folder))
 
 
 def test_one_is_trained_further_from_where_it_stood(base, family, tmp_path):
