@@ -60,7 +60,7 @@ def build_page(service: AdapterService) -> gr.Blocks:
                     js=f"() => adapterUI.remember(['tab'], ['{name}'])",
                     api_visibility="private",
                 )
-        restored = demo.load(restore, None, [asked, chosen, tabs], **SETS_STATE)
+        restored = demo.load(restore, asked, [asked, chosen, tabs], **SETS_STATE)
         restored.then(None, None, None, js="() => adapterUI.ready()", api_visibility="private")
         public_api(service)
         quieten(demo, asked)
@@ -79,12 +79,16 @@ def quieten(demo: gr.Blocks, one: gr.Component) -> None:
             event.show_progress_on = [one]
 
 
-def restore(request: gr.Request) -> tuple[str, Chosen, Any]:
-    """The adapter, base and class where they were chosen, and the tab that the page's address names."""
+def restore(asked: str, request: gr.Request) -> tuple[Any, Any, Any]:
+    """The adapter, base and class where they were chosen, and the tab that the page's address names. Who has
+    `asked` for an adapter while the page was still opening keeps that one.
+    """
     said = request.query_params
     ref, tab = said.get("adapter", "")[:400], said.get("tab", "browse")
-    chosen = Chosen.read(ref, said.get("on", ""), said.get("class", ""))
-    return ref, chosen, gr.Tabs(selected=tab if tab in TABS else "browse")
+    shown = gr.Tabs(selected=tab if tab in TABS else "browse")
+    if asked or not ref:
+        return gr.skip(), gr.skip(), shown
+    return ref, Chosen.read(ref, said.get("on", ""), said.get("class", "")), shown
 
 
 def queue_options() -> dict[str, Any]:

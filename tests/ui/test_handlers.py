@@ -154,7 +154,11 @@ def test_the_form_for_name_and_notes_follows_the_run_in_view() -> None:
     first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
     service.rename_run(second, "Pirates", "Loud.")
     drawn = finetune.refreshed(service, first, ())
+    assert drawn[-5] == first
     drawn = finetune.refreshed(service, first, drawn[-1])
     assert drawn[-5:-2] == [gr.skip()] * 3  # somebody may be writing there
     drawn = finetune.refreshed(service, second, drawn[-1])
     assert drawn[-5:-2] == [second, "Pirates", "Loud."]
+    service.rename_run(second, "Pirates", "Louder.")
+    drawn = finetune.refreshed(service, second, drawn[-1])
+    assert drawn[-5:-2] == [second, "Pirates", "Louder."]

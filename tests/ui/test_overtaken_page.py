@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from adapter_ui.domain import AdapterProfile
+from adapter_ui.domain import AdapterProfile, Prediction, Progress
 from tests.browser import fill_in
 from tests.ui.fake_service import FakeService
 from tests.ui.served import served
@@ -21,7 +22,12 @@ SLOW, OTHER, NAME = "starter:formal", "acme/roberta-sentiment", "roberta-sentime
 class SlowHub(FakeService):
     """One adapter, and whatever stands beside another base, is read only once the test says so."""
 
-    answers = threading.Event()
+    answers, predictions = threading.Event(), threading.Event()
+
+    def predict(self, *asked: Any, **options: Any) -> Iterator[Progress | Prediction]:
+        yield Progress("load", "Loading the base")
+        assert self.predictions.wait(120)
+        yield from super().predict(*asked, **options)
 
     def inspect(self, adapter: str, base_model: str = "") -> AdapterProfile:
         if base_model or adapter == SLOW:
@@ -32,9 +38,11 @@ class SlowHub(FakeService):
 @pytest.fixture
 def address() -> Iterator[str]:
     SlowHub.answers.clear()
+    SlowHub.predictions.clear()
     with served(0.01, SlowHub) as url:
         yield url
         SlowHub.answers.set()
+        SlowHub.predictions.set()
 
 
 def opened(page: Page, url: str) -> None:
@@ -84,3 +92,20 @@ def test_a_precision_that_is_chosen_while_an_adapter_is_read_stays_chosen(page: 
     expect(page.locator("#load-button")).to_be_enabled()
     expect(page.locator("#load-button")).to_have_text("Load in nf4")
     expect(page.locator("#precisions input[value=nf4]")).to_be_checked()
+
+
+def test_a_prediction_of_one_adapter_never_appears_under_another(page: Page, address: str) -> None:
+    page.goto(f"{address}/?adapter={OTHER}")
+    expect(page.locator("#bar")).to_contain_text(NAME)
+    expect(page.locator("#results tr[data-ref]").first).to_be_attached()
+    page.get_by_role("tab", name="Generate").click()
+    page.locator("#predict-run").click()
+    expect(page.locator("#predict-result .step")).to_be_visible()
+    page.get_by_role("tab", name="Browse").click()
+    page.locator("tr[data-ref='acme/roberta-entities']").click()
+    expect(page.locator("#bar")).to_contain_text("roberta-entities")
+    SlowHub.predictions.set()
+    page.get_by_role("tab", name="Generate").click()
+    expect(page.locator("#predict-run")).to_be_visible()
+    page.wait_for_timeout(3_000)
+    expect(page.locator("#predict-result")).to_contain_text("No answer yet")

@@ -179,19 +179,6 @@ def test_pasted_rows_are_shown_at_once(page: Page, address: str) -> None:
     expect(page.get_by_label("Text and label")).to_be_checked()
 
 
-def test_a_prediction_of_one_adapter_never_appears_under_another(page: Page, at_leisure: str) -> None:
-    open_page(page, f"{at_leisure}/?adapter=acme/roberta-sentiment")
-    expect(page.locator("#detail-head h2")).to_have_text("roberta-sentiment")
-    page.locator("tr[data-ref='acme/roberta-entities']").click()  # it takes two seconds to be inspected
-    page.get_by_role("tab", name="Generate").click()
-    page.locator("#predict-run").click()  # and this two, of the adapter before
-    expect(page.locator("#predict-result .step")).to_be_visible()
-    expect(page.locator("#bar")).to_contain_text("roberta-entities")
-    expect(page.locator("#predict-run")).to_be_visible()
-    page.wait_for_timeout(3_000)
-    expect(page.locator("#predict-result")).to_contain_text("No answer yet")
-
-
 def paste(page: Page, rows: str) -> None:
     page.locator("#data-text textarea").evaluate(
         "(field, rows) => { field.focus(); field.select(); document.execCommand('insertText', false, rows);"

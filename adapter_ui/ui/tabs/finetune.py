@@ -19,7 +19,7 @@ from adapter_ui.ui.tuning.checking import check_events
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
 from adapter_ui.ui.tuning.defaults import default_events
 from adapter_ui.ui.tuning.drafts import draft_events
-from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
+from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form, texts_of
 from adapter_ui.ui.tuning.outgoing_panel import (
     OutgoingPanel,
     outgoing_events,
@@ -131,7 +131,7 @@ def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidg
         button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
     take_away_events(service, run.take_away, shown)
     outgoing_events(service, run.outgoing, shown)
-    notes_events(service, run.notes, shown)
+    notes_events(service, run.notes)
     return shown
 
 
@@ -168,24 +168,21 @@ def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> lis
     """The list and the run in view; nothing at all when nothing has moved since the page last looked."""
     with shown_to_user():
         every = service.runs()
-        signature = (
-            shown,
-            *map(look_of, every),
-        )
-        if signature == seen:
+        looks = tuple(map(look_of, every))
+        if seen[:2] == (shown, looks):
             return [gr.skip()] * 18
         current = next((run for run in every if run.run_id == shown), None) or live(every)
         view = run_view(current) if current else NO_RUN
         run_id = current.run_id if current else ""
-        another = bool(seen) and seen[0] != run_id
+        texts = texts_of(current) if current else ()
         return [
             runs_list(every, run_id),
             view,
             *buttons(current),
-            *form_shown(current, another=another),
+            *form_shown(current, anew=texts != seen[2:]),
             # a choice that was made since this began stays
             gr.skip() if run_id == shown else run_id,
-            (run_id, *signature[1:]),
+            (run_id, looks, *texts),
         ]
 
 

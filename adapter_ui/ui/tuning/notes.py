@@ -1,5 +1,5 @@
-"""The title and the notes of the run in view, to be edited; they are read when the form is unfolded, and
-when another run comes into view.
+"""The title and the notes of the run in view, to be edited; they are shown when another run comes into
+view, and when somebody has changed them.
 """
 
 from __future__ import annotations
@@ -38,22 +38,16 @@ def notes_form() -> NotesForm:
     return NotesForm(form, gr.State(""), title, notes, save)
 
 
-def notes_events(service: AdapterService, form: NotesForm, shown: gr.State) -> None:
-    form.form.expand(partial(written, service), shown, form.fields, **SETS_STATE)
+def notes_events(service: AdapterService, form: NotesForm) -> None:
     form.save.click(partial(rename, service), form.fields, form.form, **SETS_STATE)
 
 
-def form_shown(run: RunStatus | None, *, another: bool) -> list[Any]:
-    """The form and its fields. Texts are left alone while somebody may be writing there: until another run
-    comes into view.
+def form_shown(run: RunStatus | None, *, anew: bool) -> list[Any]:
+    """The form and its fields; texts are left alone, for somebody may be writing there, unless they are to be
+    shown `anew`.
     """
-    texts = texts_of(run) if another and run else (gr.skip(),) * 3
+    texts = texts_of(run) if anew and run else (gr.skip(),) * 3
     return [gr.Accordion(visible=run is not None), *texts]
-
-
-def written(service: AdapterService, run_id: str) -> tuple[str, str, str]:
-    with shown_to_user():
-        return texts_of(service.run(run_id))
 
 
 def texts_of(run: RunStatus) -> tuple[str, str, str]:
