@@ -9,8 +9,10 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
+from adapter_ui.domain.heads import NEW_MODULES
 from adapter_ui.errors import BaseUnavailable
 
+NEW = frozenset(NEW_MODULES)
 OTHER_SHAPES = (
     "The base's files hold tensors of other shapes than its config.json says; try another revision."
 )
@@ -32,12 +34,12 @@ def refuse_incomplete(info: dict[str, Any], model: PreTrainedModel, has_new_head
 
 
 def head_of(model: PreTrainedModel) -> set[str]:
-    """The parameters that a base need not bring: those on top of it, and of a bare one its pooler, which no
-    last hidden state depends on.
+    """The parameters that a base need not bring: those on top of it. Of a bare one it is the pooler, which no
+    last hidden state depends on, and T5's for questions holds its layers beside its head.
     """
     every = set(dict(model.named_parameters()))
     if model.base_model is model:
-        return {name for name in every if "pooler" in name.split(".")}
+        return {name for name in every if not NEW.isdisjoint(name.split("."))}
     return every - {f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()}
 
 
