@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapter_ui.catalog.fit import told_task
 from adapter_ui.catalog.memory import MARGIN_BYTES, MARGIN_SHARE, adapter_number_bytes
 from adapter_ui.catalog.methods.plain import is_plain_lora
 from adapter_ui.domain import AdapterProfile, BaseFacts, Fit, MemoryEstimate, MemoryTerm, Precision
@@ -38,9 +39,9 @@ def loaded_formulas(
     base: BaseFacts, estimate: MemoryEstimate, fit: Fit, precision: Precision, profile: AdapterProfile
 ) -> dict[str, str]:
     plain = is_plain_lora(profile.method, profile.config)
-    each = adapter_number_bytes(base, precision, profile.task_type, plain_lora=plain)
+    each = adapter_number_bytes(base, precision, told_task(profile), plain_lora=plain)
     return {
-        "weights": weights_formula(base, precision, profile.task_type),
+        "weights": weights_formula(base, precision, told_task(profile)),
         "adapter": f"{estimate.adapter // each:,} parameters × {each} bytes",
         "kv_cache": cache_formula(base, precision, fit),
         "margin": f"{MARGIN_BYTES // MEBIBYTE} MiB + {MARGIN_SHARE:.0%} of the weights, for activations",
@@ -53,7 +54,7 @@ def trained_formulas(
     trainable = estimate.adapter // TRAINED_BYTES
     token = estimate.activations // fit.context
     return {
-        "weights": trained_weights_formula(base, precision, profile.task_type),
+        "weights": trained_weights_formula(base, precision, told_task(profile)),
         "adapter": f"{trainable:,} parameters × {TRAINED_BYTES} bytes, always fp32",
         "optimizer": f"{trainable:,} gradients and two moments of AdamW × {OPTIMIZER_BYTES} bytes",
         "activations": f"{fit.context:,} tokens × {token:,} bytes kept for the backward pass",

@@ -173,7 +173,7 @@ class Pool:
         labels = labels_of(folder, Path(spec.base_folder)) if spec.task_type in TASKS_WITH_HEADS else ()
         shares = sharing_key(folder, spec.adapter)
         key = key_of(spec, labels, shares)
-        if key in self.residents and not self.residents[key].takes_beside_others(folder):
+        if key in self.residents and not self.residents[key].takes_beside_others(spec.adapter, folder):
             key = key_of(spec, labels, f"{shares} {spec.adapter}")
         alone = key_of(spec, labels)
         free = self.residents.get(alone) if key not in self.residents else None

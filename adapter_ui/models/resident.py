@@ -111,10 +111,12 @@ class Resident:
         self.adapter_bytes[adapter] = factors.bytes
         return True
 
-    def takes_beside_others(self, folder: Path) -> bool:
-        """Whether the adapter changes the same single parameters as those in the layers. An older one tells
-        which only in the names of this base: its experts were modules.
+    def takes_beside_others(self, adapter: str, folder: Path) -> bool:
+        """Whether the adapter is here, or changes the same single parameters as those in the layers. An older
+        one tells which only in the names of this base: its experts were modules.
         """
+        if adapter in self.attached:
+            return True
         config = read_adapter_config(folder, self.bare)
         others = getattr(self.loaded.model, "peft_config", {}).values()
         return all(parameters_of(other) == parameters_of(config) for other in others)

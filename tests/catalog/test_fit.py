@@ -64,7 +64,10 @@ def test_an_answer_that_is_no_text_needs_no_cache_and_no_output_layer():
 def test_a_task_that_only_the_adapter_s_class_tells_counts_like_a_stated_one():
     mapping = {"parent_library": "transformers", "base_model_class": "LlamaForSequenceClassification"}
     told = replace(PROFILE, task_type=None, config={"auto_mapping": mapping})
+    stated = replace(PROFILE, task_type="SEQ_CLS", config={})
     assert fit(BASE, told, ()) == fit(BASE, replace(PROFILE, task_type="SEQ_CLS"), ())
+    opened = [explain_memory(one, fit(BASE, one, ()), Precision.BF16) for one in (told, stated)]
+    assert opened[0] == opened[1] != ()
 
 
 def test_training_is_that_of_an_adapter_like_this_one():
