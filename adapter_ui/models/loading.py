@@ -74,9 +74,9 @@ def load_base(
     """Load the base in `folder` (config, tokenizer and safetensors) as `model_class`, ready for inference.
 
     `labels` names the classes of a classification head, in order; a head of the base's own for another number
-    of them is made anew. `fast_4bit` allows bitsandbytes'
-    AVX512-BF16 kernel, which repacks nf4 and fp4 weights in place at the first forward: twice as fast on
-    such CPUs, but a model that ran once can then be neither trained nor merged (bitsandbytes issue 2078).
+    of them is made anew. `fast_4bit` allows bitsandbytes' AVX512-BF16 kernel, which repacks nf4 and fp4
+    weights in place at the first forward: twice as fast on such CPUs, but a model that ran once can then be
+    neither trained nor merged (bitsandbytes issue 2078).
     `between` is called after every tensor, and may end the load by what it raises.
     Raises BaseUnavailable when the folder is no usable base, InvalidInput when the class does not exist.
     """

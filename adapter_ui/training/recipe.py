@@ -219,6 +219,11 @@ def virtual_tokens(recipe: Recipe) -> int:
     return recipe.num_virtual_tokens if "num_virtual_tokens" in METHODS[recipe.method].defaults else 0
 
 
+def loses_its_ends(recipe: Recipe) -> bool:
+    """Whether a classifier is not shown the ids by which it would find the last token of a row."""
+    return recipe.task_type == "SEQ_CLS" and virtual_tokens(recipe) > 0
+
+
 def total_steps(recipe: Recipe, training_rows: int) -> int:
     """Optimizer steps that the Trainer will take over `training_rows` rows on one device."""
     if recipe.max_steps > 0:

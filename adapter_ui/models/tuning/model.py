@@ -29,7 +29,7 @@ from adapter_ui.models.older_adapters import converted_tensors
 from adapter_ui.models.tuning.last_token import classify_by_the_last_token
 from adapter_ui.models.tuning.learned import skip_what_is_not_learned
 from adapter_ui.models.tuning.methods import learn_one_matrix, train_norms_in_fp32, with_new_adapter
-from adapter_ui.training.recipe import Recipe, virtual_tokens
+from adapter_ui.training.recipe import Recipe, loses_its_ends
 from adapter_ui.training.run_folder import PreparedBase
 
 ADAPTER_NAME = "default"
@@ -65,7 +65,7 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
     config.base_model_name_or_path, config.revision = base.base_model, base.revision
     if recipe.task_type == "CAUSAL_LM":
         skip_what_is_not_learned(loaded.model.get_base_model())
-    if recipe.task_type == "SEQ_CLS" and virtual_tokens(recipe):
+    if loses_its_ends(recipe):
         classify_by_the_last_token(loaded.model.get_base_model())
     return loaded
 

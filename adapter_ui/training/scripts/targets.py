@@ -8,7 +8,7 @@ from __future__ import annotations
 from adapter_ui.domain import Precision
 from adapter_ui.domain.heads import unsaved_heads
 from adapter_ui.training.methods import METHODS
-from adapter_ui.training.recipe import Recipe, virtual_tokens
+from adapter_ui.training.recipe import Recipe, loses_its_ends, virtual_tokens
 from adapter_ui.training.scripts import loading
 
 TRAINED_WHOLE = ("TOKEN_CLS", "QUESTION_ANS")
@@ -93,8 +93,3 @@ def leaks_its_dtype(recipe: Recipe) -> bool:
     """A LoRA's layers answer in the dtype they were asked in, and virtual tokens have no layers."""
     in_layers = "target_modules" in METHODS[recipe.method].defaults
     return in_layers and recipe.method != "LORA" and recipe.precision is not Precision.FP32
-
-
-def loses_its_ends(recipe: Recipe) -> bool:
-    """Whether a classifier is not shown the ids by which it would find the last token of a row."""
-    return recipe.task_type == "SEQ_CLS" and virtual_tokens(recipe) > 0
