@@ -106,16 +106,30 @@ def test_an_empty_field_leaves_the_default_and_an_adapter_replaces_the_base() ->
 def test_runs_are_redrawn_only_when_something_moved() -> None:
     service = FakeService()
     run_id = service.finetune({"base_model": SMOL}, example_rows())
-    drawn = finetune.refreshed(service, "", ())
+    drawn = finetune.refreshed(service, "", "", ())
     assert run_id in drawn[0]
     assert drawn[-2] == run_id
     while not service.run(run_id).state.ended:
         pass
-    drawn = finetune.refreshed(service, run_id, drawn[-1])
+    drawn = finetune.refreshed(service, "", *drawn[-2:])
     keep, command, panel, notes = drawn[9:13]
     assert [button.visible for button in drawn[2:9]] == [False, False, False, True, True, True, True]
     assert (keep.visible, command.visible, panel.visible, notes.visible) == (False, True, True, True)
-    assert finetune.refreshed(service, run_id, drawn[-1]) == [gr.skip()] * len(drawn)
+    assert finetune.refreshed(service, "", *drawn[-2:]) == [gr.skip()] * len(drawn)
+
+
+def test_a_run_stays_in_view_until_another_is_chosen() -> None:
+    service = FakeService()
+    first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
+    drawn = finetune.refreshed(service, first, "", ())
+    service.finetune({"base_model": SMOL}, example_rows())
+    drawn = finetune.refreshed(service, "", *drawn[-2:])
+    assert drawn[-2] == first
+    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    assert drawn[-2] == second
+    service.delete_run(second)
+    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    assert drawn[-2] not in ("", second)
 
 
 def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:
@@ -153,12 +167,12 @@ def test_the_form_for_name_and_notes_follows_the_run_in_view() -> None:
     service = FakeService()
     first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
     service.rename_run(second, "Pirates", "Loud.")
-    drawn = finetune.refreshed(service, first, ())
-    assert drawn[-5] == first
-    drawn = finetune.refreshed(service, first, drawn[-1])
-    assert drawn[-5:-2] == [gr.skip()] * 3  # somebody may be writing there
-    drawn = finetune.refreshed(service, second, drawn[-1])
-    assert drawn[-5:-2] == [second, "Pirates", "Loud."]
+    drawn = finetune.refreshed(service, first, "", ())
+    assert drawn[-4:-1] == ["Pirate talk", "", first]
+    drawn = finetune.refreshed(service, first, *drawn[-2:])
+    assert drawn[-4:-2] == [gr.skip()] * 2  # somebody may be writing there
+    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    assert drawn[-4:-1] == ["Pirates", "Loud.", second]
     service.rename_run(second, "Pirates", "Louder.")
-    drawn = finetune.refreshed(service, second, drawn[-1])
-    assert drawn[-5:-2] == [second, "Pirates", "Louder."]
+    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    assert drawn[-4:-1] == ["Pirates", "Louder.", second]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 TOKEN = "hf_visitors0secret"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def address() -> Iterator[str]:
     with served(0.0) as url:
         yield url

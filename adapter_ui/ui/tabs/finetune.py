@@ -19,7 +19,7 @@ from adapter_ui.ui.tuning.checking import check_events
 from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
 from adapter_ui.ui.tuning.defaults import default_events
 from adapter_ui.ui.tuning.drafts import draft_events
-from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form, texts_of
+from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
 from adapter_ui.ui.tuning.outgoing_panel import (
     OutgoingPanel,
     outgoing_events,
@@ -90,9 +90,11 @@ def finetune_tab(service: AdapterService, page: Page) -> None:
     target_events(service, *asked, targets, rows, recipe_tab.select)
     default_events(service, partial(job_of, names), job, *asked, rows, recipe_tab.select)
     timing = check_events(service, partial(job_of, names), job, check_tab, report, start)
-    shown = run_events(service, page, steps, RunWidgets(*in_view, runs))
-    starting = {"show_progress": "minimal", **CHECK}
-    start.click(partial(begin, service, names), job, [shown, steps, start], cancels=[timing], **starting)
+    chosen, starting = gr.State(""), {"show_progress": "minimal", **CHECK}
+    begun = start.click(
+        partial(begin, service, names), job, [chosen, steps, start], cancels=[timing], **starting
+    )
+    run_events(service, page, steps, RunWidgets(*in_view, runs), chosen, begun)
     page.load(partial(first_step, service), None, steps, **INSTANT)
 
 
@@ -110,29 +112,33 @@ def run_in_view() -> tuple[Any, ...]:
     return view, pause, stop, resume, try_it, browse, take_away, command, outgoing_panel(), notes_form()
 
 
-def run_events(service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets) -> gr.State:
-    """Keep the view and the list as the runs are; gives the state that says which run is in view."""
-    shown, seen = gr.State(""), gr.State(())
+def run_events(
+    service: AdapterService, page: Page, steps: gr.Tabs, run: RunWidgets, chosen: gr.State, begun: Any
+) -> None:
+    """Keep the view and the list as the runs are. The run that was `chosen` last is drawn at once; what is
+    clicked beside it means the run that is drawn.
+    """
+    drawn, seen = gr.State(""), gr.State(())
     buttons = [run.pause, run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
     shown_with_it = [run.command, run.outgoing.panel, run.notes.form, *run.notes.fields]
-    outputs = [run.runs, run.view, *buttons, *shown_with_it, shown, seen]
-    refresh = (partial(refreshed, service), [shown, seen], outputs)
+    outputs = [run.runs, run.view, *buttons, *shown_with_it, drawn, seen]
+    refresh = (partial(refreshed, service), [chosen, drawn, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
 
-    drawn = {"trigger_mode": "always_last", **INSTANT}
-    run.runs.pick(choose, None, [shown, steps], **INSTANT, **EACH).then(*refresh, **drawn)
+    now = {"trigger_mode": "always_last", **INSTANT}
+    begun.success(*refresh, **now)
+    run.runs.pick(choose, None, [chosen, steps], **INSTANT, **EACH).then(*refresh, **now)
     quiet = {"show_progress": "hidden", **LOOK_UP}
     for button, act in ((run.pause, pause_run), (run.stop, stop_run), (run.resume, resume_run)):
-        button.click(partial(act, service), shown, None, **quiet).then(*refresh, **drawn)
+        button.click(partial(act, service), drawn, None, **quiet).then(*refresh, **now)
     gr.Timer(TICK_SECONDS).tick(*refresh, **INSTANT)
     for button, tab in ((run.try_it, "generate"), (run.browse, "browse")):
-        button.click(partial(open_run, tab), shown, [page.asked, page.tabs], **SETS_STATE)
-    take_away_events(service, run.take_away, shown)
-    outgoing_events(service, run.outgoing, shown)
-    notes_events(service, run.notes)
-    return shown
+        button.click(partial(open_run, tab), drawn, [page.asked, page.tabs], **SETS_STATE)
+    take_away_events(service, run.take_away, drawn)
+    outgoing_events(service, run.outgoing, drawn)
+    notes_events(service, run.notes, drawn)
 
 
 def first_step(service: AdapterService) -> Any:
@@ -164,25 +170,25 @@ def begin(service: AdapterService, names: list[str], *values: Any) -> tuple[str,
         return run_id, gr.Tabs(selected="run"), gr.Button(interactive=False)
 
 
-def refreshed(service: AdapterService, shown: str, seen: tuple[Any, ...]) -> list[Any]:
-    """The list and the run in view; nothing at all when nothing has moved since the page last looked."""
+def refreshed(service: AdapterService, chosen: str, drawn: str, seen: tuple[Any, ...]) -> list[Any]:
+    """The list and the run in view: the `chosen` one; without a choice the one that is `drawn` stays. Nothing
+    at all when nothing has moved since the page last looked.
+    """
     with shown_to_user():
         every = service.runs()
-        looks = tuple(map(look_of, every))
-        if seen[:2] == (shown, looks):
-            return [gr.skip()] * 18
-        current = next((run for run in every if run.run_id == shown), None) or live(every)
-        view = run_view(current) if current else NO_RUN
+        wanted, looks = chosen or drawn, tuple(map(look_of, every))
+        if seen[:2] == (wanted, looks):
+            return [gr.skip()] * 17
+        current = next((run for run in every if run.run_id == wanted), None) or live(every)
         run_id = current.run_id if current else ""
-        texts = texts_of(current) if current else ()
+        texts = (current.name, current.notes) if current else ()
         return [
             runs_list(every, run_id),
-            view,
+            run_view(current) if current else NO_RUN,
             *buttons(current),
-            *form_shown(current, anew=texts != seen[2:]),
-            # a choice that was made since this began stays
-            gr.skip() if run_id == shown else run_id,
-            (run_id, looks, *texts),
+            *form_shown(current, anew=(run_id, *texts) != (drawn, *seen[2:])),
+            run_id,
+            (wanted, looks, *texts),
         ]
 
 

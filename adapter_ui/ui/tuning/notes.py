@@ -19,15 +19,13 @@ from adapter_ui.ui.page import SETS_STATE
 @dataclass(frozen=True)
 class NotesForm:
     form: gr.Accordion
-    edited: gr.State
     title: gr.Textbox
     notes: gr.Textbox
     save: gr.Button
 
     @property
     def fields(self) -> list[gr.Component]:
-        """Whose texts these are, and the texts."""
-        return [self.edited, self.title, self.notes]
+        return [self.title, self.notes]
 
 
 def notes_form() -> NotesForm:
@@ -35,27 +33,23 @@ def notes_form() -> NotesForm:
         title = gr.Textbox(label="Title", max_lines=1, elem_id="run-title")
         notes = gr.Textbox(label="Notes", lines=3, max_lines=12, elem_id="run-notes-text")
         save = gr.Button("Save", scale=0, min_width=110, elem_id="save-notes")
-    return NotesForm(form, gr.State(""), title, notes, save)
+    return NotesForm(form, title, notes, save)
 
 
-def notes_events(service: AdapterService, form: NotesForm) -> None:
-    form.save.click(partial(rename, service), form.fields, form.form, **SETS_STATE)
+def notes_events(service: AdapterService, form: NotesForm, drawn: gr.State) -> None:
+    form.save.click(partial(rename, service), [drawn, *form.fields], form.form, **SETS_STATE)
 
 
 def form_shown(run: RunStatus | None, *, anew: bool) -> list[Any]:
     """The form and its fields; texts are left alone, for somebody may be writing there, unless they are to be
     shown `anew`.
     """
-    texts = texts_of(run) if anew and run else (gr.skip(),) * 3
+    texts = (run.name, run.notes) if anew and run else (gr.skip(), gr.skip())
     return [gr.Accordion(visible=run is not None), *texts]
 
 
-def texts_of(run: RunStatus) -> tuple[str, str, str]:
-    return run.run_id, run.name, run.notes
-
-
 def rename(service: AdapterService, run_id: str, title: str, notes: str) -> gr.Accordion:
-    """Write both down, of the run that they were read from, and fold the form."""
+    """Write both down and fold the form."""
     with shown_to_user():
         service.rename_run(run_id, title, notes)
         return gr.Accordion(open=False)
