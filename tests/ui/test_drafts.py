@@ -79,6 +79,7 @@ def test_a_reload_brings_rows_columns_and_recipe_back(page: Page, address: str) 
     page.locator("#data-text textarea").blur()
     expect(page.locator("#data-preview")).to_contain_text("2 rows")
     page.get_by_role("radio", name="Text to text").check()
+    expect(page.locator("#column-3")).to_be_hidden()  # the columns are those of this form
     for at, column in enumerate(("verdict", "remark")):
         choose(page.locator(f"#column-{at}"), column)
     page.locator("#data-next").click()
