@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from safetensors.numpy import save
 
 CONFIG = {
@@ -46,3 +49,15 @@ def write_adapter(folder: Path, **what: Any) -> Path:
         data = content.encode() if isinstance(content, str) else content
         (folder / name).write_bytes(data)
     return folder
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, refused: Path) -> None:
+    """No permission stops root, who may be running the tests: the file says no itself."""
+    opened = Path.open
+
+    def opening(path: Path, *rest: Any, **options: Any) -> Any:
+        if path == refused.resolve():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", opening)

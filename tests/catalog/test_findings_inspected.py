@@ -13,7 +13,7 @@ from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.storage.bases import fetch_adapter
 from adapter_ui.domain import AdapterProfile, AdapterRef, Level, SearchQuery
 from adapter_ui.settings import Settings
-from tests.catalog.folders import MODULE, adapter_files, lora_tensors
+from tests.catalog.folders import MODULE, adapter_files, lora_tensors, refuse, write_adapter
 from tests.conftest import finish
 from tests.hub import LoopbackHub
 from tests.hub.light_adapters import light_base_files
@@ -71,6 +71,13 @@ def missing_file(hub: Hub) -> AdapterProfile:
     return hub.inspect()
 
 
+def unreadable(hub: Hub) -> AdapterProfile:
+    folder = write_adapter(hub.settings.folder / "mine")
+    with pytest.MonkeyPatch.context() as patch:
+        refuse(patch, folder / WEIGHTS)
+        return hub.inspect("folder:mine")
+
+
 def failing(hub: Hub) -> AdapterProfile:
     hub.server.faults.inject(f"/*/{WEIGHTS}", status=500)
     return hub.inspect()
@@ -101,6 +108,7 @@ INSPECTED: dict[str, Callable[[Hub], AdapterProfile]] = {
     "header_too_large": lambda hub: hub.change({WEIGHTS: save(long_names())}),
     "gated": gated,
     "file_missing": missing_file,
+    "file_unreadable": unreadable,
     "not_all_read": failing,
     "renamed": renamed,
     "known_earlier": silent,

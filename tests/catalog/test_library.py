@@ -9,9 +9,9 @@ import pytest
 
 from adapter_ui.catalog.storage.files import FolderFiles
 from adapter_ui.catalog.storage.library import Library
-from adapter_ui.domain import AdapterRef, Source
+from adapter_ui.domain import AdapterRef, Level, Source
 from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
-from tests.catalog.folders import write_adapter
+from tests.catalog.folders import refuse, write_adapter
 
 
 def refs(library: Library, source: Source | None = None) -> list[str]:
@@ -104,6 +104,35 @@ def test_an_adapter_that_cannot_be_read_hides_none_beside_it(settings, file):
     assert refs(library) == ["folder:mine"]
     with pytest.raises(NotFoundOrPrivate):
         library.folder(AdapterRef(Source.FOLDER, "circle"))
+
+
+def test_an_adapter_that_this_machine_does_not_give_is_refused_with_the_reason(settings, catalog):
+    folder = write_adapter(settings.folder / "unreadable")
+    (folder / "adapter_model.safetensors").unlink()
+    (folder / "adapter_model.safetensors").symlink_to("x" * 300)
+    with pytest.raises(BadAdapter, match=r"cannot read this folder \(File name too long\)"):
+        catalog.inspect(AdapterRef(Source.FOLDER, "unreadable"))
+
+
+@pytest.mark.parametrize("file", ["README.md", "adapter_model.safetensors", "adapter_config.json"])
+def test_a_file_that_cannot_be_opened_costs_only_what_it_would_have_told(
+    settings, catalog, file, monkeypatch
+):
+    folder = write_adapter(settings.folder / "mine", config={"r": 2})
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+    refuse(monkeypatch, folder / file)
+    (row,) = Library(settings).summaries(Source.FOLDER)
+    assert (row.license, row.rank) == (
+        None if file == "README.md" else "mit",
+        None if file == "adapter_config.json" else 2,
+    )
+    found = [
+        one
+        for one in catalog.inspect(AdapterRef(Source.FOLDER, "mine")).findings
+        if one.code == "file_unreadable"
+    ]
+    assert [one.level for one in found] == [Level.WARNING if file == "README.md" else Level.BLOCKER]
+    assert f"cannot read {file} (Permission denied)" in found[0].message
 
 
 def test_a_file_longer_than_its_limit_is_refused(tmp_path):

@@ -29,6 +29,7 @@ CODES: dict[str, Code] = {
     "config_unreadable": Code(BLOCKER, "the config is no sound JSON object, or a field cannot be used"),
     "non_finite": Code(BLOCKER, "the config holds a NaN or an infinity"),
     "file_too_large": Code(BLOCKER, "a file that should be small is not"),
+    "file_unreadable": Code(BLOCKER, "this machine does not give a file of the folder"),
     "file_missing": Code(BLOCKER, "a file that is listed is not there, or private"),
     "header_unreadable": Code(BLOCKER, "the weights file is damaged, or no safetensors file"),
     "header_too_large": Code(WARNING, "the table of tensors is longer than an inspection reads"),

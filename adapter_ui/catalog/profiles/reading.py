@@ -51,7 +51,7 @@ def read_parts(files: AdapterFiles, cards: AdapterFiles) -> Parts:
     with ThreadPoolExecutor(3) as pool:
         reading_config = pool.submit(attempt, lambda: read_config(files))
         reading_tensors = pool.submit(attempt_extra, lambda: read_header(files))
-        reading_card = pool.submit(attempt_extra, lambda: read_card_bytes(cards))
+        reading_card = pool.submit(attempt_extra, lambda: read_card_bytes(cards), warning)
     config, config_problem = reading_config.result()
     tensors, header_problem = reading_tensors.result()
     card, card_problem = reading_card.result()
@@ -69,8 +69,12 @@ def read_values(
     return attempt_extra(lambda: look(range_reader(files), tensors, deciding))
 
 
-def attempt(read: Callable[[], Read]) -> tuple[Read | None, Finding | None]:
-    """What a file holds, or the finding for why it is of no use. Raises HubError when the Hub fails."""
+def attempt(
+    read: Callable[[], Read], bad: Callable[[str, str], Finding] = blocker
+) -> tuple[Read | None, Finding | None]:
+    """What a file holds, or the finding for why it is of no use, which is a `bad` one where the file is to
+    blame. Raises HubError when the Hub fails.
+    """
     try:
         return read(), None
     except GatedRepo:
@@ -80,13 +84,15 @@ def attempt(read: Callable[[], Read]) -> tuple[Read | None, Finding | None]:
     except HeaderTooLarge as error:
         return None, warning(error.code, error.message)
     except BadAdapter as error:
-        return None, blocker(error.code, error.message)
+        return None, bad(error.code, error.message)
 
 
-def attempt_extra(read: Callable[[], Read]) -> tuple[Read | None, Finding | None]:
+def attempt_extra(
+    read: Callable[[], Read], bad: Callable[[str, str], Finding] = blocker
+) -> tuple[Read | None, Finding | None]:
     """The same for a file that much can be said without: a Hub that fails meanwhile is a finding too."""
     try:
-        return attempt(read)
+        return attempt(read, bad)
     except (HubUnreachable, HubRateLimited) as error:
         return None, warning("not_all_read", f"Not all files could be read. {error.message}")
 

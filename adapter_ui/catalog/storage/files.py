@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -18,12 +19,20 @@ from adapter_ui.errors import BadAdapter, NotFoundOrPrivate
 
 MOST_FILES = 10_000
 LENGTH_BYTES = 8
+UNREADABLE = (OSError, RuntimeError)
+"""What a folder that cannot be read raises; the second is a circle of links, before Python 3.13."""
 
 
 class FileTooLarge(BadAdapter):
     """A file that should be small is not."""
 
     code = "file_too_large"
+
+
+class FileUnreadable(BadAdapter):
+    """This machine does not give a file, or the list of a folder."""
+
+    code = "file_unreadable"
 
 
 class AdapterFiles(Protocol):
@@ -136,28 +145,32 @@ class FilesBelow:
 
 
 class FolderFiles:
-    """Files in a folder of this machine. A link that leaves the folder is not one of its files."""
+    """Files in a folder of this machine. A link that leaves the folder is not one of its files.
+
+    What the machine does not give raises FileUnreadable.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
 
     def list(self) -> Mapping[str, int | None]:
         found: dict[str, int | None] = {}
-        for path in sorted(self._folder.rglob("*")):
-            if len(found) >= MOST_FILES:
-                break
-            if self._is_inside(path) and path.is_file():
-                found[path.relative_to(self._folder).as_posix()] = path.stat().st_size
+        with readable("this folder"):
+            for path in sorted(self._folder.rglob("*")):
+                if len(found) >= MOST_FILES:
+                    break
+                if self._is_inside(path) and path.is_file():
+                    found[path.relative_to(self._folder).as_posix()] = path.stat().st_size
         return found
 
     def read(self, name: str, limit: int) -> bytes:
-        with self._path(name).open("rb") as file:
+        with readable(name), self._path(name).open("rb") as file:
             data = file.read(limit + 1)
         check_length(name, len(data), limit)
         return data
 
     def read_range(self, name: str, start: int, end: int) -> bytes:
-        with self._path(name).open("rb") as file:
+        with readable(name), self._path(name).open("rb") as file:
             file.seek(start)
             return file.read(end - start)
 
@@ -169,6 +182,16 @@ class FolderFiles:
 
     def _is_inside(self, path: Path) -> bool:
         return path.resolve().is_relative_to(self._folder)
+
+
+@contextmanager
+def readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        why = getattr(error, "strerror", None) or "its links lead round in a circle"
+        message = f"This machine cannot read {what} ({why}); look at its permissions and links."
+        raise FileUnreadable(message) from error
 
 
 def without_weights(name: str, start: int, data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_license, card_title, read_card
 from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
 from adapter_ui.catalog.profiles.summary import Weights, with_config, with_weights
-from adapter_ui.catalog.storage.files import FolderFiles
+from adapter_ui.catalog.storage.files import UNREADABLE, FileUnreadable, FolderFiles
 from adapter_ui.domain import (
     ADAPTER_CONFIG,
     ADAPTER_PICKLE,
@@ -29,8 +29,6 @@ STARTER = Path(__file__).parents[2] / "starter"
 LOCAL_SOURCES = (Source.STARTER, Source.RUN, Source.MIX, Source.FOLDER)
 MOST_ADAPTERS = 2_000
 MIXES = "mixes"
-UNREADABLE = (OSError, RuntimeError)
-"""What a folder that cannot be read raises; the second is a circle of links, before Python 3.13."""
 
 
 class Library:
@@ -80,7 +78,7 @@ class Library:
         for ref, folder in self._folders(source):
             try:
                 yield summarize(ref, folder)
-            except UNREADABLE:
+            except (FileUnreadable, *UNREADABLE):
                 continue
 
     def _folders(self, source: Source) -> Iterator[tuple[AdapterRef, Path]]:
@@ -104,7 +102,7 @@ class Library:
 def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
     """One row from the adapter's own files. What cannot be read stays unknown; an inspection says why."""
     files = FolderFiles(folder)
-    card = files.read_range(CARD_NAME, 0, CARD_BYTES) if CARD_NAME in files.list() else b""
+    card = read_local_card(files)
     changed = datetime.fromtimestamp((folder / ADAPTER_CONFIG).stat().st_mtime, UTC)
     updated = changed.isoformat(timespec="seconds")
     row = AdapterSummary(
@@ -117,6 +115,14 @@ def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
         config = None
     row = with_weights(row, config, read_weights(files))
     return replace(row, complete=row.base_model is None or not is_hub_id(row.base_model))
+
+
+def read_local_card(files: FolderFiles) -> bytes:
+    """Empty where there is none that can be read."""
+    try:
+        return files.read_range(CARD_NAME, 0, CARD_BYTES) if CARD_NAME in files.list() else b""
+    except FileUnreadable:
+        return b""
 
 
 def read_weights(files: FolderFiles) -> Weights:
