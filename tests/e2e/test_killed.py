@@ -92,8 +92,11 @@ def test_a_run_trains_through_the_death_of_its_app_and_the_next_one_has_its_turn
     app.kill()
     step = steps_of(run)[-1]
     wait_until(lambda: steps_of(run)[-1] > step)
+    trainer = psutil.Process(mark.pid)
+    trainer.suspend()  # else it may be done before the app is back
     app.start()
     assert ProcessMark.read(run) == mark and trainers_of(run) == [mark.pid]
+    trainer.resume()
     assert done(app, run)["total_steps"] == 600
     assert steps_of(run) == list(range(1, 601))
     done(app, waiting)

@@ -19,6 +19,7 @@ Object.assign(window.adapterUI, (() => {
   /* ---- base model: a field with a list under it. What is typed counts; a suggestion only once it is chosen */
   const suggestions = (element, ask, watch) => {
     let active = -1;
+    let marked = "";  // the active option's value, by which it is found again when the list is drawn anew
     let later = 0;
     let asked = null;  // the text that was asked for last
     let answered = null;  // and the one whose answer is on screen
@@ -27,6 +28,7 @@ Object.assign(window.adapterUI, (() => {
     const mark = (field, at) => {
       const options = [...element.querySelectorAll("[role=option]")];
       active = options[at] ? at : -1;
+      marked = options[at]?.dataset.value ?? "";
       options.forEach((option, place) => option.setAttribute("aria-selected", String(place === active)));
       options[active]?.scrollIntoView({ block: "nearest" });
       field?.setAttribute("aria-activedescendant", options[active]?.id ?? "");
@@ -80,7 +82,7 @@ Object.assign(window.adapterUI, (() => {
     });
     watch("value", () => {
       const field = document.querySelector("#filter-base input");
-      mark(field, -1);
+      mark(field, [...element.querySelectorAll("[role=option]")].findIndex((option) => option.dataset.value === marked));
       clearTimeout(waiting);
       waiting = 0;
       answered = asked;
