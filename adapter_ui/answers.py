@@ -20,6 +20,7 @@ from adapter_ui.domain import (
     Precision,
     Prediction,
     Progress,
+    Source,
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.room import to_unload
@@ -79,6 +80,12 @@ class Answers:
         for key in list(self.specs):  # others may be remembered meanwhile
             if key[0] == adapter:
                 self.specs.pop(key, None)
+
+    def forget_repo(self, repo_id: str) -> None:
+        """What was known of an adapter or base of the Hub whose files are gone."""
+        for (ref, precision, choice), spec in list(self.specs.items()):
+            if spec.base == repo_id or (ref.source is Source.HUB and ref.name == repo_id):
+                self.specs.pop((ref, precision, choice), None)
 
     def model(
         self, adapter: str, precision: Precision, choice: ModelChoice

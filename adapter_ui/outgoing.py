@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -143,7 +144,7 @@ class Outgoing:
         folder = self.exports / found.folder
         # once as the zip, once more where it is served from
         check_disk(self.exports, 2 * found.size_bytes, f"A zip of {found.adapter}")
-        target = folder.with_name(f"{folder.name}.zip")
+        target = zip_of(folder)
         write_zip(target, {path.relative_to(folder).as_posix(): path for path in files_in(folder)})
         return target
 
@@ -157,6 +158,24 @@ class Outgoing:
             else:
                 yield Progress("zip", f"Packing {event.folder}")
                 yield self.zipped(event)
+
+    def merged_models(self) -> tuple[Merged, ...]:
+        """What was merged, the newest first. The zip that was packed of one counts to its size."""
+        reports = sorted(self.exports.glob("*.json"), key=lambda report: report.stat().st_mtime, reverse=True)
+        return tuple(
+            replace(found, size_bytes=found.size_bytes + zip_size(folder))
+            for folder in (report.with_suffix("") for report in reports)
+            if folder.is_dir()
+            for found in (merged(folder),)
+        )
+
+    def delete_merged(self, folder: str) -> None:
+        if folder not in {one.folder for one in self.merged_models()}:
+            raise InvalidInput(f"There is no merged model {folder}; look at the Library again.", "folder")
+        model = self.exports / folder
+        report_of(model).unlink(missing_ok=True)  # first: where it lies, the model is whole
+        shutil.rmtree(model, ignore_errors=True)
+        zip_of(model).unlink(missing_ok=True)
 
     def forget(self, ref: AdapterRef) -> None:
         """Remove what was written of an adapter that is gone."""
@@ -207,6 +226,14 @@ def short_hash(text: str) -> str:
 
 def report_of(model: Path) -> Path:
     return model.with_name(f"{model.name}.json")
+
+
+def zip_of(model: Path) -> Path:
+    return model.with_name(f"{model.name}.zip")
+
+
+def zip_size(model: Path) -> int:
+    return zip_of(model).stat().st_size if zip_of(model).is_file() else 0
 
 
 def merged(folder: Path) -> Merged:

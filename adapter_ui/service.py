@@ -27,6 +27,7 @@ from adapter_ui.domain import (
     Asked,
     BaseSuggestion,
     ChatMessage,
+    DiskUse,
     Fit,
     Generation,
     GenerationOptions,
@@ -43,6 +44,7 @@ from adapter_ui.domain import (
     SearchPage,
     SearchQuery,
     SideBySide,
+    Source,
     check_number,
 )
 from adapter_ui.engine import protocol
@@ -50,6 +52,7 @@ from adapter_ui.engine.local import LocalEngine
 from adapter_ui.engine.machine import precision_choices
 from adapter_ui.errors import InvalidInput
 from adapter_ui.mixing import Mixer
+from adapter_ui.on_disk import OnDisk
 from adapter_ui.outgoing import Outgoing
 from adapter_ui.preparation import Preparation
 from adapter_ui.provision import Provision
@@ -77,6 +80,7 @@ class AdapterService(TuningService):
         self.preparation = Preparation(self.provision)
         self.run_table = Runs(settings.runs, self.preparation.training)
         self.outgoing = Outgoing(settings, self.provision)
+        self.on_disk = OnDisk(settings, self.answers, self.run_table.all)
         self.timing = Timing(self.preparation, self.company)
 
     @classmethod
@@ -247,3 +251,17 @@ class AdapterService(TuningService):
         """Remove a mix, once no answer is written with it. Raises NotFoundOrPrivate."""
         with self.admissions.errands.waited(visitor):
             self.mixer.delete(name)
+            self.outgoing.forget(AdapterRef(Source.MIX, name))
+
+    # ---- keep
+
+    def disk(self) -> DiskUse:
+        """What was downloaded, with its sizes, and what is free on that disk."""
+        return self.on_disk.use()
+
+    def delete_downloaded(self, repo_id: str, *, visitor: str = "") -> None:
+        """Remove all that was downloaded of a repository, once no answer is written with it. Raises
+        NotFoundOrPrivate, and InvalidInput while it is trained with, downloaded, merged or mixed.
+        """
+        with self.admissions.errands.waited(visitor):
+            self.on_disk.delete(repo_id)

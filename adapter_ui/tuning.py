@@ -149,6 +149,14 @@ class TuningService:
         """A merged model as one file, merged first if need be; the last item is the file."""
         return self.admissions.made(visitor, self.outgoing.merge_and_zip(adapter, base_model, model_class))
 
+    def merged_models(self) -> tuple[Merged, ...]:
+        """The merged models on this disk, the newest first."""
+        return self.outgoing.merged_models()
+
+    def delete_merged(self, folder: str) -> None:
+        """Remove a merged model, and its zip. Raises InvalidInput when there is none in such a folder."""
+        self.outgoing.delete_merged(folder)
+
     def push(
         self,
         adapter: str,

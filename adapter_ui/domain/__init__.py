@@ -26,6 +26,7 @@ from adapter_ui.domain.comparison import (
     SideBySide,
     Verdict,
 )
+from adapter_ui.domain.disk import DiskUse, Downloaded, Held
 from adapter_ui.domain.files import ADAPTER_CONFIG, ADAPTER_PICKLE, ADAPTER_WEIGHTS
 from adapter_ui.domain.mixes import Combination, MixPart, MixRecipe
 from adapter_ui.domain.models import (
@@ -107,11 +108,14 @@ __all__ = [
     "ComparedAdapter",
     "ComparedRow",
     "Device",
+    "DiskUse",
+    "Downloaded",
     "Entity",
     "Finding",
     "Fit",
     "Generation",
     "GenerationOptions",
+    "Held",
     "LabelScore",
     "LengthHistogram",
     "Level",

@@ -16,10 +16,13 @@ from tests.ui.fake_data import MB, SMOL
 
 @dataclass
 class FakeOutgoing:
-    """`pause` is the seconds between two steps; `pushed` are the names and the tokens of each push."""
+    """`pause` is the seconds between two steps; `pushed` are the names and the tokens of each push,
+    `kept` what was merged.
+    """
 
     pause: float = 0.0
     pushed: list[tuple[str, str]] = field(default_factory=list)
+    kept: dict[str, Merged] = field(default_factory=dict)
 
     def merge(
         self, adapter: str, base_model: str = "", model_class: str = "", *, visitor: str = ""
@@ -27,9 +30,17 @@ class FakeOutgoing:
         for message in ("Loading the base", "Merging the adapter into the base", "Writing the merged model"):
             yield Progress("merge", message)
             time.sleep(self.pause)
-        yield Merged(
+        found = Merged(
             adapter, base_model or SMOL, "run-0001-merged-7f3a", Precision.BF16, 269 * MB, 0.0296, 0.08
         )
+        self.kept[found.folder] = found
+        yield found
+
+    def merged_models(self) -> tuple[Merged, ...]:
+        return tuple(self.kept.values())
+
+    def delete_merged(self, folder: str) -> None:
+        del self.kept[folder]
 
     def zipped(self, found: Merged) -> Path:
         archive = Path(tempfile.mkdtemp()) / f"{found.folder}.zip"

@@ -65,6 +65,7 @@ from tests.ui import fake_arms, fake_search
 from tests.ui.fake_arms import ANSWER, PLAIN
 from tests.ui.fake_base import FakeBases
 from tests.ui.fake_data import BASES, MB, ROWS, SMOL, profile_of
+from tests.ui.fake_disk import FakeDisk
 from tests.ui.fake_fit import fit_of
 from tests.ui.fake_outgoing import FakeOutgoing
 
@@ -80,6 +81,7 @@ class FakeService:
     closed_streams: int = 0
     asked: list[dict[str, Any]] = field(default_factory=list)
     outgoing: FakeOutgoing = field(default_factory=FakeOutgoing)
+    on_disk: FakeDisk = field(default_factory=FakeDisk)
     catalog: FakeBases = field(default_factory=FakeBases)
     settings: Settings = field(default_factory=lambda: Settings(home=Path("nowhere")))
 
@@ -87,6 +89,8 @@ class FakeService:
         self.admissions = Admissions()
         self.merge, self.zip_merged = self.outgoing.merge, self.outgoing.zip_merged
         self.push = self.outgoing.push
+        self.merged_models, self.delete_merged = self.outgoing.merged_models, self.outgoing.delete_merged
+        self.disk, self.delete_downloaded = self.on_disk.disk, self.on_disk.delete_downloaded
 
     def close(self) -> None:
         self.in_memory.clear()

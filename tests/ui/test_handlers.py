@@ -135,16 +135,27 @@ def test_a_run_stays_in_view_until_another_is_chosen() -> None:
 def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:
     service = FakeService()
     service.remember(SMOL, Precision.BF16, "starter:pirate")
-    loaded, runs, mixes, starter = library.library(service)
+    [*_] = service.merge("run:run0001")
+    loaded, runs, mixes, merged, downloads, starter = library.library(service)
     assert "Unload" in loaded
     assert "No runs" in runs
     assert "No mixes" in mixes
+    assert "run:run0001" in merged
+    assert "2 downloads, 275 MB; 5.3 GB are free on this disk." in downloads
+    assert downloads.count("Delete") == 4
+    assert downloads.count('data-act="browse"') == 1  # a base by itself has nothing to show
     assert "starter:pirate" in starter
     library.acted(service, "unload", f"{SMOL} bf16")
     assert service.loaded() == ()
     assert library.acted(service, "generate", "starter:pirate")[0] == "starter:pirate"
-    with pytest.raises(gr.Error):
-        library.acted(service, "format", "c:")
+    library.acted(service, "delete", "download:acme/pirate")
+    library.acted(service, "delete", "merged:run-0001-merged-7f3a")
+    *_, merged, downloads, _ = library.library(service)
+    assert "No merged models" in merged
+    assert "acme/pirate" not in downloads
+    for name, value in (("format", "c:"), ("delete", "download:acme/pirate")):
+        with pytest.raises(gr.Error):
+            library.acted(service, name, value)
 
 
 def test_the_library_asks_the_hub_for_nothing() -> None:

