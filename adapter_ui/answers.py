@@ -5,7 +5,7 @@ Between the service, which checks what people ask for, and the engine, which kno
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from functools import partial
 
 from adapter_ui.catalog.machine import room_for_a_model
@@ -15,12 +15,12 @@ from adapter_ui.domain import (
     ChatMessage,
     Generation,
     GenerationOptions,
+    LoadedBase,
     LoadReport,
     ModelChoice,
     Precision,
     Prediction,
     Progress,
-    Source,
 )
 from adapter_ui.engine import protocol
 from adapter_ui.engine.room import to_unload
@@ -77,15 +77,16 @@ class Answers:
 
     def forget(self, adapter: AdapterRef) -> None:
         """What was known of an adapter that is gone."""
-        for key in list(self.specs):  # others may be remembered meanwhile
-            if key[0] == adapter:
-                self.specs.pop(key, None)
+        self.forget_where(lambda ref, _: ref == adapter)
 
     def forget_repo(self, repo_id: str) -> None:
         """What was known of an adapter or base of the Hub whose files are gone."""
-        for (ref, precision, choice), spec in list(self.specs.items()):
-            if spec.base == repo_id or (ref.source is Source.HUB and ref.name == repo_id):
-                self.specs.pop((ref, precision, choice), None)
+        self.forget_where(lambda ref, spec: repo_id in (spec.base, ref.repo_id))
+
+    def forget_where(self, is_gone: Callable[[AdapterRef, protocol.ModelSpec], bool]) -> None:
+        for key, spec in list(self.specs.items()):  # others may be remembered meanwhile
+            if is_gone(key[0], spec):
+                self.specs.pop(key, None)
 
     def model(
         self, adapter: str, precision: Precision, choice: ModelChoice
@@ -178,6 +179,12 @@ def free_memory(engine: protocol.Engine, needed: int) -> Iterator[Progress]:
 def unload(engine: protocol.Engine, base: str, precision: Precision) -> None:
     for _ in unloading(engine, base, precision):
         pass
+
+
+def unload_where(engine: protocol.Engine, is_meant: Callable[[LoadedBase], bool]) -> None:
+    for base in engine.loaded():
+        if is_meant(base):
+            unload(engine, base.base, base.precision)
 
 
 def unloading(engine: protocol.Engine, base: str, precision: Precision) -> Iterator[Progress]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapter_ui.answers import Answers, unload
+from adapter_ui.answers import Answers, unload_where
 from adapter_ui.catalog.comparison.mixable import base_of_mix
 from adapter_ui.catalog.storage.mixes import Mixes, MixSources
 from adapter_ui.domain import AdapterRef, MixRecipe, Progress, Source
@@ -51,7 +51,4 @@ class Mixer:
         self.mixes.delete(name)
         ref = AdapterRef(Source.MIX, name)
         self.answers.forget(ref)
-        engine = self.answers.engine
-        for base in engine.loaded():
-            if str(ref) in base.adapters:
-                unload(engine, base.base, base.precision)
+        unload_where(self.answers.engine, lambda base: str(ref) in base.adapters)

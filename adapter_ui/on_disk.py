@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from adapter_ui.answers import Answers, unload
+from adapter_ui.answers import Answers, unload_where
 from adapter_ui.catalog.storage.downloaded import delete_downloaded, disk_use
 from adapter_ui.catalog.storage.shared_work import is_any_running
-from adapter_ui.domain import AdapterRef, DiskUse, RunState, RunStatus, Source
+from adapter_ui.domain import AdapterRef, DiskUse, RunState, RunStatus
 from adapter_ui.errors import InvalidInput
 from adapter_ui.settings import Settings
 
@@ -34,7 +34,8 @@ class OnDisk:
         trains with it or something is being downloaded, merged or mixed.
         """
         for run in self.runs():
-            if run.state in TRAINING and repo_id in repos_of(run):
+            adapters = filter(None, [run.recipe.get("adapter")])  # the one that is trained further
+            if run.state in TRAINING and repo_id in repos_of(run.base_model, adapters):
                 raise InvalidInput(
                     f"The run “{run.name or run.run_id}” is training with {repo_id}; pause or stop it first.",
                     field="repo_id",
@@ -47,18 +48,8 @@ class OnDisk:
             )
         delete_downloaded(self.settings, repo_id)
         self.answers.forget_repo(repo_id)
-        engine = self.answers.engine
-        for base in engine.loaded():
-            if repo_id == base.base or any(repo_of(adapter) == repo_id for adapter in base.adapters):
-                unload(engine, base.base, base.precision)
+        unload_where(self.answers.engine, lambda base: repo_id in repos_of(base.base, base.adapters))
 
 
-def repos_of(run: RunStatus) -> set[str]:
-    adapter = str(run.recipe.get("adapter") or "")
-    return {run.base_model, repo_of(adapter)} if adapter else {run.base_model}
-
-
-def repo_of(adapter: str) -> str:
-    """The repository of an adapter on the Hub, "" for any other."""
-    ref = AdapterRef.parse(adapter)
-    return ref.name if ref.source is Source.HUB else ""
+def repos_of(base: str, adapters: Iterable[str]) -> set[str]:
+    return {base, *(AdapterRef.parse(adapter).repo_id for adapter in adapters)}

@@ -161,18 +161,18 @@ class Outgoing:
 
     def merged_models(self) -> tuple[Merged, ...]:
         """What was merged, the newest first. The zip that was packed of one counts to its size."""
+        models = ((model, merged(model)) for model in self.whole_models())
+        return tuple(replace(one, size_bytes=one.size_bytes + zip_size(model)) for model, one in models)
+
+    def whole_models(self) -> list[Path]:
+        """The folders of merged models that have their report, the newest first."""
         reports = sorted(self.exports.glob("*.json"), key=lambda report: report.stat().st_mtime, reverse=True)
-        return tuple(
-            replace(found, size_bytes=found.size_bytes + zip_size(folder))
-            for folder in (report.with_suffix("") for report in reports)
-            if folder.is_dir()
-            for found in (merged(folder),)
-        )
+        return [model for report in reports if (model := report.with_suffix("")).is_dir()]
 
     def delete_merged(self, folder: str) -> None:
-        if folder not in {one.folder for one in self.merged_models()}:
+        model = next((one for one in self.whole_models() if one.name == folder), None)
+        if model is None:
             raise InvalidInput(f"There is no merged model {folder}; look at the Library again.", "folder")
-        model = self.exports / folder
         report_of(model).unlink(missing_ok=True)  # first: where it lies, the model is whole
         shutil.rmtree(model, ignore_errors=True)
         zip_of(model).unlink(missing_ok=True)

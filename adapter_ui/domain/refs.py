@@ -50,6 +50,11 @@ class AdapterRef:
     revision: str | None = None
     folder: str | None = None
 
+    @property
+    def repo_id(self) -> str:
+        """The repository on the Hub, "" for an adapter of this machine."""
+        return self.name if self.source is Source.HUB else ""
+
     @classmethod
     def parse(cls, text: str) -> AdapterRef:
         """Read a ref as a person types it. Raises InvalidRef with the forms that are accepted."""

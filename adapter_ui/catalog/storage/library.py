@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapter_ui.catalog.profiles.card import CARD_BYTES, CARD_NAME, card_license, card_title, read_card
+from adapter_ui.catalog.profiles.card import card_license, card_title, read_card
 from adapter_ui.catalog.profiles.config import CONFIG_BYTES, parse_config
+from adapter_ui.catalog.profiles.reading import read_card_bytes
 from adapter_ui.catalog.profiles.summary import Weights, with_config, with_weights
 from adapter_ui.catalog.storage.files import UNREADABLE, FileUnreadable, FolderFiles
 from adapter_ui.domain import (
@@ -120,7 +121,7 @@ def summarize(ref: AdapterRef, folder: Path) -> AdapterSummary:
 def read_local_card(files: FolderFiles) -> bytes:
     """Empty where there is none that can be read."""
     try:
-        return files.read_range(CARD_NAME, 0, CARD_BYTES) if CARD_NAME in files.list() else b""
+        return read_card_bytes(files)
     except FileUnreadable:
         return b""
 
