@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ from platformdirs import user_cache_path
 
 from adapter_ui.catalog.storage.embedded import fetch_embedded
 from tests.browser import browser, page, visitors  # noqa: F401 - fixtures of the page's tests
+from tests.hub import LoopbackHub, catalogue
 from tests.hub.tiny_models import build_tiny_models
 
 Result = TypeVar("Result")
@@ -59,3 +60,11 @@ def embedded_base_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny real checkpoints: `llama`, `bert`, and adapters over them: `lora`, `dora`, `ia3`, …"""
     return build_tiny_models(tmp_path_factory.mktemp("tiny-models"))
+
+
+@pytest.fixture(scope="module")
+def hub(tiny_models: Path) -> Iterator[LoopbackHub]:
+    """The tiny models and adapters on a Hub of this machine, for files that have none of their own."""
+    with LoopbackHub() as hub:
+        catalogue.add_real_repos(hub, tiny_models)
+        yield hub

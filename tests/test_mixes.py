@@ -31,19 +31,11 @@ from adapter_ui.errors import (
 from adapter_ui.service import AdapterService
 from adapter_ui.settings import Settings
 from tests.hub import catalogue
-from tests.hub.server import LoopbackHub
 
 BASE = "tiny-org/tiny-llama"
 NARROW, WIDE = catalogue.LORA_ID, catalogue.WIDE_LORA_ID
 HELLO = (ChatMessage("user", "Hello"),)
 GREEDY = GenerationOptions(max_new_tokens=8, temperature=0)
-
-
-@pytest.fixture(scope="module")
-def hub(tiny_models):
-    with LoopbackHub() as hub:
-        catalogue.add_real_repos(hub, tiny_models)
-        yield hub
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +17,6 @@ from tests.hub import LoopbackHub, catalogue
 BASE, ADAPTER = "tiny-org/tiny-llama", catalogue.LORA_ID
 HELLO = (ChatMessage("user", "Hello"),)
 GREEDY = GenerationOptions(max_new_tokens=8, temperature=0)
-
-
-@pytest.fixture(scope="module")
-def hub(tiny_models: Path) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        catalogue.add_real_repos(hub, tiny_models)
-        yield hub
 
 
 @pytest.fixture(scope="module")

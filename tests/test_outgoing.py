@@ -20,13 +20,6 @@ from tests.hub import LoopbackHub, catalogue
 BASE, ADAPTER = "tiny-org/tiny-llama", catalogue.LORA_ID
 
 
-@pytest.fixture(scope="module")
-def hub(tiny_models: Path) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        catalogue.add_real_repos(hub, tiny_models)
-        yield hub
-
-
 @pytest.fixture
 def service(hub: LoopbackHub, tmp_path: Path, tiny_models: Path) -> Iterator[AdapterService]:
     folder = tmp_path / "folder"
