@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
@@ -44,18 +45,20 @@ def page(visitors: BrowserContext) -> Iterator[Page]:
     page.on("request", lambda request: problems.extend([] if request.url.startswith(OWN) else [request.url]))
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
-    forget(page)
-    page.close()
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+    page.close()  # its server may be gone by now, and Gradio's page loads itself anew at such moments
+    forget(visitors, origin)
     assert problems == []
 
 
-def forget(page: Page) -> None:
-    """Leave the page, and take away all that the browser keeps of it, but its scripts."""
-    origin = page.evaluate("location.origin")
-    page.goto("about:blank")
-    page.context.clear_cookies()
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": KEPT})
+def forget(visitors: BrowserContext, origin: str) -> None:
+    """Take away all that the browser keeps of a visit, but its scripts."""
+    visitors.clear_cookies()
+    blank = visitors.new_page()
+    visitors.new_cdp_session(blank).send(
+        "Storage.clearDataForOrigin", {"origin": origin, "storageTypes": KEPT}
+    )
+    blank.close()
 
 
 def fill_in(field: Locator, value: str) -> None:
