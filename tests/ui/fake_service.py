@@ -72,9 +72,12 @@ from tests.ui.fake_outgoing import FakeOutgoing
 
 @dataclass
 class FakeService:
-    """`pause` is the seconds between two pieces of a stream; `unreachable` makes the Hub fail."""
+    """`pause` is the seconds between two pieces of a stream, `steps_a_look` how far a look moves a live
+    run on; `unreachable` makes the Hub fail.
+    """
 
     pause: float = 0.0
+    steps_a_look: int = 4
     unreachable: bool = False
     in_memory: list[LoadedBase] = field(default_factory=list)
     tuned: dict[str, RunStatus] = field(default_factory=dict)
@@ -393,12 +396,12 @@ class FakeService:
         return tuple(reversed([self.run(run_id) for run_id in list(self.tuned)]))
 
     def run(self, run_id: str) -> RunStatus:
-        """Every look moves a live run on by four steps."""
+        """Every look moves a live run on."""
         if run_id not in self.tuned:
             raise UnknownRun(f"There is no run “{run_id}”; it may have been deleted.")
         status = self.tuned[run_id]
         if not status.state.ended:
-            self.tuned[run_id] = status = advanced(status)
+            self.tuned[run_id] = status = advanced(status, self.steps_a_look)
         return status
 
     def stop_run(self, run_id: str) -> RunStatus:
@@ -437,8 +440,8 @@ class FakeService:
         del self.tuned[run_id]
 
 
-def advanced(status: RunStatus) -> RunStatus:
-    step = min(status.step + 4, 48)
+def advanced(status: RunStatus, steps: int) -> RunStatus:
+    step = min(status.step + steps, 48)
     history = tuple(
         {
             "step": at,

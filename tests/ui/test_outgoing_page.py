@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import fill_in
+from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
 pytestmark = pytest.mark.slow
 TOKEN = "hf_visitors0secret"
 
 
+@dataclass
+class AllStepsAtOnce(FakeService):
+    steps_a_look: int = 48
+
+
 @pytest.fixture
 def address() -> Iterator[str]:
+    with served(0.0, AllStepsAtOnce) as url:
+        yield url
+
+
+@pytest.fixture
+def training() -> Iterator[str]:
+    """The address of a page whose run is not finished before it is stopped."""
     with served(0.0) as url:
         yield url
 
@@ -86,8 +100,8 @@ def test_a_run_gets_a_title_and_notes_that_every_list_shows(page: Page, address:
     expect(page.locator("#library-runs")).to_contain_text("Try a higher rank.")
 
 
-def test_a_run_that_broke_off_keeps_its_checkpoint(page: Page, address: str) -> None:
-    started(page, address)
+def test_a_run_that_broke_off_keeps_its_checkpoint(page: Page, training: str) -> None:
+    started(page, training)
     page.locator("#stop-run").click()
     page.locator("#keep-checkpoint").click()
     expect(page.locator("#run-try")).to_be_visible()
