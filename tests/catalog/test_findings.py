@@ -29,6 +29,8 @@ from tests.catalog.evidence import (
 
 GOOD, INFO, WARNING, BLOCKER = Level.GOOD, Level.INFO, Level.WARNING, Level.BLOCKER
 HEAD = tensor("base_model.model.score.weight", 3, 64)
+LAYER = "base_model.model.model.layers.0"
+GATE = tensor(f"{LAYER}.mlp.gate.weight", 8, 64)
 EMBEDDINGS = "base_model.model.model.embed_tokens"
 PROMPT = {"peft_type": "PROMPT_TUNING", "num_virtual_tokens": 8}
 
@@ -121,6 +123,18 @@ WEIGHT_CASES = [
     Case("modules_to_save", INFO, with_tensors(tensor(f"{Q_PROJ}.bias", 64), bias="lora_only")),
     Case("extra_whole_modules", WARNING, with_tensors(tensor(f"{EMBEDDINGS}.weight", 512, 64))),
     Case("foreign_tensors", BLOCKER, with_tensors(tensor("base_model.model.model.norm.weight", 64))),
+    Case(
+        "foreign_tensors",
+        BLOCKER,
+        with_tensors(GATE, modules_to_save=["", "mlp.up"]),
+        with_tensors(GATE, modules_to_save=["mlp.gate"]),
+    ),
+    Case(
+        "foreign_tensors",
+        BLOCKER,
+        with_tensors(tensor(f"{LAYER}.input_layernorm.weight", 64)),
+        with_tensors(tensor(f"{LAYER}.input_layernorm.weight", 64), modules_to_save=["norm"]),
+    ),
     Case("foreign_tensors", BLOCKER, with_tensors(tensor(f"{Q_PROJ}.weight", 64, 64))),
     Case("foreign_tensors", BLOCKER, with_tensors(tensor(f"{Q_PROJ}.bias", 64))),
     Case(

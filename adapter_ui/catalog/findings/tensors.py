@@ -70,13 +70,13 @@ def whole_findings(config: AdapterConfig, whole: tuple[TensorInfo, ...]) -> Iter
     base.
     """
     rules = METHODS[config.peft_type]
-    declared = declared_modules(config)
+    declared = tuple(filter(None, declared_modules(config)))
     with_biases = config.bias not in (None, False, "none")
     heads, tables, foreign = set(), set(), set()
     for tensor in whole:
         name = module_name(tensor.name, rules)
         parts = name.split(".")
-        if declared & set(parts) or (with_biases and tensor.name.endswith(".bias")):
+        if is_declared(name, declared) or (with_biases and tensor.name.endswith(".bias")):
             heads.add(name)
         elif parts[-1] in VOCABULARY_TABLES or config.peft_type in PROMPT_METHODS:
             tables.add(name)
@@ -102,6 +102,14 @@ def declared_modules(config: AdapterConfig) -> set[str]:
     """Modules that the config says are saved whole; older PEFT did not say so of a task's own head."""
     saved = config.modules_to_save or []
     return {saved} if isinstance(saved, str) else {*saved, *SAVED_BY_PEFT.get(config.task_type or "", ())}
+
+
+def is_declared(name: str, declared: tuple[str, ...]) -> bool:
+    """Whether a module or one around it is declared; like PEFT, by the end of its path: “norm” means each
+    “input_layernorm” too, and “mlp.gate” each gate of an mlp.
+    """
+    words = name.split(".")
+    return any(".".join(words[:end]).endswith(declared) for end in range(1, len(words) + 1))
 
 
 def vocabulary_findings(tensors: tuple[TensorInfo, ...], base: BaseFacts) -> Iterator[Finding]:

@@ -73,6 +73,8 @@ def special_loras() -> Iterator[Variant]:
         "pattern": ({"target_modules": PATTERN}, frozenset()),
         "one-layer": ({"layers_to_transform": [1]}, frozenset()),
         "head": ({"modules_to_save": ["lm_head"]}, head),
+        "norms": ({"modules_to_save": ["norm"]}, head),
+        "path": ({"modules_to_save": ["mlp.gate_proj"]}, head),
         "ranks": ({"rank_pattern": {"layers.0.self_attn.q_proj": 3}}, frozenset()),
         "alphas": ({"alpha_pattern": {"v_proj": 5}}, frozenset()),
         "dropout": ({"lora_dropout": 0.25}, frozenset()),
