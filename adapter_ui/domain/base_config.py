@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from adapter_ui.domain.heads import MOST_CLASSES
+
 CONFIG_BYTES = 5_000_000
 HIDDEN_SIZE = ("hidden_size", "n_embd", "d_model", "dim")
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "decoder_layers")
@@ -25,6 +27,9 @@ BOUNDS: Mapping[str, int] = {
     **dict.fromkeys(INNER_SIZE, 524_288),
     **dict.fromkeys((*HEADS, "encoder_attention_heads", "num_key_value_heads", "num_kv_heads"), 1_024),
     **dict.fromkeys(("num_experts", "num_local_experts", "n_routed_experts"), 4_096),
+    # an ALBERT's layers within a layer, and names of classes, which transformers makes one by one
+    **dict.fromkeys(("inner_group_num", "num_hidden_groups"), 512),
+    "num_labels": MOST_CLASSES,
     "vocab_size": 2_000_000,
 }
 # An ALBERT shares one layer's weights among all, and embeds in fewer numbers than it computes with.

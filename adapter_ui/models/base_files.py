@@ -54,12 +54,16 @@ def read_base_config(folder: Path) -> dict[str, Any]:
 
 def check_weights(folder: Path) -> None:
     """The base's weights lie in files of its own folder, and are about as many as its config asks for."""
-    numbers = sum(file.stat().st_size for file in weight_files(folder)) // WEIGHT_BYTES
-    if asks_for_more(read_base_config(folder), numbers):
+    if asks_for_more(read_base_config(folder), numbers_in_files(folder)):
         raise BaseUnavailable(
             "The base's config.json describes a model many times larger than its weights; choose another "
             "revision."
         )
+
+
+def numbers_in_files(folder: Path) -> int:
+    """At most so many weights the base's files hold."""
+    return sum(file.stat().st_size for file in weight_files(folder)) // WEIGHT_BYTES
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -42,10 +42,9 @@ def read_model(
     reads the files by itself: it spreads the tensors over devices, and tensors that leave for one stay
     nowhere else.
     """
-    model_class = _get_model_class(config, found._model_mapping) if is_auto(found) else found
     on_gpu = torch.cuda.is_available()
     with tensors_counted(between):
-        model, info = model_class.from_pretrained(
+        model, info = class_for(found, config).from_pretrained(
             folder if on_gpu else None,
             state_dict=None if on_gpu else open_tensors(folder, None if quantization else dtype),
             config=config,
@@ -62,6 +61,11 @@ def read_model(
     if model.can_generate():
         model.generation_config = read_generation_config(folder)
     return model, info
+
+
+def class_for(found: type, config: PretrainedConfig) -> type:
+    """The model's own class, where `found` is one of the Auto classes."""
+    return _get_model_class(config, found._model_mapping) if is_auto(found) else found
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter_ui.domain import ADAPTER_WEIGHTS
-from adapter_ui.domain.heads import class_count
+from adapter_ui.domain.heads import MOST_CLASSES, class_count
 from adapter_ui.errors import BadAdapter
 from adapter_ui.models.adapter_files import read_table
 from adapter_ui.models.base_files import read_base_config
@@ -18,7 +18,6 @@ from adapter_ui.models.base_files import read_base_config
 LABELS_FILE = "label_names.json"
 LABELS_BYTES = 1_000_000
 LONGEST_NAME = 120
-MOST_CLASSES = 100_000
 
 
 def labels_of(folder: Path, base: Path) -> tuple[str, ...]:

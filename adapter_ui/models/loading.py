@@ -35,6 +35,7 @@ from adapter_ui.models.base_files import (
     check_weights,
     read_base_config,
 )
+from adapter_ui.models.base_size import refuse_larger_than_files
 from adapter_ui.models.checkpoint import read_model
 from adapter_ui.models.complete import OTHER_SHAPES, made_anew, refuse_incomplete
 from adapter_ui.models.placement import offloaded
@@ -115,6 +116,7 @@ def read_weights(
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """transformers' own load, with nothing left for the folder to choose, and what it says of the tensors."""
     try:
+        refuse_larger_than_files(found, config, folder)
         return read_model(found, folder, config, dtype, quantized, between, other_shapes=other_shapes)
     except (OSError, ValueError, TypeError, AttributeError, LookupError, SafetensorError) as error:
         raise BaseUnavailable(

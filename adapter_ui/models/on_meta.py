@@ -1,4 +1,5 @@
-"""An adapter's modules on a copy of its base that holds no numbers, to see what PEFT would create for real.
+"""A base, and an adapter's modules on it, as copies that hold no numbers: to see what transformers and PEFT
+would create for real.
 
 A tensor on torch's meta device has a shape and no memory, so whatever a config asks for costs nothing here.
 Knows models and PEFT; nothing of files, nor of how much is too much.
@@ -18,10 +19,10 @@ from peft import PeftConfig, PeftModel, PeftType
 from peft.utils import get_peft_model_state_dict
 from torch.fx.experimental import _config as experimental
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import PreTrainedModel, initialization
+from transformers import PretrainedConfig, PreTrainedModel, initialization
 
 from adapter_ui.domain import ADAPTER_CONFIG
-from adapter_ui.errors import BadAdapter, HalfAttached
+from adapter_ui.errors import AdapterUIError, BadAdapter, HalfAttached
 from adapter_ui.models.empty_adapter import add_empty_adapter, refused_by_peft
 
 META = torch.device("meta")
@@ -51,11 +52,13 @@ def created_by(config: PeftConfig, base: PreTrainedModel, most_bytes: int) -> Cr
     Raises BadAdapter when PEFT refuses, when a single tensor on the way would take more than `most_bytes`
     beside twice the base, or when there is no end of tensors.
     """
-    skeleton = without_numbers(base)
+    skeleton = without_numbers(type(base), base.config)
     own = {id(tensor): tensor for tensor in tensors_of(skeleton).values()}
     base_bytes = sum(tensor.nbytes for tensor in own.values())
     modules = sum(1 for _ in skeleton.modules())
-    limits = Limits(most_bytes + 2 * base_bytes, SECONDS + SECONDS_PER_MODULE * modules)
+    limits = Limits(
+        most_bytes + 2 * base_bytes, SECONDS + SECONDS_PER_MODULE * modules, ADAPTER_CONFIG, BadAdapter
+    )
     with META, limits, experimental.patch(meta_nonzero_assume_all_nonzero=True):
         own_config = copy.deepcopy(config)
         if left_of_ranks := ranks_left(config):
@@ -98,10 +101,10 @@ def added(skeleton: PreTrainedModel, config: PeftConfig) -> PeftModel:
         raise BadAdapter(error.message) from error
 
 
-def without_numbers(base: PreTrainedModel) -> PreTrainedModel:
+def without_numbers(model_class: type, config: PretrainedConfig) -> PreTrainedModel:
     """The base as transformers builds it before its weights come; one without quantisation."""
     with META, initialization.no_init_weights(), initialization.meta_device_safe_creation_ops():
-        return type(base)(copy.deepcopy(base.config))
+        return model_class(copy.deepcopy(config))
 
 
 def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -109,10 +112,15 @@ def tensors_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 class Limits(TorchDispatchMode):
-    """Sees every operation of torch in its block: keeps them on the meta device and within limits."""
+    """Sees every operation of torch in its block: keeps them on the meta device and within limits.
 
-    def __init__(self, most_bytes: int, seconds: float) -> None:
+    Raises `refusal` for a tensor of more than `most_bytes`, and after so many seconds of this thread's time;
+    its message blames `file`.
+    """
+
+    def __init__(self, most_bytes: int, seconds: float, file: str, refusal: type[AdapterUIError]) -> None:
         super().__init__()
+        self.file, self.refusal = file, refusal
         self.most_bytes = most_bytes
         self.deadline = time.thread_time() + seconds
         self.results: list[weakref.ref[torch.Tensor]] = []
@@ -125,8 +133,8 @@ class Limits(TorchDispatchMode):
         self, operation: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if time.thread_time() > self.deadline:
-            raise BadAdapter(
-                f"{ADAPTER_CONFIG} asks for more tensors than can be counted in time; no sound one does."
+            raise self.refusal(
+                f"{self.file} asks for more tensors than can be counted in time; no sound one does."
             )
         kwargs = dict(kwargs or {})
         from_meta = bool(args) and isinstance(args[0], torch.Tensor) and args[0].is_meta
@@ -143,8 +151,8 @@ class Limits(TorchDispatchMode):
 
     def note(self, tensor: torch.Tensor) -> None:
         if tensor.nbytes > self.most_bytes:
-            raise BadAdapter(
-                f"{ADAPTER_CONFIG} asks for about {tensor.nbytes / 1e9:.1f} GB in one tensor of shape "
+            raise self.refusal(
+                f"{self.file} asks for about {tensor.nbytes / 1e9:.1f} GB in one tensor of shape "
                 f"{tuple(tensor.shape)}, which the file cannot fill; ask the author for a matching pair."
             )
         self.results.append(weakref.ref(tensor))

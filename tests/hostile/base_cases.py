@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import torch
 from safetensors.torch import load_file, save_file
 
 from tests.hostile.adapter_cases import PAYLOAD
@@ -62,6 +63,17 @@ def an_adapter_too(adapter: Path, base: Path) -> None:
 def without_a_layer(adapter: Path, base: Path) -> None:
     kept = {name: one for name, one in load_file(base / WEIGHTS).items() if "layers.1" not in name}
     save_file(kept, base / WEIGHTS, metadata={"format": "pt"})
+
+
+def without_its_table(adapter: Path, base: Path) -> None:
+    """Positions that its files lack, which transformers would make anew."""
+    as_gpt2(base, n_positions=30_000_000)
+
+
+def as_gpt2(base: Path, **changes: object) -> None:
+    sizes = {"n_layer": 1, "n_head": 2, "n_embd": 16, "vocab_size": 512}
+    (base / "config.json").write_text(json.dumps({"model_type": "gpt2", **sizes, **changes}))
+    save_file({"transformer.wte.weight": torch.zeros(512, 16)}, base / WEIGHTS, metadata={"format": "pt"})
 
 
 def tokenizer(**changes: object):
@@ -122,7 +134,9 @@ CASES: tuple[Case, ...] = (
     numbers("layers of a part", base(text_config={"num_hidden_layers": 10**7}), REFUSED, "num_hidden_layers"),
     numbers("a wide vocabulary", base(vocab_size=2_000_000), REFUSED, "larger than its weights"),
     numbers("wide layers", base(hidden_size=65_536), REFUSED, "larger than its weights"),
-    numbers("wide heads", base(head_dim=10**9), REFUSED, "other shapes"),
+    numbers("wide heads", base(head_dim=10**9), REFUSED, "GB in one tensor"),
+    numbers("names of classes", base(num_labels=2_000_000), REFUSED, "num_labels"),
+    numbers("a table of positions", without_its_table, REFUSED, "GB in one tensor"),
     numbers("a negative size", base(vocab_size=-1), REFUSED, "vocab_size"),
     numbers("a size that is text", base(hidden_size="wide"), REFUSED, "does not accept"),
     numbers("a long context", base(max_position_embeddings=10**12)),
