@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from accelerate.hooks import AlignDevicesHook
-from accelerate.utils import get_max_memory
 from accelerate.utils.modeling import has_offloaded_params
 from transformers import BitsAndBytesConfig
+from transformers.integrations.accelerate import get_max_memory
 
 from adapter_ui.domain import Precision
 from adapter_ui.ram import ram
@@ -39,10 +39,14 @@ def room_for_a_base(precision: Precision) -> int:
     """
     if not torch.cuda.is_available():
         return ram()[1]
-    gpus = range(torch.cuda.device_count())
-    kept = sum(torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu) for gpu in gpus)
     beside = 0 if precision.is_quantized else ram()[1]
-    return sum(torch.cuda.mem_get_info(gpu)[0] for gpu in gpus) + kept + beside
+    return sum(map(free_on_gpu, range(torch.cuda.device_count()))) + beside
+
+
+def free_on_gpu(gpu: torch.device | int) -> int:
+    """Bytes that tensors of this process could take there, of what torch keeps for later too."""
+    kept = torch.cuda.memory_reserved(gpu) - torch.cuda.memory_allocated(gpu)
+    return torch.cuda.mem_get_info(gpu)[0] + kept
 
 
 def works_on(module: torch.nn.Module) -> torch.device:

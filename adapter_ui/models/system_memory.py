@@ -1,6 +1,8 @@
-"""The memory that this process holds from the system: glibc keeps what was freed, and grows around the holes.
+"""The memory that this process holds from the system: glibc keeps what was freed, and grows around the holes;
+torch keeps what was freed on a GPU.
 
-Knows the C library's allocator; knows nothing of models. Everywhere but on glibc this does nothing.
+Knows these allocators; knows nothing of models. Where there is another C library, or no GPU, that part does
+nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ import ctypes
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+
+import torch
 
 # From malloc.h. Blocks above the threshold are mapped one by one, and go back to the system when freed.
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
@@ -36,7 +40,11 @@ def little_memory() -> Generator[None]:
 
 
 def give_memory_back() -> None:
-    """glibc keeps freed memory for later, so the system would not see that a model has gone."""
+    """Both keep freed memory for later, so the system, the web process and a training process would not see
+    that a model has gone.
+    """
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
     libc = c_library()
     if hasattr(libc, "malloc_trim"):  # musl has none
         libc.malloc_trim(0)

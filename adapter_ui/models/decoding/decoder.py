@@ -18,6 +18,7 @@ from adapter_ui.models.decoding.batch import Batch, Row
 from adapter_ui.models.decoding.kept import KeptConversations
 from adapter_ui.models.decoding.low_rank import LowRank
 from adapter_ui.models.decoding.mixture import Mixture, Voice
+from adapter_ui.models.placement import free_on_gpu
 from adapter_ui.ram import ram
 
 MOST_ROWS = 16
@@ -119,4 +120,4 @@ def bytes_per_token(model: PreTrainedModel) -> int:
 
 def free_bytes(device: torch.device) -> int:
     """What a model on this device can still take."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else ram()[1]
+    return free_on_gpu(device) if device.type == "cuda" else ram()[1]
