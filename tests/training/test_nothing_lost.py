@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import TrainerControl
 
 from adapter_ui.domain import ADAPTER_WEIGHTS, RunState
 from adapter_ui.models import train as train_module
@@ -150,6 +152,46 @@ def test_a_run_goes_on_from_the_end_of_an_epoch_as_if_it_had_never_stopped(
     saved, again = (load_file(run.adapter / ADAPTER_WEIGHTS) for run in (whole, resumed))
     assert saved.keys() == again.keys()
     assert [name for name in saved if not torch.equal(saved[name], again[name])] == []
+
+
+def test_a_pause_in_the_last_step_of_an_epoch_changes_nothing(
+    tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The evaluation after that step draws random numbers before its first batch, where the pause ends it."""
+    settings = recipe(
+        task_type="SEQ_CLS",
+        max_steps=6,
+        lora_dropout=0.3,
+        validation_fraction=0.5,
+        per_device_train_batch_size=4,  # two steps to an epoch
+    )
+    base, examples = PreparedBase(tiny_models / "bert", "tiny-org/tiny-bert"), reviews()
+    whole = trained(tmp_path / "whole", settings, examples, base)
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.write(settings, examples)
+    run.write_base(base)
+    run.append("state", state=RunState.QUEUED)
+    stop_if_asked = events.RunCallback.stop_if_asked
+    steps = count(1)
+
+    def asked_in_the_second_step(callback: events.RunCallback, control: TrainerControl) -> None:
+        if next(steps) == 2:
+            run.pause_file.touch()
+            run.stop_file.touch()
+        stop_if_asked(callback, control)
+
+    monkeypatch.setattr(events.RunCallback, "stop_if_asked", asked_in_the_second_step)
+    train(run)
+    paused = read_status(run)
+    assert (paused.state, paused.checkpoint_step) == (RunState.PAUSED, 2)
+    assert paused.history[-1]["epoch"] == 1
+    run.stop_file.unlink()
+    run.pause_file.unlink()
+    train(run)
+    assert figures(run)[2:] == figures(whole)[2:]
+    one, other = (load_file(one.adapter / ADAPTER_WEIGHTS) for one in (whole, run))
+    assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
 def figures(run: RunFolder) -> list[dict[str, float]]:

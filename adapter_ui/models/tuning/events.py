@@ -91,7 +91,7 @@ class RunCallback(TrainerCallback):
         elif since * SAVING_SHARE < self.saving_seconds and state.global_step < state.max_steps:
             control.should_save = False
         self.save_begun = time.monotonic()
-        if control.should_save and not self.stopped and is_evaluated_next(args, state):
+        if control.should_save and is_evaluated_next(args, state):
             # an evaluation draws random numbers, and a run that goes on from here would do without it
             control.should_save, self.save_once_evaluated = False, True
         control.should_save = as_the_first(control.should_save)
@@ -114,9 +114,12 @@ class RunCallback(TrainerCallback):
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        diverged = self.diverged_at is not None
         if self.save_once_evaluated:
-            control.should_save, self.save_once_evaluated = True, False
-        if self.stopped or self.diverged_at is not None:
+            control.should_save, self.save_once_evaluated = not diverged, False
+        if is_evaluated_next(args, state) and not diverged:
+            return  # also when it was stopped: the evaluation is left once it has drawn its random numbers
+        if self.stopped or diverged:
             control.should_evaluate = False
         if self.stopped and self.saved_step != state.global_step and args.save_strategy != SaveStrategy.NO:
             control.should_save = True  # it stopped between two steps, among the batches that make one
