@@ -6,6 +6,7 @@ Knows run folders and the marks of processes; who looks when is decided in `adap
 from __future__ import annotations
 
 from adapter_ui.domain import RunState
+from adapter_ui.training.checkpoints import newest_step
 from adapter_ui.training.keeping import finish_replacing
 from adapter_ui.training.process import ProcessMark, last_error_line
 from adapter_ui.training.run_folder import RunFolder
@@ -45,7 +46,9 @@ def note_death(run: RunFolder, cause: str | None) -> None:
         message = "Paused by force; the steps since its last checkpoint are lost."
         run.append("state", state=RunState.PAUSED, message=message)
     elif run.stop_asked:
-        run.append("state", state=RunState.CANCELLED, message="Stopped by force; nothing was saved.")
+        kept = newest_step(run.checkpoints)
+        saved = f"the checkpoint of step {kept} can be kept or resumed" if kept else "nothing was saved"
+        run.append("state", state=RunState.CANCELLED, message=f"Stopped by force; {saved}.")
     elif status.error:
         run.append("state", state=RunState.FAILED, message=status.error)
     elif cause is None:

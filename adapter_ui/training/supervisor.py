@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from adapter_ui.domain import Progress, RunState
+from adapter_ui.domain import Progress, RunState, RunStatus
 from adapter_ui.errors import AdapterUIError
 from adapter_ui.training.disk import FULL, is_full
 from adapter_ui.training.endings import end, end_waiting, note_death, note_hang, recover
@@ -28,6 +28,7 @@ POLL_SECONDS = 0.25
 RETRY_SECONDS = 2.0
 # Between two words of a process that saves: an adapter is written in seconds, then two prompts are answered.
 SAVING_SECONDS = 900.0
+STEPS_OF_GRACE = 2
 WAITS_FOR_SPACE = "The disk is full; free some space, and this run goes on by itself."
 
 
@@ -134,14 +135,17 @@ class Supervisor:
 
     def _is_overdue(self, run: RunFolder) -> bool:
         """Whether a process has had its time: one that was asked to end, or one that saves without a word."""
-        if read_status(run).state is RunState.SAVING:
+        status = read_status(run)
+        if status.state is RunState.SAVING:
             hangs = time.time() - run.events.stat().st_mtime > self._saving_seconds
             if hangs:
                 self._hung.add(run.path)
             return hangs
         if not run.stop_asked:
             return False
-        return time.time() - run.stop_file.stat().st_mtime > self._stop_grace_seconds
+        # heard between two passes, and a step is one at least
+        grace = max(self._stop_grace_seconds, STEPS_OF_GRACE * seconds_of_a_step(status))
+        return time.time() - run.stop_file.stat().st_mtime > grace
 
     def _take(self, run: RunFolder) -> None:
         """Fetch the run's base and start its training; when this app closes, the run waits again, and so it
@@ -222,3 +226,9 @@ def worded(progress: Progress) -> str:
     if progress.done is None or not progress.total:
         return progress.message
     return f"{progress.message} {100 * progress.done // progress.total} %"
+
+
+def seconds_of_a_step(status: RunStatus) -> float:
+    """About how long a step takes; 0 while that is not known."""
+    left = (status.total_steps or 0) - status.step
+    return status.eta_seconds / left if status.eta_seconds and left > 0 else 0.0

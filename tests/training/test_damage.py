@@ -144,6 +144,27 @@ def test_who_saves_is_let_finish_and_who_hangs_is_not(prepare: Callable[..., Any
     assert (status.state, process.wait()) == (RunState.CANCELLED, -9)
 
 
+def test_a_stop_waits_for_a_step_as_slow_as_those_before(prepare: Callable[..., Any], tmp_path: Path) -> None:
+    run = a_run(tmp_path / "runs" / "20260101-0000-abcd")
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    ProcessMark.of("trainer", process.pid).write(run)
+    run.append("state", state=RunState.RUNNING)
+    run.append("plan", total_steps=10, step=0)
+    run.append("log", step=2, loss=1.0, eta_seconds=8 * 60.0)
+    run.stop_file.touch()
+    os.utime(run.stop_file, (time.time() - 90,) * 2)
+    runs = Runs(tmp_path / "runs", prepare, stop_grace_seconds=0.1)
+    try:
+        time.sleep(1.0)
+        assert process.poll() is None
+        os.utime(run.stop_file, (time.time() - 130,) * 2)
+        wait_for(runs, run.path.name, lambda now: now.state.ended)
+    finally:
+        process.kill()
+        runs.close()
+    assert process.wait() == -9
+
+
 def test_a_mark_that_a_loss_of_power_tore_is_nobodys(tmp_path: Path) -> None:
     run = a_run(tmp_path)
     run.append("state", state=RunState.RUNNING)
