@@ -93,7 +93,7 @@ def learning_rate(situation: Situation) -> Default:
     rate = method.learning_rate
     if situation.task_type in HEADED and situation.small_base:
         low, high = HEADS_STEPS
-        return Default(min(max(rate, low), high), "the new head starts at random and has far to go")
+        return Default(min(max(rate, low), high), "a head that is new starts at random and has far to go")
     if rate < LARGE_STEPS and takes_large_steps(situation):
         kind = "an encoder with a decoder" if situation.task_type == "SEQ_2_SEQ_LM" else "a base this small"
         return Default(LARGE_STEPS, f"{kind} takes larger steps")

@@ -19,7 +19,8 @@ class Figures:
     the base's chat template does not take; `first_refusal` is the first one's place and the reason. `leaked`
     validation rows stand in the training rows too, and `unseen` classes stand in none of those.
     `training_rows` is what one epoch goes through: of a long context each window counts. `unused_classes`
-    counts those of the base's own head, where a new one takes its place.
+    counts those of the base's own head, where a new one takes its place; `other_classes` names them where as
+    many of the data take their places.
     """
 
     tokens: int
@@ -36,6 +37,7 @@ class Figures:
     refused: int = 0
     first_refusal: tuple[int, str] | None = None
     unused_classes: int = 0
+    other_classes: tuple[str, ...] = ()
 
 
 def histogram(lengths: Sequence[int], limit: int) -> LengthHistogram:

@@ -144,6 +144,12 @@ def warnings(
             f"The base has a head for {figures.unused_classes} classes and the data has others, so a new "
             "head is trained and the base's own is not used."
         )
+    if figures and (names := figures.other_classes):
+        shown = ", ".join(name[:40] for name in names[:3]) + (", …" if len(names) > 3 else "")
+        yield (
+            f"The training begins with the base's own head, for {len(names)} other classes ({shown}), so its "
+            "figures before the training mean little."
+        )
     yield from split_warnings(recipe, examples, figures)
     yield from rare_labels(examples)
     if examples.task_type == "TOKEN_CLS" and not mark_entities(examples.labels):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -11,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
 from adapter_ui.errors import BaseUnavailable
+from adapter_ui.models.heads import own_names
 from adapter_ui.models.loading import load_base
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
@@ -25,16 +27,39 @@ BERT_ID = "tiny-org/tiny-bert"
 CLASSES = {"SEQ_CLS": AutoModelForSequenceClassification, "TOKEN_CLS": AutoModelForTokenClassification}
 
 
-def build(task: str, tiny_models: Path, folder: Path) -> Path:
-    """The tiny BERT with a head for five classes, as its author would have saved it."""
+def build(task: str, tiny_models: Path, folder: Path, **fields: Any) -> Path:
+    """The tiny BERT with a head for five classes, or others, as its author would have saved it."""
     AutoTokenizer.from_pretrained(tiny_models / "bert").save_pretrained(folder)
-    CLASSES[task].from_pretrained(tiny_models / "bert", num_labels=5).save_pretrained(folder)
+    CLASSES[task].from_pretrained(tiny_models / "bert", **{"num_labels": 5} | fields).save_pretrained(folder)
     return folder
 
 
 def crews() -> Examples:
     rows = [{"tokens": ["Ahoy", name], "tags": ["O", "B-PER"]} for name in ("Anne", "Jack", "Mary", "Bart")]
     return to_examples(read_table(json.dumps(rows)), {}, "TOKEN_CLS")
+
+
+def named(tiny_models: Path, folder: Path, *names: str) -> PreparedBase:
+    """The tiny BERT as a classifier of texts for these classes, in this order."""
+    build("SEQ_CLS", tiny_models, folder, num_labels=len(names), id2label=dict(enumerate(names)))
+    return PreparedBase(folder, BERT_ID, revision="0" * 40)
+
+
+def test_a_head_for_the_classes_of_the_data_keeps_their_order(tiny_models: Path, tmp_path: Path) -> None:
+    base = named(tiny_models, tmp_path / "base", "wild", "calm")
+    settings = recipe(task_type="SEQ_CLS", validation_fraction=0.25)
+    figures = measure(settings, reviews(), base)
+    assert (figures.unused_classes, figures.other_classes) == (0, ())
+    run = trained(tmp_path, settings, reviews(), base)
+    assert own_names(run.adapter) == ["wild", "calm"]
+    found = losses_of_script(export_run(run, "script", tmp_path), base.folder, tmp_path / "script")
+    assert found == pytest.approx(losses_of_run(run), rel=1e-6, abs=1e-6)
+
+
+def test_a_head_for_as_many_other_classes_is_told_of(tiny_models: Path, tmp_path: Path) -> None:
+    settings = recipe(task_type="SEQ_CLS", validation_fraction=0.25)
+    figures = measure(settings, reviews(), named(tiny_models, tmp_path / "base", "spam", "ham"))
+    assert figures.other_classes == ("spam", "ham")
 
 
 @pytest.mark.parametrize("task", CLASSES)

@@ -143,6 +143,7 @@ WARNINGS: list[tuple[dict[str, Any], Figures | None, str]] = [
         "the base's chat template refuses their turns: 2; the first: line 3: Roles must alternate.",
     ),
     ({}, replace(FIGURES, unused_classes=5), "has a head for 5 classes"),
+    ({}, replace(FIGURES, other_classes=("ham", "spam")), "own head, for 2 other classes (ham, spam), so"),
 ]
 
 

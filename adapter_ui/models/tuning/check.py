@@ -26,6 +26,7 @@ from adapter_ui.models.tuning.model import (
     ADAPTER_NAME,
     add_trainable,
     class_names,
+    classes_of_own_head,
     own_head,
     refuse_other_kind,
 )
@@ -61,6 +62,7 @@ def count(run: RunFolder) -> Figures:
         unseen=unseen_labels(data, labels),
         training_rows=len(data.training),
         unused_classes=0 if base.adapter else unused_classes(recipe, read_config(base.folder), labels),
+        other_classes=() if base.adapter else other_classes(recipe, base.folder, labels),
     )
 
 
@@ -68,6 +70,13 @@ def unused_classes(recipe: Recipe, config: PretrainedConfig, labels: Sequence[st
     """The classes of the base's own head for the task, where they are not as many as the `labels`; else 0."""
     has_head = any(task_of_class(name) == recipe.task_type for name in config.architectures or ())
     return config.num_labels if has_head and labels and config.num_labels != len(labels) else 0
+
+
+def other_classes(recipe: Recipe, folder: Path, labels: Sequence[str]) -> tuple[str, ...]:
+    """The classes of the base's own head, where it is trained on from them for as many others."""
+    own = classes_of_own_head(recipe, folder)
+    is_named = not all(name == f"LABEL_{number}" for number, name in enumerate(own))
+    return own if is_named and len(own) == len(labels) and set(own) != set(labels) else ()
 
 
 def saved_parameters(model: PeftModel) -> int:

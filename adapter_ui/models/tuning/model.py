@@ -13,6 +13,7 @@ from peft.tuners.tuners_utils import cast_adapter_dtype
 from transformers import PretrainedConfig, PreTrainedModel, set_seed
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
+from adapter_ui.domain.classes import task_of_class
 from adapter_ui.errors import InvalidRecipe
 from adapter_ui.models.adapter_size import refuse_beyond_file
 from adapter_ui.models.adapters import (
@@ -23,7 +24,8 @@ from adapter_ui.models.adapters import (
     read_json,
     read_tensors,
 )
-from adapter_ui.models.heads import labels_of
+from adapter_ui.models.base_files import read_base_config
+from adapter_ui.models.heads import labels_of, names_in_config
 from adapter_ui.models.loading import LoadedModel, class_named, load_base, read_config
 from adapter_ui.models.older_adapters import converted_tensors
 from adapter_ui.models.tuning.last_token import classify_by_the_last_token
@@ -87,9 +89,12 @@ def refuse_other_kind(recipe: Recipe, config: PretrainedConfig) -> None:
 
 
 def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tuple[str, ...]:
-    """The head's classes: those found in the data, or an adapter's own, which the data has to keep to."""
+    """The head's classes: those found in the data, in the order of the base's own head where that is for the
+    same ones; or an adapter's own, which the data has to keep to.
+    """
     if base.adapter is None or not found:
-        return tuple(found)
+        own = classes_of_own_head(recipe, base.folder)
+        return own if set(own) == set(found) else tuple(found)
     own = labels_of(base.adapter, base.folder)
     if strange := sorted(set(found) - set(own)):
         raise InvalidRecipe(
@@ -98,6 +103,16 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
             field="data",
         )
     return own
+
+
+def classes_of_own_head(recipe: Recipe, folder: Path) -> tuple[str, ...]:
+    """What the base itself is a classifier for, in this task; empty when it is none or names no classes."""
+    config = read_base_config(folder)
+    classes = config.get("architectures")
+    has_head = isinstance(classes, list) and any(
+        task_of_class(name) == recipe.task_type for name in classes if isinstance(name, str)
+    )
+    return tuple(names_in_config(config)) if has_head else ()
 
 
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
