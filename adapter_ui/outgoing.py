@@ -20,6 +20,7 @@ from pathlib import Path
 from adapter_ui.catalog.hub.upload import Upload, push_files
 from adapter_ui.catalog.storage.children import run_child
 from adapter_ui.catalog.storage.downloads import check_disk
+from adapter_ui.catalog.storage.embedded import rounding
 from adapter_ui.catalog.storage.shared_work import SharedWork, share
 from adapter_ui.domain import (
     ADAPTER_CONFIG,
@@ -76,6 +77,7 @@ class Outgoing:
         precision = HELD_IN.get(facts.dtype or "", Precision.FP32)
         spec = yield from self.provision.adapter_on_base(ref, precision, choice, in_memory=tuple)
         folder = Path(spec.adapter_folder)
+        rounded = rounding(self.settings, Path(spec.base_folder))
         return MergeJob(
             adapter=str(ref),
             adapter_folder=spec.adapter_folder,
@@ -83,7 +85,8 @@ class Outgoing:
             config_sha256=digest_of_small(folder),
             base=spec.base,
             base_folder=spec.base_folder,
-            revision=facts.commit,
+            revision=None if rounded else facts.commit,
+            rounded=rounded,
             license=facts.license,
             model_class=spec.model_class,
             task_type=spec.task_type,

@@ -11,11 +11,19 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_training
-from adapter_ui.catalog.storage.bases import LocalModel, fetch_base, fetch_reading_files, find_base
+from adapter_ui.catalog.storage.bases import (
+    LocalModel,
+    fetch_base,
+    fetch_reading_files,
+    find_base,
+)
+from adapter_ui.catalog.storage.embedded import rounding
+from adapter_ui.catalog.storage.snapshots import has_base
 from adapter_ui.domain import AdapterRef, BaseFacts, Preflight, Progress, TokenPreview
 from adapter_ui.engine.machine import precision_choices
 from adapter_ui.errors import BaseUnavailable, DoesNotFit, HubError, InvalidRecipe
 from adapter_ui.provision import Provision, loadable_base
+from adapter_ui.training.checkpoints import newest_step
 from adapter_ui.training.defaults import Default, RowFacts, Situation, chosen_defaults
 from adapter_ui.training.examples import Examples
 from adapter_ui.training.in_hand import memory_in_hand
@@ -68,13 +76,26 @@ class Preparation:
         """
         recipe = run.read_recipe()
         facts = self.catalog.base_facts(self.base_of(recipe))
-        base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
+        prepared = yield from self.files_to_train_on(run, recipe, facts)
+        yield from self.make_room_to_train(recipe, run.read_examples(), facts, prepared)
+        return prepared
+
+    def files_to_train_on(
+        self, run: RunFolder, recipe: Recipe, facts: BaseFacts
+    ) -> Generator[Progress, None, PreparedBase]:
+        """The base, and the adapter that is trained further. A run that goes on from a checkpoint goes on
+        with the very base that it began with, whatever the Hub has by now.
+        """
+        begun = run.read_base() if newest_step(run.checkpoints) is not None else None
+        if begun and has_base(begun.folder) and (begun.adapter is None or begun.adapter.is_dir()):
+            return begun
+        commit = begun.revision if begun else facts.commit
+        base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, commit)
         adapter = None
         if recipe.adapter:
             adapter = yield from self.provision.adapter_folder(AdapterRef.parse(recipe.adapter))
-        prepared = PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license)
-        yield from self.make_room_to_train(recipe, run.read_examples(), facts, prepared)
-        return prepared
+        rounded = rounding(self.settings, base.folder)
+        return PreparedBase(base.folder, facts.id, base.commit, adapter, facts.license, rounded)
 
     def make_room_to_train(
         self, recipe: Recipe, examples: Examples, facts: BaseFacts, base: PreparedBase

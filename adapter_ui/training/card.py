@@ -86,6 +86,7 @@ def adapter_card(
         f"{extent(facts)}.",
         "",
         *(f"- {name}: {value:.4g}" for name, value in facts.measured.items() if name == "loss"),
+        *base_weights(base.rounded),
         *([f"- labels: {', '.join(map(code, labels))}"] if labels else []),
         f"- data: {len(rows)} rows, SHA-256 {code(fingerprint(rows))} of their canonical JSON",
         f"- {versions(recipe.precision)}",
@@ -153,6 +154,7 @@ def merged_card(report: MergeReport) -> str:
             f"in {job.precision}. On a few prompts the outputs differ from those of base and adapter by "
             f"{report.difference:.2g} of their spread (root mean square; {report.tolerance:g} was allowed).",
             "",
+            *base_weights(job.rounded),
             f"- adapter's weights: SHA-256 {code(job.weights_sha256)}",
             f"- {versions()}",
             "",
@@ -216,6 +218,10 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def figure(values: Mapping[str, float], name: str) -> str:
     return f"{values[name]:.4g}" if name in values else "–"
+
+
+def base_weights(rounded: str) -> list[str]:
+    return [f"- weights of the base: {rounded}; those on the Hub are not"] if rounded else []
 
 
 def at_revision(revision: str | None) -> str:

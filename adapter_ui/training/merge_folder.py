@@ -17,7 +17,8 @@ class MergeJob:
     """What to merge into what, as local folders and under the names to put into the model card.
 
     `weights_sha256` is that of the adapter's weights: a run that is resumed replaces them. `config_sha256` is
-    that of its config and its labels' names.
+    that of its config and its labels' names. `rounded` says how the base's weights are other ones than the
+    Hub's, if they are.
     """
 
     adapter: str
@@ -31,6 +32,7 @@ class MergeJob:
     task_type: str | None
     precision: Precision
     config_sha256: str = ""
+    rounded: str = ""
 
 
 @dataclass(frozen=True)

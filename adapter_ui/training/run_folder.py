@@ -24,7 +24,8 @@ from adapter_ui.training.recipe import Recipe
 @dataclass(frozen=True)
 class PreparedBase:
     """Local folders that a run trains on. `base_model` and `revision` are what the adapter's config will
-    name; `adapter` is the adapter to continue from.
+    name; `adapter` is the adapter to continue from. `rounded` says how the base's weights are other ones than
+    the Hub's, if they are.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class PreparedBase:
     revision: str | None = None
     adapter: Path | None = None
     license: str | None = None
+    rounded: str = ""
 
 
 @dataclass(frozen=True)

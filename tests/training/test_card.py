@@ -15,6 +15,7 @@ from adapter_ui.domain import Precision
 from adapter_ui.training.card import TrainingFacts, adapter_card, code, fingerprint, merged_card
 from adapter_ui.training.merge_folder import MergeJob, MergeReport
 from adapter_ui.training.run_folder import PreparedBase
+from adapter_ui.training.scripts.script import training_script
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
 
 STRANGER = "---\nlicense: mit\n`</code><img src=x onerror=alert(1)> ![x](http://x.org/y.png) | **b** \u202e"
@@ -138,6 +139,21 @@ def test_a_name_cannot_end_the_front_matter() -> None:
     front = next(yaml.safe_load_all(text.partition("---\n\n#")[0]))
     assert front["base_model"] == "a/b\n---\nlicense: mit"
     assert "license" not in front
+
+
+def test_weights_that_are_not_the_hubs_are_told_in_every_card_and_script() -> None:
+    base = PreparedBase(BASE.folder, BASE_ID, rounded="rounded to 4 bits")
+    line = "- weights of the base: rounded to 4 bits; those on the Hub are not"
+    assert line in adapter_card(recipe(), base, (), ROWS, facts(), HISTORY)
+    assert line not in adapter_card(recipe(), BASE, (), ROWS, facts(), HISTORY)
+    job = MergeJob(
+        *(STRANGER, "/a", "f" * 64, BASE_ID, "/b", None, "mit", "AutoModelForCausalLM", None),
+        precision=Precision.BF16,
+        rounded=base.rounded,
+    )
+    assert line in merged_card(MergeReport(job, 0.0, 0.08))
+    assert "had its weights rounded to 4 bits;" in training_script(recipe(), base, ())
+    assert "weights rounded" not in training_script(recipe(), BASE, ())
 
 
 def test_a_merged_model_tells_its_difference() -> None:

