@@ -38,6 +38,13 @@ def labels_of(folder: Path, base: Path) -> tuple[str, ...]:
     return tuple(name[:LONGEST_NAME] for name in names)
 
 
+def says_one_class(folder: Path) -> bool:
+    """Whether the head was trained to say one of its classes, as each of this app's is, which alone names
+    them. Others may say several, or a number, as their base's config has it (problem_type).
+    """
+    return bool(own_names(folder))
+
+
 def own_names(folder: Path) -> list[str]:
     """The names that come with the adapter; none where there are none."""
     file = folder / LABELS_FILE

@@ -69,15 +69,17 @@ def load_base(
     model_class: str,
     *,
     labels: tuple[str, ...] = (),
+    one_class: bool = False,
     fast_4bit: bool = False,
     between: Between | None = None,
 ) -> LoadedModel:
     """Load the base in `folder` (config, tokenizer and safetensors) as `model_class`, ready for inference.
 
     `labels` names the classes of a classification head, in order; a head of the base's own for another number
-    of them is made anew. `fast_4bit` allows bitsandbytes' AVX512-BF16 kernel, which repacks nf4 and fp4
-    weights in place at the first forward: twice as fast on such CPUs, but a model that ran once can then be
-    neither trained nor merged (bitsandbytes issue 2078).
+    of them is made anew. With `one_class` it says one of them, whatever the base's own says. `fast_4bit`
+    allows bitsandbytes' AVX512-BF16 kernel, which repacks nf4 and fp4 weights in place at the first forward:
+    twice as fast on such CPUs, but a model that ran once can then be neither trained nor merged (bitsandbytes
+    issue 2078).
     `between` is called after every tensor, and may end the load by what it raises.
     Raises BaseUnavailable when the folder is no usable base, InvalidInput when the class does not exist.
     """
@@ -85,6 +87,7 @@ def load_base(
     if labels:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: index for index, label in enumerate(labels)}
+        config.problem_type = None if one_class else config.problem_type
     found = class_named(model_class)
     refuse_class_of_others(found, config)
     check_weights(folder)

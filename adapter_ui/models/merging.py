@@ -24,7 +24,7 @@ from adapter_ui.domain import Precision
 from adapter_ui.engine.protocol import failure_of
 from adapter_ui.errors import AdapterUIError, BadAdapter, UnsupportedAdapter
 from adapter_ui.models.adapters import attach, first_line, read_json
-from adapter_ui.models.heads import LABELS_FILE, labels_of
+from adapter_ui.models.heads import LABELS_FILE, labels_of, says_one_class
 from adapter_ui.models.loading import LoadedModel, load_base
 from adapter_ui.models.resident import TASKS_WITH_HEADS
 from adapter_ui.training.card import merged_card
@@ -52,7 +52,13 @@ def merge(folder: MergeFolder) -> None:
     refuse_virtual_tokens(adapter)
     folder.tell(f"Loading {job.base} in {job.precision}")
     labels = labels_of(adapter, Path(job.base_folder)) if job.task_type in TASKS_WITH_HEADS else ()
-    loaded = load_base(Path(job.base_folder), job.precision, job.model_class, labels=labels)
+    loaded = load_base(
+        Path(job.base_folder),
+        job.precision,
+        job.model_class,
+        labels=labels,
+        one_class=says_one_class(adapter),
+    )
     model, _ = attach(loaded.model, adapter, ADAPTER_NAME)
     folder.tell("Measuring base and adapter")
     before = outputs(model, loaded)

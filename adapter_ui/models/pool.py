@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from peft import PeftType
@@ -18,7 +18,7 @@ from adapter_ui.errors import DoesNotFit, HalfAttached, ModelFailure
 from adapter_ui.models.adapter_files import state_of
 from adapter_ui.models.adapters import Attached, sharing_key, trains_biases
 from adapter_ui.models.decoding.decoder import free_bytes
-from adapter_ui.models.heads import labels_of
+from adapter_ui.models.heads import labels_of, says_one_class
 from adapter_ui.models.loading import is_repacked, load_base
 from adapter_ui.models.placement import room_for_a_base
 from adapter_ui.models.resident import TASKS_WITH_HEADS, Resident, is_learned_tokens
@@ -38,6 +38,7 @@ class Key:
     labels: tuple[str, ...] = ()
     sharing: str = ""
     folder: str = ""
+    one_class: bool = False
 
     def serves_alone(self, spec: ModelSpec) -> bool:
         same = (self.base, self.precision, self.model_class, self.folder) == (
@@ -50,8 +51,10 @@ class Key:
         return same and not self.labels and method in {"", *(method.value for method in PeftType)}
 
 
-def key_of(spec: ModelSpec, labels: tuple[str, ...] = (), sharing: str = "") -> Key:
-    return Key(spec.base, spec.precision, spec.model_class, labels, sharing, spec.base_folder)
+def key_of(
+    spec: ModelSpec, labels: tuple[str, ...] = (), sharing: str = "", *, one_class: bool = False
+) -> Key:
+    return Key(spec.base, spec.precision, spec.model_class, labels, sharing, spec.base_folder, one_class)
 
 
 class Pool:
@@ -172,10 +175,11 @@ class Pool:
         """
         labels = labels_of(folder, Path(spec.base_folder)) if spec.task_type in TASKS_WITH_HEADS else ()
         shares = sharing_key(folder, spec.adapter)
-        key = key_of(spec, labels, shares)
+        one_class = bool(labels) and says_one_class(folder)
+        key = key_of(spec, labels, shares, one_class=one_class)
         if key in self.residents and not self.residents[key].takes_beside_others(spec.adapter, folder):
-            key = key_of(spec, labels, f"{shares} {spec.adapter}")
-        alone = key_of(spec, labels)
+            key = replace(key, sharing=f"{shares} {spec.adapter}")
+        alone = replace(key, sharing="")
         free = self.residents.get(alone) if key not in self.residents else None
         if free is not None and free.decoder.writing and trains_biases(folder):
             free = None
@@ -211,6 +215,7 @@ class Pool:
             spec.precision,
             spec.model_class,
             labels=key.labels,
+            one_class=key.one_class,
             fast_4bit=True,
             between=between,
         )

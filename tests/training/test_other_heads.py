@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK, Precision
+from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import BaseUnavailable
 from adapter_ui.models.heads import own_names
 from adapter_ui.models.loading import load_base
+from adapter_ui.models.pool import Pool
+from adapter_ui.models.resident import Resident
+from adapter_ui.models.tasks import predict
 from adapter_ui.training.data import read_table
 from adapter_ui.training.examples import Examples, to_examples
 from adapter_ui.training.export import export_run
@@ -39,9 +44,9 @@ def crews() -> Examples:
     return to_examples(read_table(json.dumps(rows)), {}, "TOKEN_CLS")
 
 
-def named(tiny_models: Path, folder: Path, *names: str) -> PreparedBase:
+def named(tiny_models: Path, folder: Path, *names: str, **fields: Any) -> PreparedBase:
     """The tiny BERT as a classifier of texts for these classes, in this order."""
-    build("SEQ_CLS", tiny_models, folder, num_labels=len(names), id2label=dict(enumerate(names)))
+    build("SEQ_CLS", tiny_models, folder, num_labels=len(names), id2label=dict(enumerate(names)), **fields)
     return PreparedBase(folder, BERT_ID, revision="0" * 40)
 
 
@@ -60,6 +65,24 @@ def test_a_head_for_as_many_other_classes_is_told_of(tiny_models: Path, tmp_path
     settings = recipe(task_type="SEQ_CLS", validation_fraction=0.25)
     figures = measure(settings, reviews(), named(tiny_models, tmp_path / "base", "spam", "ham"))
     assert figures.other_classes == ("spam", "ham")
+
+
+def test_what_is_trained_to_say_one_class_says_one_on_a_base_that_says_several(
+    tiny_models: Path, tmp_path: Path
+) -> None:
+    several = {"problem_type": "multi_label_classification"}
+    base = named(tiny_models, tmp_path / "base", "calm", "wild", **several)
+    run = trained(tmp_path, recipe(task_type="SEQ_CLS"), reviews(), base)
+    alone = ModelSpec(BERT_ID, str(base.folder), Precision.FP32, MODEL_CLASS_OF_TASK["SEQ_CLS"])
+    spec = replace(alone, adapter="run:x", adapter_folder=str(run.adapter), task_type="SEQ_CLS")
+    pool = Pool()
+    assert total_of_scores(pool.load(spec)[0]) == pytest.approx(1)
+    assert total_of_scores(pool.load(alone)[0]) != pytest.approx(1)
+
+
+def total_of_scores(resident: Resident) -> float:
+    found = predict(resident.loaded, "SEQ_CLS", "the sea is calm today", "")
+    return sum(one.score for one in found.labels)
 
 
 @pytest.mark.parametrize("task", CLASSES)

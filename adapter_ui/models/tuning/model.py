@@ -50,6 +50,7 @@ def load_trainable(recipe: Recipe, base: PreparedBase, labels: Sequence[str]) ->
         recipe.precision,
         MODEL_CLASS_OF_TASK[recipe.task_type],
         labels=tuple(labels) or own_head(recipe),
+        one_class=True,
     )
     loaded.tokenizer.padding_side = "right"
     if recipe.precision.is_quantized:
