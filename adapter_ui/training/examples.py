@@ -13,7 +13,7 @@ Knows nothing of tokens, chat templates or models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -83,10 +83,16 @@ class Examples:
     places: tuple[str, ...] = field(default=(), compare=False)
 
 
-def guess_columns(table: Table, task_type: str = "CAUSAL_LM") -> dict[str, str]:
-    """What each column is, from its name: role -> column. Empty when no form of the task is recognised."""
+def guess_columns(
+    table: Table, task_type: str = "CAUSAL_LM", among: Collection[str] = tuple(SYNONYMS)
+) -> dict[str, str]:
+    """What each column is, from its name: role -> column. Empty when no form of the task that needs only
+    roles `among` these is recognised.
+    """
     by_name = {column.strip().lower(): column for column in reversed(table.columns)}
     for needed, optional in FORMS[task_type]:
+        if not set(needed) <= set(among):
+            continue
         roles: dict[str, str] = {}
         for role in (*needed, *optional):
             free = (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import gradio as gr
 import pytest
 
 from adapter_ui.domain import GenerationOptions, Precision
-from adapter_ui.errors import InvalidInput
+from adapter_ui.errors import InvalidInput, InvalidRecipe
+from adapter_ui.training.defaults import RowFacts
 from adapter_ui.ui.bar import MemorySampler, render_bar
 from adapter_ui.ui.generating import prediction
 from adapter_ui.ui.generating.sampling import options_of
 from adapter_ui.ui.state import Selection
 from adapter_ui.ui.tabs import finetune, library
+from adapter_ui.ui.tuning import checking, defaults, tokens
 from adapter_ui.ui.tuning.data import RowsDraft, Shown, columns_of, read_rows
 from adapter_ui.ui.tuning.example import example_rows
 from adapter_ui.ui.tuning.recipe import recipe_of
@@ -82,6 +86,52 @@ def test_rows_that_are_shown_already_are_not_drawn_again_and_another_form_change
     assert now == Shown(shown.source, "Plain text")
     _, form, *_ = read(example_rows(), "Plain text", now)
     assert form.value == "Prompt and answer"
+
+
+def test_columns_are_guessed_for_the_form_that_was_chosen_not_for_the_task_s_first() -> None:
+    every = '[{"messages": [], "prompt": "a", "completion": "b", "text": "c", "system": "d"}]'
+    guessed = {
+        "Conversations": ["messages", "system", "", ""],
+        "Prompt and answer": ["prompt", "completion", "", "system"],
+        "Plain text": ["text", "", "", ""],
+    }
+    for form, columns in guessed.items():
+        _, _, _, *slots, _ = read(every, form, Shown.of(every, None, "Text and label"))
+        assert [slot.value for slot in slots] == columns
+
+
+@pytest.mark.parametrize(
+    ("form", "chosen", "sentence"),
+    [
+        ("Plain text", (), "Choose a column for text."),
+        ("Conversations", ("", "system"), "Choose a column for messages."),
+        ("Text and label", (), "Choose a column for text and label."),
+        ("Prompt and answer", ("prompt", "", "completion"), "Choose a column for completion."),
+    ],
+)
+def test_a_form_without_its_columns_is_no_job_and_every_step_says_so(
+    form: str, chosen: tuple[str, ...], sentence: str
+) -> None:
+    text, service = "prompt,completion,system\na,b,c\nd,e,f\n", FakeService()
+    slots = (*chosen, *[""] * (4 - len(chosen)))
+    job_of = partial(finetune.job_of, ["base_model"])
+    job = (text, None, form, Shown.of(text, None, form), *slots, SMOL)
+    with pytest.raises(InvalidRecipe, match=sentence) as caught:
+        job_of(job)
+    assert caught.value.field == "columns"
+    assert sentence in tokens.shown_tokens(service, job_of, *job)
+    report, start, _ = checking.check(service, job_of, *job)
+    assert sentence in report
+    assert start.interactive is False
+    assert defaults.rows_of(service, job_of, *job) == RowFacts()
+    with pytest.raises(gr.Error, match=sentence):
+        finetune.begin(service, ["base_model"], *job)
+
+
+def test_rows_that_are_not_shown_yet_are_a_job_whose_columns_are_told_later() -> None:
+    text = "prompt,completion\na,b\nc,d\n"
+    job = (text, None, "Prompt and answer", NOTHING, "", "", "", "", SMOL)
+    assert finetune.job_of(["base_model"], job)[0]["columns"] == {}
 
 
 def test_what_cannot_be_read_is_said_in_place_of_older_rows_and_read_anew_when_it_is_given_again() -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from adapter_ui.domain import LengthHistogram, Token, TokenPreview, TokenRow
 from adapter_ui.ui.tabs.finetune import job_of
-from adapter_ui.ui.tuning.data import SLOTS
+from adapter_ui.ui.tuning.data import SLOTS, Shown
 from adapter_ui.ui.tuning.data_api import DataApi
 from adapter_ui.ui.tuning.lengths import length_plot
 from adapter_ui.ui.tuning.tokens import shown_tokens, token_preview
@@ -146,5 +146,5 @@ def test_what_the_page_hides_is_not_in_the_recipe() -> None:
     names = ["base_model", "prompt_template", "completion_only_loss"]
     for form, columns, has in (("Prompt and answer", ("a", "b"), True), ("Plain text", ("a",), False)):
         chosen = (*columns, *[""] * (SLOTS - len(columns)))
-        recipe, _ = job_of(names, ("x", None, form, *chosen, SMOL, "{prompt}{completion}", False))
+        recipe, _ = job_of(names, ("x", None, form, Shown(), *chosen, SMOL, "{prompt}{completion}", False))
         assert ("prompt_template" in recipe and "completion_only_loss" in recipe) is has

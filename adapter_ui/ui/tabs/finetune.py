@@ -16,7 +16,15 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.page import CHECK, EACH, INSTANT, LOOK_UP, SETS_STATE, Page, html
 from adapter_ui.ui.tuning.check import NOT_CHECKED
 from adapter_ui.ui.tuning.checking import check_events
-from adapter_ui.ui.tuning.data import FORMS, SLOTS, columns_of, data_step, source_of
+from adapter_ui.ui.tuning.data import (
+    FORMS,
+    SLOTS,
+    Shown,
+    columns_of,
+    data_step,
+    refuse_half_chosen,
+    source_of,
+)
 from adapter_ui.ui.tuning.defaults import default_events
 from adapter_ui.ui.tuning.drafts import draft_events
 from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
@@ -149,9 +157,13 @@ def first_step(service: AdapterService) -> Any:
 
 
 def job_of(names: list[str], values: tuple[Any, ...]) -> tuple[dict[str, Any], Any]:
-    """The recipe and the data from the values of the job's components."""
-    text, file, form, *rest = values
+    """The recipe and the data from the values of the job's components. Raises InvalidRecipe when rows are
+    shown and a column that their form needs is not chosen; of other rows the columns are told later.
+    """
+    text, file, form, shown, *rest = values
     chosen, fields = tuple(rest[:SLOTS]), list(rest[SLOTS:])
+    if shown == Shown.of(text, file, form):
+        refuse_half_chosen(form, chosen)
     recipe = recipe_of(names, fields, FORMS[form][0], columns_of(form, chosen))
     return recipe if has_wording(form) else without_wording(recipe), source_of(text, file)
 

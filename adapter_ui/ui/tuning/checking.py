@@ -45,10 +45,10 @@ def check(service: AdapterService, job_of: Job, *values: Any) -> tuple[Any, gr.B
     """A refusal is drawn and not raised: Gradio drops the check that waits behind one that fails."""
     not_yet = gr.Button(interactive=False)
     with shown_to_user():
-        recipe, data = job_of(values)
-        if not str(data).strip():
-            return NOT_CHECKED, not_yet, None
         try:
+            recipe, data = job_of(values)
+            if not str(data).strip():
+                return NOT_CHECKED, not_yet, None
             found = service.check_finetune(recipe, data)
         except AdapterUIError as error:
             return notice(error.message, Level.BLOCKER), not_yet, None

@@ -13,7 +13,7 @@ import gradio as gr
 from markupsafe import Markup
 
 from adapter_ui.domain import Level, Table
-from adapter_ui.errors import AdapterUIError
+from adapter_ui.errors import AdapterUIError, InvalidRecipe
 from adapter_ui.service import AdapterService
 from adapter_ui.training.examples import guess_columns
 from adapter_ui.ui import format
@@ -72,10 +72,15 @@ class Shown:
     source: int = 0
     form: str = ""
 
+    @classmethod
+    def of(cls, text: str, file: str | None, form: str) -> Shown:
+        return cls(hash((text, file)), form)
+
 
 @dataclass(frozen=True)
 class DataStep:
-    """What the other steps read: pasted text, uploaded file, the form of a row, a column for each role.
+    """What the other steps read: pasted text, uploaded file, the form of a row, which rows are shown, and a
+    column for each role.
 
     `draft` takes what a reload brings back. `reading` is the event after which rows or columns are others;
     it sets `shown`. `tokens` is where they are shown as tokens.
@@ -92,7 +97,7 @@ class DataStep:
 
     @property
     def inputs(self) -> list[gr.Component]:
-        return [self.text, self.file, self.form, *self.slots]
+        return [self.text, self.file, self.form, self.shown, *self.slots]
 
 
 def data_step(service: AdapterService) -> tuple[DataStep, gr.Button]:
@@ -173,7 +178,7 @@ def read_rows(
 
     A refusal is drawn and not raised: Gradio drops the reading that waits behind one that fails.
     """
-    now = Shown(hash((text, file)), form)
+    now = Shown.of(text, file, form)
     if now == shown:
         return [gr.skip()] * (4 + SLOTS)
     if not text.strip() and not file:
@@ -184,7 +189,7 @@ def read_rows(
         except AdapterUIError as error:
             return [*no_table(notice(error.message, Level.BLOCKER)), Shown(now.source)]
     if shown.form and now.source == shown.source:
-        columns = guess_columns(rows, FORMS[form][0])
+        columns = guess_columns(rows, *FORMS[form])
         return [*[gr.skip()] * 3, *slot_updates(rows, form, columns), now]
     kept = draft.choice(rows) if text == draft.text and not file else None
     form, columns = kept or guess_form(rows)
@@ -242,6 +247,14 @@ def slot_updates(rows: Table, form: str, columns: Mapping[str, str]) -> list[gr.
 def columns_of(form: str, chosen: tuple[str, ...]) -> dict[str, str]:
     """Role -> column, for the recipe; roles that no column was chosen for are left out."""
     return {role: column for role, column in zip(FORMS[form][1], chosen, strict=False) if column}
+
+
+def refuse_half_chosen(form: str, chosen: tuple[str, ...]) -> None:
+    """Raises InvalidRecipe (field "columns") when a role has no column: a guess could train another form."""
+    roles = FORMS[form][1]
+    told = columns_of(form, chosen)
+    if missing := [role for role in roles if role not in OPTIONAL and role not in told]:
+        raise InvalidRecipe(f"Choose a column for {' and '.join(missing)}.", field="columns")
 
 
 def preview_of(rows: Table) -> Markup:

@@ -51,11 +51,9 @@ def default_events(
 
 def rows_of(service: AdapterService, job_of: Job, *values: Any) -> RowFacts:
     """Rows that cannot be read are the data step's to complain of."""
-    recipe, data = job_of(values)
-    if not str(data).strip():
-        return RowFacts()
     try:
-        return service.row_facts(recipe, data)
+        recipe, data = job_of(values)
+        return service.row_facts(recipe, data) if str(data).strip() else RowFacts()
     except AdapterUIError:
         return RowFacts()
 

@@ -59,10 +59,10 @@ def both_shown(service: AdapterService, job_of: Job, *values: Any) -> tuple[Mark
 
 def shown_tokens(service: AdapterService, job_of: Job, *values: Any) -> Markup:
     """What cannot be shown yet is said in its place: half a choice of columns is no error."""
-    recipe, data = job_of(values)
-    if not str(data).strip():
-        return NO_TOKENS
     try:
+        recipe, data = job_of(values)
+        if not str(data).strip():
+            return NO_TOKENS
         return token_preview(service.preview_tokens(recipe, data))
     except AdapterUIError as error:
         return notice(f"No tokens to show: {error.message}", Level.INFO)
