@@ -11,25 +11,30 @@ from typing import Any
 from adapter_ui.domain import Table
 from adapter_ui.training.reading import Reading
 
-ARTICLE = "paragraphs"
+ARTICLE, QUESTIONS = "paragraphs", "qas"
 Answer = tuple[str, int | None]
 """Its text, and where it begins in the context when that was written down."""
 
 
 def unfolded(table: Table) -> Table:
-    """SQuAD's articles, paragraphs and questions as rows of question, context and answers; other tables stay.
+    """SQuAD's articles, paragraphs and questions as rows of question, context and answers; other tables stay,
+    whatever they call `paragraphs`.
 
-    What is not of that form is dropped with its place.
+    What is not of that form beside articles that are is dropped with its place.
     """
-    if ARTICLE not in table.columns:
+    if not any(QUESTIONS in paragraph for row in table.rows for paragraph in objects(row.get(ARTICLE))):
         return table
     reading = Reading()
     for place, article in zip(table.places, table.rows, strict=True):
-        for number, paragraph in enumerate(objects(article.get(ARTICLE)), start=1):
+        paragraphs = article.get(ARTICLE)
+        if not isinstance(paragraphs, list) or not paragraphs:
+            reading.drop(f"{place}: no list of paragraphs")
+            continue
+        for number, paragraph in enumerate(paragraphs, start=1):
             where = f"{place}, paragraph {number}"
-            questions = list(objects(paragraph.get("qas")))
+            questions = list(objects(paragraph.get(QUESTIONS))) if isinstance(paragraph, dict) else []
             if not questions:
-                reading.drop(f"{where}: no questions (“qas”)")
+                reading.drop(f"{where}: no questions (“{QUESTIONS}”)")
             for question in questions:
                 row = {
                     "question": question.get("question"),

@@ -71,6 +71,29 @@ def test_squads_own_file_is_read_as_one_row_a_question() -> None:
     assert examples.dropped == 1
 
 
+@pytest.mark.parametrize("value", ["A first. A second.", ["A first.", "A second."], [{"text": "A"}], 2, None])
+def test_a_column_that_is_only_called_paragraphs_stays_a_column(value: Any) -> None:
+    rows = [{"paragraphs": value, "summary": summary} for summary in ("one", "other")]
+    table = read_table(json.dumps(rows))
+    assert table.columns == ("paragraphs", "summary")
+    assert list(table.rows) == rows
+    assert table.dropped_rows == 0
+
+
+def test_what_is_no_article_beside_squads_is_dropped_and_counted() -> None:
+    qas = [{"question": QUESTION, "answers": [{"text": "Paris", "answer_start": 24}]}] * 2
+    whole = {"paragraphs": ["only text", {"context": CONTEXT, "qas": qas}]}
+    table = read_table(json.dumps([{"paragraphs": "a text"}, whole, {"title": "none"}, {"paragraphs": []}]))
+    assert len(table.rows) == 2
+    assert table.dropped == (
+        "row 1: no list of paragraphs",
+        "row 2, paragraph 1: no questions (“qas”)",
+        "row 3: no list of paragraphs",
+        "row 4: no list of paragraphs",
+    )
+    assert table.dropped_rows == 4
+
+
 @pytest.mark.parametrize(
     "answer",
     ["Rome", "", None, " ", [], {"text": [], "answer_start": []}, {"text": [None]}, [{"start": 4}], 7],
