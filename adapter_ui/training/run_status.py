@@ -61,7 +61,8 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> t
     recipe = folder.recipe_fields()
     states = [event for event in events if event["event"] == "state"]
     state = RunState(states[-1]["state"])
-    logs = [event for event in events if event["event"] == "log"]
+    trained = without_lost_steps(events)
+    logs = [event for event in trained if event["event"] == "log"]
     status = RunStatus(
         run_id=folder.path.name,
         state=state,
@@ -73,7 +74,7 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> t
         step=first(e["step"] for e in reversed(events) if e["event"] in ("log", "plan") and "step" in e) or 0,
         total_steps=first(event["total_steps"] for event in reversed(events) if "total_steps" in event),
         history=history(logs),
-        samples=samples(event for event in events if event["event"] == "sample"),
+        samples=samples(event for event in trained if event["event"] == "sample"),
         eta_seconds=None
         if state.ended
         else first(log["eta_seconds"] for log in reversed(logs) if "eta_seconds" in log),
@@ -111,6 +112,23 @@ def seconds_in_hand(events: Iterable[Event]) -> float | None:
     return round(total, 3) or None
 
 
+def without_lost_steps(events: Iterable[Event]) -> list[Event]:
+    """The events without what an attempt that broke off said of steps beyond the one from which the next goes
+    on: these are trained again. What is told after a training is of an adapter that was saved, and stays.
+    """
+    kept: list[Event] = []
+    for event in events:
+        if event["event"] == "plan" and "step" in event:
+            kept = [earlier for earlier in kept if not is_lost(earlier, event["step"])]
+        kept.append(event)
+    return kept
+
+
+def is_lost(event: Event, back_at: int) -> bool:
+    is_of_a_step = event["event"] == "log" or (event["event"] == "sample" and event["when"] == "during")
+    return is_of_a_step and event["step"] > back_at
+
+
 def history(logs: Iterable[Event]) -> tuple[Mapping[str, float], ...]:
     """One mapping a logged step; what the evaluation of a step found joins what its training said."""
     steps: dict[int, dict[str, float]] = {}
@@ -125,7 +143,7 @@ def metrics(events: list[Event], kind: str) -> Mapping[str, float]:
 
 
 def samples(events: Iterable[Event]) -> tuple[Sample, ...]:
-    """For each fixed prompt what the model wrote; after a resume the newest answer at a step counts."""
+    """For each fixed prompt what the model wrote; of several at a step the newest counts."""
     prompts: dict[str, list[Event]] = {}
     for event in events:
         prompts.setdefault(event["prompt"], []).append(event)

@@ -47,6 +47,31 @@ def test_events_become_a_status(run: RunFolder) -> None:
     assert (status.name, status.base_model, status.adapter) == ("Pirates ☠", "tiny-org/tiny-llama", None)
 
 
+@pytest.mark.parametrize(("back_at", "steps"), [(0, []), (2, [1, 2]), (3, [1, 2, 3])])
+def test_an_attempt_that_goes_on_from_a_step_shows_nothing_that_was_lost_beyond_it(
+    run: RunFolder, back_at: int, steps: list[int]
+) -> None:
+    asked = {"prompt": "What is 0?", "expected": "Arrr!"}
+    run.append("state", state=RunState.RUNNING, message="Training.")
+    run.append("plan", total_steps=4, step=0)
+    run.append("sample", when="before", step=0, text="0", **asked)
+    for step in (1, 2, 3):
+        run.append("log", step=step, loss=9.0, eval_loss=8.0)
+        run.append("sample", when="during", step=step, text="lost" if step > back_at else "kept", **asked)
+    run.append("sample", when="after", step=3, text="saved", **asked)
+    run.append("state", state=RunState.QUEUED, message="Waiting for its turn to go on.")
+    assert [entry["step"] for entry in read_status(run).history] == [1, 2, 3]
+    run.append("plan", total_steps=4, step=back_at)
+    status = read_status(run)
+    assert status.step == back_at
+    assert [entry["step"] for entry in status.history] == steps
+    (sample,) = status.samples
+    assert "lost" not in {answer.text for answer in sample.answers}
+    assert (sample.before, sample.after) == ("0", "saved")
+    run.append("log", step=back_at + 1, loss=2.0)
+    assert read_status(run).history[-1] == {"step": back_at + 1, "loss": 2.0}
+
+
 def test_a_torn_line_is_passed_over_and_spoils_no_later_one(run: RunFolder) -> None:
     run.append("log", step=1, loss=2.0)
     with run.events.open("ab") as file:
