@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -18,12 +19,13 @@ from adapter_ui.ui.tabs import finetune, library
 from adapter_ui.ui.tuning import checking, defaults, tokens
 from adapter_ui.ui.tuning.data import RowsDraft, Shown, columns_of, read_rows
 from adapter_ui.ui.tuning.example import example_rows
+from adapter_ui.ui.tuning.outgoing_panel import LastMerge
 from adapter_ui.ui.tuning.recipe import recipe_of
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
 PIRATE = Selection("starter:pirate", SMOL, "CAUSAL_LM", "LORA")
-NOTHING, NO_DRAFT = Shown(), RowsDraft()
+NOTHING, NO_DRAFT, NO_MERGE = Shown(), RowsDraft(), LastMerge()
 LABELLED = "text,label\nfine,good\nawful,bad\n"
 SAMPLING = (64, 0.7, 0.95, 50, 1.0, "11", "END\n\nSTOP", False)
 
@@ -156,30 +158,49 @@ def test_an_empty_field_leaves_the_default_and_an_adapter_replaces_the_base() ->
 def test_runs_are_redrawn_only_when_something_moved() -> None:
     service = FakeService()
     run_id = service.finetune({"base_model": SMOL}, example_rows())
-    drawn = finetune.refreshed(service, "", "", ())
+    drawn = finetune.refreshed(service, "", NO_MERGE, "", ())
     assert run_id in drawn[0]
     assert drawn[-2] == run_id
     while not service.run(run_id).state.ended:
         pass
-    drawn = finetune.refreshed(service, "", *drawn[-2:])
-    keep, command, panel, notes = drawn[9:13]
+    drawn = finetune.refreshed(service, "", NO_MERGE, *drawn[-2:])
+    keep, command, panel, *_, notes = drawn[9:20]
     assert [button.visible for button in drawn[2:9]] == [False, False, False, True, True, True, True]
     assert (keep.visible, command.visible, panel.visible, notes.visible) == (False, True, True, True)
-    assert finetune.refreshed(service, "", *drawn[-2:]) == [gr.skip()] * len(drawn)
+    assert finetune.refreshed(service, "", NO_MERGE, *drawn[-2:]) == [gr.skip()] * len(drawn)
 
 
 def test_a_run_stays_in_view_until_another_is_chosen() -> None:
     service = FakeService()
     first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
-    drawn = finetune.refreshed(service, first, "", ())
+    drawn = finetune.refreshed(service, first, NO_MERGE, "", ())
     service.finetune({"base_model": SMOL}, example_rows())
-    drawn = finetune.refreshed(service, "", *drawn[-2:])
+    drawn = finetune.refreshed(service, "", NO_MERGE, *drawn[-2:])
     assert drawn[-2] == first
-    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    drawn = finetune.refreshed(service, second, NO_MERGE, *drawn[-2:])
     assert drawn[-2] == second
     service.delete_run(second)
-    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    drawn = finetune.refreshed(service, second, NO_MERGE, *drawn[-2:])
     assert drawn[-2] not in ("", second)
+
+
+def test_what_came_of_a_run_leaves_with_it_and_a_merge_that_goes_on_stays() -> None:
+    service = FakeService()
+    first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
+
+    def results(chosen: str, last: LastMerge, drawn: str) -> list[Any]:
+        return finetune.refreshed(service, chosen, last, drawn, ())[12:19]
+
+    merged, going = LastMerge(first, ready=True), LastMerge(first)
+    assert results(first, merged, first) == [gr.skip()] * 7
+    merge, stop, download, text, last, overwrite, pushed = results(second, merged, first)
+    assert (merge.visible, stop.visible, download.visible) == (True, False, False)
+    assert (text, last, overwrite.value, pushed) == ("", LastMerge(), False, "")
+    *of_merge, overwrite, pushed = results(second, going, first)
+    assert of_merge == [gr.skip()] * 5
+    assert (overwrite.value, pushed) == (False, "")
+    _, _, download, text, last, *_ = results(first, merged, second)  # it was done while another was in view
+    assert (download.visible, text, last) == (True, gr.skip(), gr.skip())
 
 
 def test_the_library_lists_what_is_here_and_its_buttons_work() -> None:
@@ -228,12 +249,12 @@ def test_the_form_for_name_and_notes_follows_the_run_in_view() -> None:
     service = FakeService()
     first, second = (service.finetune({"base_model": SMOL}, example_rows()) for _ in range(2))
     service.rename_run(second, "Pirates", "Loud.")
-    drawn = finetune.refreshed(service, first, "", ())
+    drawn = finetune.refreshed(service, first, NO_MERGE, "", ())
     assert drawn[-4:-1] == ["Pirate talk", "", first]
-    drawn = finetune.refreshed(service, first, *drawn[-2:])
+    drawn = finetune.refreshed(service, first, NO_MERGE, *drawn[-2:])
     assert drawn[-4:-2] == [gr.skip()] * 2  # somebody may be writing there
-    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    drawn = finetune.refreshed(service, second, NO_MERGE, *drawn[-2:])
     assert drawn[-4:-1] == ["Pirates", "Loud.", second]
     service.rename_run(second, "Pirates", "Louder.")
-    drawn = finetune.refreshed(service, second, *drawn[-2:])
+    drawn = finetune.refreshed(service, second, NO_MERGE, *drawn[-2:])
     assert drawn[-4:-1] == ["Pirates", "Louder.", second]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import fill_in
+from tests.ui.fake_outgoing import FakeOutgoing
 from tests.ui.fake_service import FakeService
 from tests.ui.served import served
 
@@ -26,6 +27,11 @@ class AllStepsAtOnce(FakeService):
 def address() -> Iterator[str]:
     with served(0.0, AllStepsAtOnce) as url:
         yield url
+
+
+@dataclass
+class SlowMerges(AllStepsAtOnce):
+    outgoing: FakeOutgoing = field(default_factory=lambda: FakeOutgoing(pause=2.0))
 
 
 @pytest.fixture
@@ -61,6 +67,54 @@ def test_a_run_is_merged_and_saved_as_one_file(page: Page, address: str) -> None
         page.locator("#download-merged").click()
     with zipfile.ZipFile(caught.value.path()) as file:
         assert file.testzip() is None
+
+
+def again(page: Page) -> None:
+    """Start a second run, which comes into view."""
+    page.get_by_role("tab", name="3 Check").click()
+    expect(page.locator("#check-report")).to_contain_text("Ready to start.")
+    page.locator("#start-run:not([disabled])").click()
+    expect(page.locator("#runs [data-run=run0002]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#outgoing")).to_be_visible()
+
+
+def look_at(page: Page, run_id: str) -> None:
+    row = page.locator(f"#runs [data-run={run_id}]")
+    row.click()
+    expect(row).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_came_of_one_run_is_not_shown_beside_another(page: Page, address: str) -> None:
+    finished(page, address)
+    page.locator("#merge-run").click()
+    expect(page.locator("#download-merged")).to_be_visible()
+    fill_in(page.locator("#push-repo input, #push-repo textarea"), "ada/pirate")
+    page.locator("#push-overwrite input").check()
+    page.locator("#push-run").click()
+    expect(page.locator("#push-result a")).to_be_visible()
+    again(page)
+    expect(page.locator("#download-merged")).to_be_hidden()
+    expect(page.locator("#merge-result")).to_have_text("")
+    expect(page.locator("#push-result")).to_have_text("")
+    expect(page.locator("#push-overwrite input")).not_to_be_checked()
+    expect(page.locator("#merge-run")).to_be_visible()
+
+
+def test_a_merge_goes_on_while_another_run_is_in_view_and_says_whose_it_is(page: Page) -> None:
+    with served(0.0, SlowMerges) as address:
+        finished(page, address)
+        again(page)
+        page.locator("#merge-run").click()
+        expect(page.locator("#merge-result")).to_contain_text("run:run0002: Loading the base")
+        look_at(page, "run0001")
+        expect(page.locator("#merge-result")).to_contain_text("run:run0002: Writing the merged model")
+        expect(page.locator("#merge-cancel")).to_be_visible()
+        expect(page.locator("#merge-result")).to_contain_text("run:run0002 is merged")
+        expect(page.locator("#merge-run")).to_be_visible()
+        expect(page.locator("#download-merged")).to_be_hidden()
+        look_at(page, "run0002")
+        expect(page.locator("#download-merged")).to_be_visible()
+        expect(page.locator("#merge-result")).to_contain_text("run:run0002 is merged")
 
 
 def test_a_token_leaves_the_page_with_the_push(page: Page, address: str) -> None:

@@ -29,10 +29,12 @@ from adapter_ui.ui.tuning.defaults import default_events
 from adapter_ui.ui.tuning.drafts import draft_events
 from adapter_ui.ui.tuning.notes import NotesForm, form_shown, notes_events, notes_form
 from adapter_ui.ui.tuning.outgoing_panel import (
+    LastMerge,
     OutgoingPanel,
     outgoing_events,
     outgoing_panel,
     panel_shown,
+    results_shown,
 )
 from adapter_ui.ui.tuning.recipe import recipe_of, recipe_step
 from adapter_ui.ui.tuning.run import NO_RUN, NO_RUNS, run_view, runs_list
@@ -128,9 +130,10 @@ def run_events(
     """
     drawn, seen = gr.State(""), gr.State(())
     buttons = [run.pause, run.stop, run.resume, run.try_it, run.browse, *run.take_away.values()]
-    shown_with_it = [run.command, run.outgoing.panel, run.notes.form, *run.notes.fields]
+    outgoing = [run.outgoing.panel, *run.outgoing.results]
+    shown_with_it = [run.command, *outgoing, run.notes.form, *run.notes.fields]
     outputs = [run.runs, run.view, *buttons, *shown_with_it, drawn, seen]
-    refresh = (partial(refreshed, service), [chosen, drawn, seen], outputs)
+    refresh = (partial(refreshed, service), [chosen, run.outgoing.last, drawn, seen], outputs)
 
     def choose(event: gr.EventData) -> tuple[str, gr.Tabs]:
         return str(event.run), gr.Tabs(selected="run")
@@ -182,7 +185,9 @@ def begin(service: AdapterService, names: list[str], *values: Any) -> tuple[str,
         return run_id, gr.Tabs(selected="run"), gr.Button(interactive=False)
 
 
-def refreshed(service: AdapterService, chosen: str, drawn: str, seen: tuple[Any, ...]) -> list[Any]:
+def refreshed(
+    service: AdapterService, chosen: str, last: LastMerge, drawn: str, seen: tuple[Any, ...]
+) -> list[Any]:
     """The list and the run in view: the `chosen` one; without a choice the one that is `drawn` stays. Nothing
     at all when nothing has moved since the page last looked.
     """
@@ -190,7 +195,7 @@ def refreshed(service: AdapterService, chosen: str, drawn: str, seen: tuple[Any,
         every = service.runs()
         wanted, looks = chosen or drawn, tuple(map(look_of, every))
         if seen[:2] == (wanted, looks):
-            return [gr.skip()] * 17
+            return [gr.skip()] * 24
         current = next((run for run in every if run.run_id == wanted), None) or live(every)
         run_id = current.run_id if current else ""
         texts = (current.name, current.notes) if current else ()
@@ -198,6 +203,7 @@ def refreshed(service: AdapterService, chosen: str, drawn: str, seen: tuple[Any,
             runs_list(every, run_id),
             run_view(current) if current else NO_RUN,
             *buttons(current),
+            *results_shown(run_id, last, anew=run_id != drawn),
             *form_shown(current, anew=(run_id, *texts) != (drawn, *seen[2:])),
             run_id,
             (wanted, looks, *texts),
