@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from adapter_ui.domain import Precision
+from adapter_ui.domain import ADAPTER_CONFIG, Precision
 from adapter_ui.training.merge_folder import MergeReport
 from adapter_ui.training.methods import METHODS
 from adapter_ui.training.metrics import METRICS, partly
@@ -83,7 +83,7 @@ def adapter_card(
         f"# {escaped(recipe.name) or f'{method} for {escaped(base.base_model)}'}",
         "",
         f"This {method} adapter for {code(base.base_model)}{at_revision(base.revision)} was trained "
-        f"{extent(facts)}.",
+        f"{further(recipe)}{extent(facts)}.",
         "",
         *(f"- {name}: {value:.4g}" for name, value in facts.measured.items() if name == "loss"),
         *base_weights(base.rounded),
@@ -98,9 +98,30 @@ def adapter_card(
             *section("Prompts", prompts_written(recipe)),
             *section(f"Measured on the {held}rows held back", metrics_table(facts)),
             *section("Curve", curve(history)),
-            *section("Recipe", fenced("json", json.dumps(recipe.to_json(), indent=2, ensure_ascii=False))),
+            *section("Recipe", recipe_written(recipe)),
         ]
     )
+
+
+def further(recipe: Recipe) -> str:
+    return f"further from {code(recipe.adapter)} " if recipe.adapter else ""
+
+
+def recipe_written(recipe: Recipe) -> list[str]:
+    """The recipe, but for an adapter that was trained further without what its method has of its own: that
+    is the adapter's, whatever the recipe says.
+    """
+    fields = recipe.to_json()
+    if not recipe.adapter:
+        return fenced("json", json.dumps(fields, indent=2, ensure_ascii=False))
+    own = METHODS[recipe.method].defaults
+    counted = {name: value for name, value in fields.items() if name not in own}
+    return [
+        *fenced("json", json.dumps(counted, indent=2, ensure_ascii=False)),
+        "",
+        f"What {METHODS[recipe.method].title} has of its own is that of the adapter it began from; it is in "
+        f"{code(ADAPTER_CONFIG)}.",
+    ]
 
 
 def extent(facts: TrainingFacts) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +15,7 @@ from markdown_it import MarkdownIt
 from adapter_ui.domain import Precision
 from adapter_ui.training.card import TrainingFacts, adapter_card, code, fingerprint, merged_card
 from adapter_ui.training.merge_folder import MergeJob, MergeReport
+from adapter_ui.training.methods import METHODS
 from adapter_ui.training.run_folder import PreparedBase
 from adapter_ui.training.scripts.script import training_script
 from tests.training.conftest import BASE_ID, pirate_rows, recipe
@@ -102,6 +104,24 @@ def test_the_libraries_at_work_are_named_with_their_versions() -> None:
     assert "bitsandbytes" not in card()[1]
     quantized = adapter_card(recipe(precision="nf4"), BASE, (), ROWS, facts(), HISTORY)
     assert f"bitsandbytes {version('bitsandbytes')}" in quantized
+
+
+def recipe_in(body: str) -> dict[str, Any]:
+    return json.loads(body.partition("## Recipe\n")[2].partition("```json")[2].partition("```")[0])
+
+
+def test_an_adapter_trained_further_names_where_it_began_and_no_sizes_that_are_not_its_own() -> None:
+    begun = recipe(r=4, learning_rate=0.01)
+    onward = recipe(adapter="acme/pirate", learning_rate=0.01)  # its r is the method's default
+    bodies = [adapter_card(one, BASE, (), ROWS, facts(), HISTORY) for one in (begun, onward)]
+    first, further = map(recipe_in, bodies)
+    assert first["r"] == 4
+    assert first["target_modules"] == []
+    assert "trained further" not in bodies[0]
+    assert "was trained further from `acme/pirate` on 6 rows" in bodies[1]
+    assert not METHODS["LORA"].defaults.keys() & further.keys()
+    assert first.keys() - further.keys() == METHODS["LORA"].defaults.keys()
+    assert (further["learning_rate"], further["adapter"]) == (0.01, "acme/pirate")
 
 
 def test_the_curve_has_at_most_twenty_rows_with_both_ends() -> None:
