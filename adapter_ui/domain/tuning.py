@@ -103,6 +103,7 @@ class RunStatus:
     """Where a fine-tuning run stands. `history` holds one mapping a logged step: step, loss, learning_rate,
     … `checkpoint_step` is where it would go on if it were resumed. `metrics_before` and `metrics_after` are
     those on the validation rows around the whole training, by the names in `adapter_ui.training.metrics`.
+    `adapter_step` is the step after which the adapter was saved, None for runs of versions that noted none.
     `notes` are a person's own. `place` counts from 1 while it waits for its turn.
     """
 
@@ -119,6 +120,7 @@ class RunStatus:
     seconds: float | None = None
     created: str | None = None
     adapter: str | None = None
+    adapter_step: int | None = None
     error: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     checkpoint_step: int | None = None

@@ -19,7 +19,7 @@ from adapter_ui.training.checkpoints import PLAIN, newest, remove_torn, step_of
 from adapter_ui.training.disk import flush_to_disk
 from adapter_ui.training.divergence import diverged_at
 from adapter_ui.training.run_folder import RunFolder, read_json, write_json
-from adapter_ui.training.run_status import read_status
+from adapter_ui.training.run_status import SAVED, read_status
 
 LABELS_FILE = "label_names.json"
 TRAINED_LABELS = "labels.json"
@@ -42,7 +42,7 @@ def keep_checkpoint(run: RunFolder) -> None:
     if labels:
         write_labels(partial, labels)
     write_card(run, partial, labels, facts_at(run, step_of(checkpoint)))
-    put_in_place(run, partial)
+    put_in_place(run, partial, step_of(checkpoint))
 
 
 def newest_good(run: RunFolder) -> Path | None:
@@ -106,8 +106,10 @@ def write_card(run: RunFolder, folder: Path, labels: tuple[str, ...], facts: Tra
     (folder / "README.md").write_text(card, encoding="utf-8")
 
 
-def put_in_place(run: RunFolder, partial: Path) -> None:
-    """Let the adapter reach the disk, and move it to its place in one step."""
+def put_in_place(run: RunFolder, partial: Path, step: int) -> None:
+    """Let the adapter reach the disk, move it to its place at once, and note after which step it was taken:
+    a run that goes on from there may break off again, steps later.
+    """
     for path in (*partial.iterdir(), partial):
         flush_to_disk(path)
     replaced = run.path / REPLACED
@@ -116,6 +118,7 @@ def put_in_place(run: RunFolder, partial: Path) -> None:
         run.adapter.rename(replaced)
     partial.rename(run.adapter)
     flush_to_disk(run.path)
+    run.append(SAVED, step=step)
     shutil.rmtree(replaced, ignore_errors=True)
 
 

@@ -22,6 +22,8 @@ UNREADABLE = (
     "The folder of this run is damaged, so it cannot go on; an adapter that it has can still be used, "
     "else delete the run."
 )
+SAVED = "saved"
+"""The event of an adapter that has been put in its place."""
 NOT_HISTORY = {"event", "time", "eta_seconds"}
 
 
@@ -81,6 +83,7 @@ def fold(folder: RunFolder, size: int, modified_ns: int, has_adapter: bool) -> t
         seconds=seconds_in_hand(events),
         created=iso(events[0]["time"]),
         adapter=f"run:{folder.path.name}" if has_adapter else None,
+        adapter_step=first(e["step"] for e in reversed(events) if has_adapter and e["event"] == SAVED),
         error=error_since_queued(events),
         metrics_before=metrics(events, "metrics_before"),
         metrics_after=metrics(events, "metrics_after"),

@@ -27,6 +27,9 @@ from adapter_ui.training.keeping import keep_checkpoint, labels_for, newest_good
 from adapter_ui.training.run_folder import PreparedBase, RunFolder
 from adapter_ui.training.run_status import read_status
 from adapter_ui.training.runs import Runs
+from adapter_ui.ui.tabs.library import run_rows
+from adapter_ui.ui.tuning.run import run_view
+from adapter_ui.ui.tuning.take_away import keeps
 from tests.training.conftest import BASE_ID, pirate_rows, recipe, wait_for
 from tests.training.failing_writes import fail_writes
 from tests.training.test_runs import has_ended, process_of
@@ -70,6 +73,27 @@ def test_a_killed_run_gives_its_checkpoint_as_an_adapter(
         runs.keep_checkpoint(run_id)
     with pytest.raises(UnknownRun):
         runs.keep_checkpoint("nothing")
+
+
+def test_a_run_that_went_on_from_its_adapter_gives_its_newer_checkpoint(runs: Runs, tmp_path: Path) -> None:
+    run_id = runs.start(recipe(max_steps=200), pirate_rows())
+    wait_for(runs, run_id, lambda status: status.step >= 5)
+    runs.stop(run_id)
+    stopped = wait_for(runs, run_id, has_ended)
+    assert stopped.adapter_step == stopped.step == stopped.checkpoint_step
+    assert not keeps(stopped)
+    runs.resume(run_id)
+    wait_for(runs, run_id, lambda status: status.step >= stopped.step + 30)
+    process_of(tmp_path / "runs", run_id).kill()
+    killed = wait_for(runs, run_id, has_ended)
+    assert killed.adapter_step == stopped.step < killed.checkpoint_step
+    assert keeps(killed)
+    for shown in (run_view(killed), run_rows((killed,))):
+        assert f"The adapter is that of step {stopped.step}." in shown
+    kept = runs.keep_checkpoint(run_id)
+    assert kept.adapter_step == killed.checkpoint_step
+    assert not keeps(kept)
+    assert f"for {kept.adapter_step} steps of 200" in (runs.adapter_folder(run_id) / "README.md").read_text()
 
 
 @pytest.mark.slow

@@ -422,7 +422,8 @@ class FakeService:
         return self.tuned[run_id]
 
     def keep_checkpoint(self, run_id: str) -> RunStatus:
-        self.tuned[run_id] = replace(self.run(run_id), adapter=f"run:{run_id}")
+        run = self.run(run_id)
+        self.tuned[run_id] = replace(run, adapter=f"run:{run_id}", adapter_step=run.checkpoint_step)
         return self.tuned[run_id]
 
     def resume_run(self, run_id: str) -> RunStatus:

@@ -30,4 +30,4 @@ def save_adapter(
     if labels:
         write_labels(partial, tuple(labels))
     write_card(run, partial, tuple(labels), facts)
-    put_in_place(run, partial)
+    put_in_place(run, partial, facts.step)

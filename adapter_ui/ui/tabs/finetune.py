@@ -214,7 +214,7 @@ def look_of(run: RunStatus) -> tuple[Any, ...]:
     """What tells that a run has to be drawn anew."""
     written = run.name, run.notes, run.message
     answered = sum(len(sample.answers) for sample in run.samples)
-    return run.run_id, run.state.value, run.place, run.step, answered, run.adapter, *written
+    return run.run_id, run.state.value, run.place, run.step, answered, run.adapter, run.adapter_step, *written
 
 
 def live(runs: tuple[RunStatus, ...]) -> RunStatus | None:

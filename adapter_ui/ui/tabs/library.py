@@ -31,6 +31,7 @@ from adapter_ui.ui.errors import shown_to_user
 from adapter_ui.ui.markup import badge, empty, fill, join
 from adapter_ui.ui.page import EACH, LOOK_UP, MODEL, Page, html
 from adapter_ui.ui.run_states import STATE_BADGES
+from adapter_ui.ui.tuning.run import adapter_of
 from adapter_ui.ui.tuning.take_away import keeps
 from adapter_ui.ui.visitor import who_asks
 
@@ -153,7 +154,7 @@ def run_rows(runs: Iterable[RunStatus]) -> Markup:
                 run.name or run.run_id,
                 [badge(run.state.value, STATE_BADGES[run.state])],
                 f"{format.short_name(run.base_model)[1]} · {format.day(run.created)} · "
-                f"{run.error or run.message}{f' · {run.notes}' if run.notes else ''}",
+                f"{' · '.join(filter(None, (run.error or run.message, adapter_of(run), run.notes)))}",
                 f"{run.step:,} steps",
                 run_actions(run),
             )

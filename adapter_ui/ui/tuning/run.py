@@ -42,14 +42,23 @@ def run_view(status: RunStatus) -> Markup:
 
 def run_head(status: RunStatus) -> Markup:
     problem = notice(status.error, Level.BLOCKER) if status.error else Markup("")
+    older = notice(saved, Level.INFO) if (saved := adapter_of(status)) else Markup("")
     return fill(
-        '<header><h3>{name}</h3><p class="hint">on {base} · {message}</p>{problem}{notes}</header>',
+        '<header><h3>{name}</h3><p class="hint">on {base} · {message}</p>{problem}{older}{notes}</header>',
         name=status.name or status.run_id,
         base=format.short_name(status.base_model)[1] or status.recipe.get("adapter", ""),
         message=status.message or status.state.value,
         problem=problem,
+        older=older,
         notes=fill('<p class="run-notes">{notes}</p>', notes=status.notes) if status.notes else "",
     )
+
+
+def adapter_of(status: RunStatus) -> str:
+    """After which step the adapter was saved, where the run has come to another since."""
+    if status.adapter is None or status.adapter_step in (None, status.step):
+        return ""
+    return f"The adapter is that of step {status.adapter_step:,}."
 
 
 def run_progress(status: RunStatus) -> Markup:

@@ -73,7 +73,7 @@ def taken(format: str, service: AdapterService, run_id: str, *, visitor: str = "
 
 def take_away_shown(run: RunStatus | None) -> list[gr.Button | gr.HTML]:
     """The adapter of a run that has ended; the script of one that has trained, and its command; the
-    checkpoint of one that broke off and left no adapter.
+    checkpoint of one that broke off and left no adapter, or one of fewer steps.
     """
     ended = run is not None and run.state.ended and run.adapter is not None
     trained = run is not None and run.step > 0
@@ -86,5 +86,7 @@ def take_away_shown(run: RunStatus | None) -> list[gr.Button | gr.HTML]:
 
 
 def keeps(run: RunStatus | None) -> bool:
-    """Whether the run broke off with a checkpoint and no adapter."""
-    return run is not None and run.resumable and bool(run.checkpoint_step) and run.adapter is None
+    """Whether the run broke off with a checkpoint that has learned more than its adapter, if it has one."""
+    if run is None or not run.resumable or not run.checkpoint_step:
+        return False
+    return run.adapter is None or (run.adapter_step or run.checkpoint_step) < run.checkpoint_step
