@@ -17,6 +17,9 @@ from adapter_ui.training.reading import Reading
 
 MAX_PARTS = 1_000_000
 MAX_DIGITS = 300
+LEFT_OUT = "left out"
+"""Begins the list that stands where a row was that could not be used; then comes the reason."""
+LONGEST_REASON = 500
 BETWEEN_ELEMENTS = re.compile(r"\s*[\[,]?\s*")
 BETWEEN_FIELDS = re.compile(r"\s*[{:,]?\s*")
 # The first list of objects in an object, after plain values such as a version. Nothing that matched is given
@@ -98,8 +101,17 @@ def read_json_lines(text: str) -> Table:
                 )
             reading.drop(f"line {number}: no JSON ({error})")
             continue
-        reading.add(row, f"line {number}")
+        if reason := told_before(row):
+            reading.drop(reason)
+        else:
+            reading.add(row, f"line {number}")
     return reading.table()
+
+
+def told_before(row: object) -> str:
+    """Why a row was left out when its file was read before; "" for others. Anyone can write such a line."""
+    told = isinstance(row, list) and len(row) == 2 and row[0] == LEFT_OUT and isinstance(row[1], str)
+    return row[1][:LONGEST_REASON] if told else ""
 
 
 def table_of_objects(rows: Iterable[object], lines: Iterable[int] = ()) -> Table:

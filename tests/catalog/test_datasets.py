@@ -17,6 +17,7 @@ from adapter_ui.hub_rows import fetch_rows
 from adapter_ui.settings import Settings
 from adapter_ui.training.data import read_table
 from adapter_ui.training.file_text import MAX_BYTES
+from adapter_ui.training.sources.joined import join_files
 from tests.hub import LoopbackHub
 
 CSV = b"prompt,completion\n"
@@ -120,6 +121,22 @@ def test_shards_of_a_split_become_one_file(server: LoopbackHub, hub: Hub, tmp_pa
     table = read_table(path)
     assert [row["prompt"] for row in table.rows] == ["a0", "c0", "a1", "c1", "a2", "c2"]
     assert table.dropped_rows == 3
+    assert table.dropped == tuple(
+        f"file {file}, line 3: 1 values where the header has 2" for file in (1, 2, 3)
+    )
+
+
+def test_reasons_are_told_again_whatever_is_in_them(tmp_path: Path) -> None:
+    twice = '{"a": "b"}\n{"\\ud800": 1, "\\ud800": 2}\n[1]\n["left out", 5]\n'
+    paths = [tmp_path / f"{at}.jsonl" for at in range(2)]
+    for path in paths:
+        path.write_text(twice)
+    table = read_table(join_files(paths, tmp_path / "joined.jsonl"))
+    assert list(table.rows) == [{"a": "b"}] * 2
+    assert table.dropped_rows == 6
+    alone = read_table(paths[0]).dropped
+    assert alone[1:] == tuple(f"line {line}: not an object with named fields" for line in (3, 4))
+    assert table.dropped == tuple(f"file {file}, {reason}" for file in (1, 2) for reason in alone)
 
 
 def test_an_older_revision_is_read_at_its_commit(server: LoopbackHub, hub: Hub, tmp_path: Path) -> None:

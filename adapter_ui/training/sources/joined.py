@@ -8,17 +8,19 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 
 from adapter_ui.training.data import read_table
+from adapter_ui.training.json_rows import LEFT_OUT
 
 
 def join_files(paths: Sequence[Path], target: Path) -> Path:
     """Write the rows of all files into `target`. Raises InvalidRecipe (field "data") as reading each does.
 
-    A row that could not be used becomes a text, which no reader takes for a row: so it is counted again.
+    A row that could not be used leaves its reason, which no reader takes for a row: so it is counted again.
     """
     with target.open("w", encoding="utf-8") as out:
-        for path in paths:
+        for number, path in enumerate(paths, start=1):
             table = read_table(path)
+            out.writelines(f"{json.dumps(row, ensure_ascii=False)}\n" for row in table.rows)
             reasons = islice(chain(table.dropped, repeat("unusable")), table.dropped_rows)
-            lines = (json.dumps(line, ensure_ascii=False) for line in chain(table.rows, reasons))
-            out.writelines(f"{line}\n" for line in lines)
+            # in ASCII, for a name in a reason may have half of a character, which no file takes
+            out.writelines(f"{json.dumps([LEFT_OUT, f'file {number}, {why}'])}\n" for why in reasons)
     return target
