@@ -15,6 +15,7 @@ from transformers.generation.streamers import BaseStreamer
 
 from adapter_ui.domain import ChatMessage, Generation, GenerationOptions
 from adapter_ui.models.decoding.answer import GrowingAnswer
+from adapter_ui.models.decoding.pieces import Pieces, heard_between_pieces, left_when_asked, piece_of
 from adapter_ui.models.decoding.prompt import end_tokens, longest_answer, prompt_tokens
 from adapter_ui.models.decoding.sampler import GREEDY_BELOW, refuse_noise
 from adapter_ui.models.loading import LoadedModel
@@ -27,25 +28,28 @@ def generate(
     options: GenerationOptions,
     emit: Callable[[Generation], None],
     cancelled: Callable[[], bool],
-    reading: Callable[[int], None] = lambda tokens: None,
+    reading: Callable[[int, int], None] = lambda tokens, done: None,
 ) -> Generation:
-    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token, `reading` is told
-    the length of the prompt before it is read. Returns the last one. Raises ModelFailure when the scores are
-    no numbers.
+    """Decode an answer; `emit` gets the text so far, `cancelled` is asked at every token and between the
+    pieces of a long prompt, `reading` is told the length of the prompt and how much of it has been read.
+    Returns the last one. Raises ModelFailure when the scores are no numbers.
     """
     prompt = prompt_tokens(loaded, messages, raw=options.raw)
-    reading(len(prompt))
+    reading(len(prompt), 0)
     seed = options.seed if options.seed is not None else secrets.randbelow(2**31)
     torch.manual_seed(seed)
     answer = GrowingAnswer(loaded.tokenizer, options.stop, end_tokens(loaded), len(prompt), seed, emit)
     most_tokens = min(options.max_new_tokens, longest_answer(loaded, len(prompt)))
     watch = Watch(answer, most_tokens, cancelled)
     input_ids = torch.tensor([prompt], device=loaded.device)
-    with torch.inference_mode(), wide_products():
+    piece = piece_of(loaded.model, len(prompt))
+    heard = heard_between_pieces(loaded.model, Pieces(len(prompt), piece, cancelled, reading))
+    with torch.inference_mode(), wide_products(), left_when_asked(answer), heard:
         loaded.model.generate(
             input_ids=input_ids,
             attention_mask=torch.ones_like(input_ids),
             **sampling(options),
+            prefill_chunk_size=piece,
             max_new_tokens=most_tokens,
             streamer=watch,
             stopping_criteria=[watch],
