@@ -76,8 +76,7 @@ def shown_to_user(*, as_html: bool = True) -> Iterator[None]:
         return
     except AdapterUIError as error:
         title, seconds = title_of(error)
-        # the page renders the message of gr.Error as HTML, and file and adapter names are in it
-        message = html.escape(error.message, quote=False) if as_html else error.message
+        message = escaped(error) if as_html else error.message
         raise gr.Error(message, duration=seconds, title=title, print_exception=False) from error
     except gr.Error:
         raise
@@ -91,6 +90,17 @@ def shown_to_user(*, as_html: bool = True) -> Iterator[None]:
             title="Unexpected error",
             print_exception=False,
         ) from error
+
+
+def warn(error: AdapterUIError) -> None:
+    """Say what is wrong with an input where what is on screen stays as it is."""
+    title, seconds = title_of(error)
+    gr.Warning(escaped(error), duration=seconds, title=title)
+
+
+def escaped(error: AdapterUIError) -> str:
+    """The page renders messages as HTML, and file and adapter names are in them."""
+    return html.escape(error.message, quote=False)
 
 
 def told_to_caller() -> AbstractContextManager[None]:

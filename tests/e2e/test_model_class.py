@@ -113,10 +113,19 @@ def test_what_can_be_no_class_is_told_and_changes_nothing(app: AppProcess, page:
     expect(page.locator("#detail-body")).to_be_visible()
     expect(page.locator("#bar")).not_to_contain_text(" as ")
     page.locator("#load-advanced").get_by_role("button").first.click()
+    head = page.locator("#detail-head").inner_text()
     fill_in(page.locator("#load-class input"), "os.system")
     page.locator("#load-class input").press("Enter")
     expect(page.locator(".toast-body")).to_contain_text("is no model class")
     expect(page.locator("#bar")).not_to_contain_text(" as ")
+    page.wait_for_timeout(1_000)  # what would have been drawn for it
+    assert page.locator("#detail-head").inner_text() == head
+    expect(page.locator("#detail-retry")).to_be_hidden()
+    fill_in(page.locator("#load-class input"), CLASS)
+    page.locator("#load-class input").press("Enter")
+    expect(page.locator("#bar")).to_contain_text(f"{UNTOLD_ID} as {CLASS}")
+    expect(page.locator("#detail-head")).to_contain_text(UNTOLD_ID.partition("/")[2])
+    expect(page.locator("#load-button")).to_be_enabled()
 
 
 def name_base(page: Page, name: str) -> None:

@@ -75,8 +75,14 @@ def test_another_base_is_chosen_for_this_adapter_alone() -> None:
     assert chosen.of("acme/roberta-entities") == OWN_MODEL
     (again,) = handlers.choose_model(service, newest, profile, chosen, QWEN, *rest)
     assert again == (handlers.KEPT, *handlers.Shown())
-    with pytest.raises(gr.Error, match="as org/name"):
-        list(handlers.choose_model(service, newest, profile, Chosen(), "../etc", *rest))
+
+
+@pytest.mark.parametrize("base, name, told", [("../<b>", "", "as org/name"), ("", "os.<i>", "os.&lt;i&gt;")])
+def test_a_typo_in_base_or_class_is_told_and_keeps_what_is_on_screen(base: str, name: str, told: str) -> None:
+    service = FakeService()
+    asked = (service, Newest(), service.inspect("starter:pirate"), Chosen(), base, name, *WANTED)
+    with pytest.warns(UserWarning, match=told):
+        assert list(handlers.choose_model(*asked)) == [(handlers.KEPT, *handlers.Shown())]
 
 
 def test_what_was_asked_before_draws_nothing_once_something_else_is_asked() -> None:

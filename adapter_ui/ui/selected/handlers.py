@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from adapter_ui.domain import AdapterProfile, AdapterRef, ModelChoice, PrecisionChoice
-from adapter_ui.errors import AdapterUIError
+from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.card import render_card
 from adapter_ui.ui.details import code, config, files, fit, heading, precisions, scale, xray
-from adapter_ui.ui.errors import shown_to_user
+from adapter_ui.ui.errors import shown_to_user, warn
 from adapter_ui.ui.markup import empty, fill
 from adapter_ui.ui.newest import Newest
 from adapter_ui.ui.state import Chosen, Selection
@@ -235,10 +235,15 @@ def choose_model(
 ) -> Iterator[tuple[Any, ...]]:
     """The base and the class that were chosen for the adapter on screen, then the panel as it is with them.
 
-    Somebody may be typing there still, or loading already: the fields and the report stay as they are.
+    Somebody may be typing there still, or loading already: the fields and the report stay as they are. After
+    a typo all does, and the next choice counts.
     """
-    with shown_to_user():
+    try:
         choice = ModelChoice(base.strip(), (model_class or "").strip())
+    except InvalidInput as error:
+        warn(error)
+        yield (KEPT, *Shown())
+        return
     if profile is None or choice == chosen.of(str(profile.ref)):
         yield (KEPT, *Shown())
         return
