@@ -164,6 +164,22 @@ def test_a_bad_figure_is_an_error_for_the_user_and_keeps_the_rows() -> None:
     assert len(results.shown) == 30
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"base_model": "no base"}, {"author": "a/b"}, {"min_rank": "9", "max_rank": "8"}]
+)
+def test_a_search_that_cannot_be_ends_no_reading_and_is_refused_each_time(wrong: dict[str, str]) -> None:
+    service, results = FakeService(pause=0.02), Results()
+    browse.search(service, results, *EVERYTHING)
+    reading = browse.read_on(service, results)
+    next(reading)
+    for _ in range(2):
+        with pytest.raises(gr.Error):
+            browse.search(service, results, *chosen(**wrong))
+    *_, last = drawn(reading)
+    assert "awaited" not in last[TABLE]
+    assert len(results.shown) == 30
+
+
 def test_a_header_or_a_chip_changes_only_its_fields() -> None:
     values = chosen(min_rank="8", method="LORA")
     by_size = browse.act(Event(name="sort", value="size"), *values)

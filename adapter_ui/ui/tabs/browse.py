@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from adapter_ui.catalog.search.query import check_query
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.browsing.filter_form import filter_form
 from adapter_ui.ui.browsing.filters import ADDRESS_NAMES, FIELDS, Filters
@@ -152,6 +153,7 @@ def first_rows(service: AdapterService, results: Results, search: Search) -> lis
     """Rows without what only files tell; nothing when another search has begun meanwhile."""
     with shown_to_user():
         query = search.query()
+        check_query(query)  # what cannot be asked ends nothing that is under way
         number = results.begin(search)
         return shown(results) if results.accept(number, service.search(query)) else unchanged()
 
