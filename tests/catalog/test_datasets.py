@@ -50,6 +50,13 @@ CHOICES: dict[str, tuple[dict[str, Any], list[str], str, str, list[str]]] = {
         "",
         ["t.csv"],
     ),
+    "very many names": (
+        configs({"data_files": ["./1.csv", *(f"{number}.csv" for number in range(2, 200))]}),
+        ["0.csv", "1.csv", "99.csv", "data/1.csv"],
+        "",
+        "",
+        ["1.csv", "99.csv"],
+    ),
     "folders below": (
         configs({"data_files": "**/*.csv"}),
         ["a/b.csv", "c.csv"],
@@ -81,6 +88,14 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str], str, str, str, str]] = {
     "several splits": ({}, ["dev.csv", "test.csv"], "", "", "name one of them", "split"),
     "several configs": (TWO, ["de.csv"], "", "", "has the configs en, de", "config"),
     "an unknown config": (TWO, ["de.csv"], "fr", "", "it has en, de", "config"),
+    "patterns without end": (
+        configs({"data_files": [f"a*{number}.csv" for number in range(65)]}),
+        ["a1.csv"],
+        "",
+        "",
+        "more than 64 patterns",
+        "dataset",
+    ),
     "a config where there are none": ({}, ["a.csv"], "fr", "", "leave it empty", "config"),
 }
 

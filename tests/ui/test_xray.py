@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -67,6 +68,18 @@ def test_without_ranks_the_colour_says_parameters() -> None:
 def test_a_layer_number_that_is_a_strangers_joke_draws_no_million_columns() -> None:
     joke = ModuleInfo("model.layers.999999999.q_proj", "q_proj", 999_999_999, 8, 10)
     assert len(xray.xray(replace(SERVICE.inspect("starter:pirate"), modules=(joke,)))) < 5_000
+
+
+def test_kinds_places_and_stacks_without_end_cost_a_moment_and_are_counted() -> None:
+    kinds = [
+        ModuleInfo(f"m.layers.0.a{at}.x.q{at}", f"q{at}", 0, 8, 10, parts=("lora_A",)) for at in range(6_000)
+    ]
+    stacks = [ModuleInfo(f"n{at}.layers.190.q", "q", 190, 8, 10, parts=("lora_A",)) for at in range(3_000)]
+    began = time.process_time()
+    drawn = Drawn(xray.xray(replace(SERVICE.inspect("starter:pirate"), modules=(*kinds, *stacks))))
+    assert time.process_time() - began < 10
+    assert "And 5,952 more in the table below." in drawn.text
+    assert "And 2,989 more stacks of layers in the table below." in drawn.text
 
 
 @pytest.mark.parametrize(

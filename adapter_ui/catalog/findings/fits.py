@@ -19,6 +19,7 @@ from adapter_ui.domain import BaseFacts, Finding, ModuleInfo, TensorInfo
 
 EXPERTS = "experts"
 MOST_TARGETS = 50
+MOST_NAMESAKES = 64
 
 
 class BaseModules:
@@ -44,17 +45,19 @@ class BaseModules:
         return ends[0] in self._all or (self._is_mixture and same_layer in self._last_words)
 
     def shapes(self, module: str) -> list[Shape]:
-        """Of all weights that the name may mean: one of the names must end with the whole other one."""
+        """Of all weights that the name may mean: one of the names must end with the whole other one.
+
+        None where more than MOST_NAMESAKES may be meant: no base has so many, and comparing all is slow.
+        """
         found = self._weights.get(next(ends_from_layers(module)), ())
+        if len(found) > MOST_NAMESAKES:
+            return []
         return [shape for name, shape in found if ends_with(name, module) or ends_with(module, name)]
 
-    def weights_called(self, target: str) -> bool:
-        """Whether a weight matrix outside of experts has this name, or ends in it."""
-        return any(
-            ends_with(name, target) and EXPERTS not in name.split(".")
-            for named in self._weights.values()
-            for name, _ in named
-        )
+    def weights_called(self, targets: Iterable[str]) -> set[str]:
+        """The targets that are the name of a weight matrix outside of experts, or its end."""
+        names = (name for named in self._weights.values() for name, _ in named)
+        return ends_among(targets, (name for name in names if EXPERTS not in name.split(".")))
 
 
 def fit_findings(evidence: Evidence, config: AdapterConfig) -> Iterator[Finding]:
@@ -139,11 +142,8 @@ def target_findings(
     if not isinstance(config.target_modules, list) or chosen:
         return
     names = [one.name for one in modules]
-    missing = {
-        target
-        for target in config.target_modules[:MOST_TARGETS]
-        if names and not any(ends_with(name, target) for name in names) and known.weights_called(target)
-    }
+    targets = set(config.target_modules[:MOST_TARGETS])
+    missing = known.weights_called(targets - ends_among(targets, names)) if names else set()
     if missing:
         yield warning(
             "targets_without_tensors",
@@ -169,6 +169,19 @@ def ends_from_layers(name: str) -> Iterator[str]:
 
 def ends_with(name: str, end: str) -> bool:
     return name == end or name.endswith(f".{end}")
+
+
+def ends_among(targets: Iterable[str], names: Iterable[str]) -> set[str]:
+    """The targets that one of the names is or ends with; every name is looked at once, for all of them."""
+    found: set[str] = set()
+    left = {target: f".{target}" for target in targets}
+    ends = tuple(left.values())
+    for name in names:
+        if ends and f".{name}".endswith(ends):
+            found |= {target for target in left if ends_with(name, target)}
+            left = {target: end for target, end in left.items() if target not in found}
+            ends = tuple(left.values())
+    return found
 
 
 def is_table(module: str) -> bool:

@@ -25,6 +25,8 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
 WORD = re.compile(r"[A-Za-z]+")
 TRAIN, DEFAULT = "train", "default"
 LONGEST_PATTERN = 200
+MOST_PATTERNS = 64
+WILD = re.compile(r"[*?[]")
 LISTED = 12
 
 Splits = dict[str, list[str]]
@@ -38,6 +40,7 @@ def choose_files(card: Mapping[str, Any], files: Sequence[str], config: str, spl
     chosen = choose_config(card, config)
     named = named_splits(chosen)
     if named:
+        check_patterns(named)
         found = {name: matching(patterns, files) for name, patterns in named.items()}
     else:
         folder = chosen.get("data_dir")
@@ -89,8 +92,19 @@ def texts(value: object) -> list[str]:
     return [part for part in parts if isinstance(part, str) and 0 < len(part) <= LONGEST_PATTERN]
 
 
+def check_patterns(named: Splits) -> None:
+    """Each pattern is held against every file; plain names may be many."""
+    if (
+        sum(WILD.search(pattern) is not None for patterns in named.values() for pattern in patterns)
+        > MOST_PATTERNS
+    ):
+        refuse(f"names its files by more than {MOST_PATTERNS} patterns; upload the file of rows instead")
+
+
 def matching(patterns: Sequence[str], files: Sequence[str]) -> list[str]:
-    return [name for name in files if any(matches(pattern, name) for pattern in patterns)]
+    plain = {pattern.removeprefix("./") for pattern in patterns if not WILD.search(pattern)}
+    wild = [pattern for pattern in patterns if WILD.search(pattern)]
+    return [name for name in files if name in plain or any(matches(pattern, name) for pattern in wild)]
 
 
 def matches(pattern: str, name: str) -> bool:

@@ -24,20 +24,21 @@ def modules_table(profile: AdapterProfile) -> Markup:
     by_kind: dict[str, list[ModuleInfo]] = defaultdict(list)
     for module in profile.modules:
         by_kind[module.kind].append(module)
+    common = parts_of(profile.modules)
     rows = [
         (
-            fill("<code>{kind}</code>{parts}", kind=kind, parts=own_parts(modules, profile.modules)),
+            fill("<code>{kind}</code>{parts}", kind=kind, parts=own_parts(modules, common)),
             layers_of(modules),
             f"{len(modules):,}",
             several({module.rank for module in modules if module.rank}),
             several({round(module.scaling, 4) for module in modules if module.scaling is not None}),
             format.parameters(sum(module.parameters for module in modules)),
         )
-        for kind, modules in sorted(by_kind.items())
+        for kind, modules in sorted(by_kind.items())[:MOST_ROWS]
     ]
     headers = ("Module", "Layers", "Count", "Rank", "Scaling", "Parameters")
-    kinds = table(headers, rows[:MOST_ROWS], numbers=(2, 3, 4, 5), kind="modules-table")
-    return fill("{parts}{kinds}", parts=common_parts(profile.modules), kinds=kinds)
+    kinds = table(headers, rows, numbers=(2, 3, 4, 5), kind="modules-table")
+    return fill("{parts}{kinds}", parts=common_parts(common), kinds=kinds)
 
 
 def several(values: set[float]) -> str:
@@ -46,17 +47,16 @@ def several(values: set[float]) -> str:
     return f"{texts[0]} to {texts[-1]}" if len(texts) > 2 else ", ".join(texts) or format.UNKNOWN
 
 
-def common_parts(modules: Iterable[ModuleInfo]) -> Markup:
+def common_parts(parts: set[str]) -> Markup:
     """The tensors of a module and their dtypes, where those that are not saved whole all have the same."""
-    parts = parts_of(modules)
     if len(parts) != 1:
         return Markup("")
-    return fill('<p class="hint">Each module holds <code>{parts}</code>.</p>', parts=parts.pop())
+    return fill('<p class="hint">Each module holds <code>{parts}</code>.</p>', parts=next(iter(parts)))
 
 
-def own_parts(modules: Iterable[ModuleInfo], all_modules: Iterable[ModuleInfo]) -> Markup:
+def own_parts(modules: Iterable[ModuleInfo], common: set[str]) -> Markup:
     """The tensors of this kind, where kinds differ."""
-    if len(parts_of(all_modules)) == 1:
+    if len(common) == 1:
         return Markup("")
     return fill("<small>{parts}</small>", parts="; ".join(sorted(parts_of(modules))[:4]))
 

@@ -20,6 +20,7 @@ from adapter_ui.ui.markup import fill, join
 
 MOST_LAYERS = 200
 MOST_PLACES = 48
+MOST_STACKS = 12
 DENSE = 48
 FAINTEST = 0.28
 
@@ -70,7 +71,10 @@ def xray(profile: AdapterProfile) -> Markup:
     cells = [cell for stack in stacks for place in stack.places.values() for cell in place.values()]
     ranks = Shade.of(rank_of(cell) for cell in cells)
     sizes = Shade.of(size_of(cell) for cell in cells)
-    tables = join(heatmap(stack, layers if layers <= MOST_LAYERS else 0, ranks, sizes) for stack in stacks)
+    shown = [
+        heatmap(stack, layers if layers <= MOST_LAYERS else 0, ranks, sizes) for stack in stacks[:MOST_STACKS]
+    ]
+    tables = join([*shown, further(len(stacks) - len(shown), " stacks of layers")])
     ranked = any(rank_of(cell) for cell in cells)
     return fill(
         '<section class="xray {by}" aria-label="X-ray">{head}{tables}{beside}{table}</section>',
@@ -104,8 +108,8 @@ def place_of(module: ModuleInfo) -> tuple[str, str]:
 
 
 def heatmap(stack: Stack, layers_of_base: int, ranks: Shade, sizes: Shade) -> Markup:
-    layers, labels = stack.layers(layers_of_base), short_labels(stack.places)
-    places = list(stack.places.items())[:MOST_PLACES]
+    layers, places = stack.layers(layers_of_base), list(stack.places.items())[:MOST_PLACES]
+    labels = short_labels(place for place, _ in places)
     rows = join(
         fill(
             '<tr><th scope="row" title="{place}">{label}</th>{cells}</tr>',
@@ -115,7 +119,6 @@ def heatmap(stack: Stack, layers_of_base: int, ranks: Shade, sizes: Shade) -> Ma
         )
         for place, modules in places
     )
-    rest = len(stack.places) - len(places)
     return fill(
         '<div class="heatmap-scroll" tabindex="0"><table class="heatmap {dense}"><caption>{name}</caption>'
         '<thead><tr><th scope="col">layer</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>{rest}',
@@ -123,10 +126,15 @@ def heatmap(stack: Stack, layers_of_base: int, ranks: Shade, sizes: Shade) -> Ma
         name=stack.name or "layers",
         head=join(column(layer, at, layers) for at, layer in enumerate(layers)),
         rows=rows,
-        rest=fill('<p class="hint">{rest} in the table below.</p>', rest=f"And {rest:,} more")
-        if rest
-        else "",
+        rest=further(len(stack.places) - len(places)),
     )
+
+
+def further(count: int, of_what: str = "") -> Markup:
+    """What is not drawn; the table below has all kinds."""
+    if not count:
+        return Markup("")
+    return fill('<p class="hint">And {count:,} more{what} in the table below.</p>', count=count, what=of_what)
 
 
 def column(layer: int, at: int, layers: Sequence[int]) -> Markup:
