@@ -170,7 +170,8 @@ class BaseFacts:
     """What is known of a base model without downloading its weights.
 
     `problem` says why `available` is False, and `problem_code` is the `code` of that error. `weights` is the
-    format of its files: safetensors, gguf or pickle. Only its headers tell `linear_parameters` and
+    format of its files: safetensors, gguf or pickle. `parameters` are not known where files are quantised
+    and pack several into one number. Only its headers tell `linear_parameters` and
     `linear_rows` (what bitsandbytes quantises), `output_parameters` (an output layer of its own) and
     `fp32_parameters` (never held in fp16). `cache_layers` keep keys and values of every token, and
     `window_layers` those of the last `window` tokens. `checked` is set where the Hub could not be asked now:

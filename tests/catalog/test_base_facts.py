@@ -12,6 +12,7 @@ import pytest
 from adapter_ui.catalog.bases import kept, reader
 from adapter_ui.catalog.bases.architecture import architecture
 from adapter_ui.catalog.bases.facts import facts_from_metadata, local_base_facts
+from adapter_ui.catalog.bases.weights import Stored, facts_with_tensors
 from adapter_ui.catalog.catalog import Catalog
 from adapter_ui.catalog.storage.bases import fetch_base
 from adapter_ui.domain import BaseFacts
@@ -108,6 +109,29 @@ def test_sizes_come_from_the_count_of_parameters_by_dtype():
     counted = {"parameters": {"BF16": 1000, "F32": 10, "F8_E4M3": 100}, "total": 5}
     facts = facts_from_metadata(INFO | {"safetensors": counted}, None)
     assert (facts.parameters, facts.size_bytes, facts.dtype) == (1110, 2140, "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("section", "by_dtype", "parameters"),
+    [
+        ({"load_in_4bit": True}, {"BF16": 1000, "U8": 4000}, None),
+        ({"quant_method": "gptq"}, {"F16": 1000, "I32": 500}, None),
+        ({"quant_method": "compressed-tensors"}, {"BF16": 1000, "I64": 500}, None),
+        # one number for each weight, beside a word for each module
+        ({"load_in_8bit": True}, {"F16": 1000, "I8": 4000, "U8": 3}, 5003),
+        ({"quant_method": "fp8"}, {"BF16": 1000, "F8_E4M3": 4000}, 5000),
+        (None, {"BF16": 1000, "U8": 4000}, 5000),
+    ],
+)
+def test_packed_numbers_are_no_count_of_parameters(section, by_dtype, parameters):
+    config = {"quantization_config": section, "vocab_size": 9}
+    facts = facts_from_metadata(INFO | {"safetensors": {"parameters": by_dtype}}, config)
+    assert facts.parameters == parameters
+    assert facts.size_bytes
+    tensors = {f"model.{dtype}.weight": Stored(dtype, (count, 1)) for dtype, count in by_dtype.items()}
+    exact = facts_with_tensors(facts, tensors)
+    assert (exact.parameters, exact.size_bytes) == (parameters, facts.size_bytes)
+    assert (exact.linear_parameters is None) == (parameters is None)
 
 
 def test_without_a_count_the_files_are_summed_and_the_parameters_stay_unknown():

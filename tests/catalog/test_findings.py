@@ -199,7 +199,7 @@ BASE_CASES = [
     Case("base_no_safetensors", BLOCKER, with_base(weights="gguf")),
     Case("remote_code", WARNING, with_base(remote_code=True)),
     Case("base_quantized", BLOCKER, with_base(quantization="bitsandbytes 4-bit")),
-    Case("memory_unknown", INFO, with_base(parameters=None)),
+    Case("memory_unknown", INFO, with_base(parameters=None), with_base(parameters=None, quantization="awq")),
     Case("memory_approximate", INFO, with_base(tied_embeddings=None)),
 ]
 FIT_CASES = [

@@ -171,7 +171,9 @@ def test_sizes_stand_on_one_scale_with_both_ratios() -> None:
     drawn = Drawn(scale.scale(profile, HUB))
     widths = [style for style in drawn.attributes("span", "style") if "width" in style]
     assert widths == ["width:14.93%", "width:100.00%"]
-    assert "15 % of its base in bytes and 14 % in parameters" in drawn.text
+    assert "15 % of its base in bytes and 14 % in parameters: " in drawn.text
+    packed = replace(profile, base=replace(profile.base, parameters=None))
+    assert "15 % of its base in bytes." in Drawn(scale.scale(packed, HUB)).text
     for fact in ("16.1 GB", "bfloat16 · safetensors", "LlamaForCausalLM", "llama3.1", "gated"):
         assert fact in drawn.text
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from adapter_ui.catalog.bases.architecture import LARGEST_COUNT, architecture
 from adapter_ui.catalog.bases.headers import folder_tensors, folder_weights
-from adapter_ui.catalog.bases.weights import facts_with_tensors
+from adapter_ui.catalog.bases.weights import facts_with_tensors, is_packed
 from adapter_ui.domain import ADAPTER_CONFIG, BaseFacts
 from adapter_ui.domain.tensor_table import DTYPE_BITS, dtype_name
 from adapter_ui.errors import BadAdapter, BaseUnavailable
@@ -28,17 +28,19 @@ def facts_from_metadata(info: Mapping[str, Any], config: Mapping[str, Any] | Non
     files = file_sizes(info)
     card = info.get("cardData")
     license_name = card.get("license") if isinstance(card, dict) else None
+    told = architecture(config or {})
+    counts = not is_packed(told["quantization"], by_dtype)
     return BaseFacts(
         id=str(info["id"]),
         commit=info["sha"] if isinstance(info.get("sha"), str) else None,
-        parameters=sum(by_dtype.values()) or None,
+        parameters=sum(by_dtype.values()) or None if counts else None,
         size_bytes=bytes_of(by_dtype) or weights_size(files),
         dtype=main_dtype_of(by_dtype),
         gated=bool(info.get("gated")),
         license=license_name if isinstance(license_name, str) else None,
         weights=weights_format(files),
         is_adapter=ADAPTER_CONFIG in files,
-        **architecture(config or {}),
+        **told,
     )
 
 

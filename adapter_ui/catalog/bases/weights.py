@@ -36,6 +36,11 @@ NEVER_QUANTIZED = {"falcon", "ibert"}
 # The T5 family's `wo` overflows in fp16: there it stays in fp32, and it is never quantised.
 KEPT_IN_FP32 = dict.fromkeys(("t5", "mt5", "umt5", "udop", "pop2piano"), "wo")
 
+# Where files are quantised already, such a number may hold several weights (bitsandbytes' 4 bits, GPTQ, AWQ,
+# MXFP4). In 8 bits there is one number for each weight, and beside them a few of these, one for a module.
+PACKED = ("U8", "I32", "U32", "I64")
+FEW = 0.01
+
 
 class Stored(NamedTuple):
     """One tensor of a base as its file has it. `dtype` is the file's word for it: F32, BF16, …"""
@@ -48,6 +53,7 @@ def facts_with_tensors(facts: BaseFacts, tensors: Mapping[str, Stored]) -> BaseF
     """The facts with what the tensors, by name, settle: sizes, dtype, tied embeddings and linear layers.
 
     `parameters` counts what a load keeps; an output layer that is a copy of the embeddings is not counted.
+    Where weights are packed, nothing is counted.
     """
     kept = {name: one for name, one in tensors.items() if not is_dropped(name, one)}
     by_dtype: dict[str, int] = {}
@@ -59,17 +65,29 @@ def facts_with_tensors(facts: BaseFacts, tensors: Mapping[str, Stored]) -> BaseF
     copied = count(tables) if tied else 0
     linear = {name: one for name, one in kept.items() if is_linear(name, one, facts)}
     axis = 1 if facts.model_type in TRANSPOSED else 0
-    return replace(
+    facts = replace(
         facts,
-        parameters=count(kept.values()) - copied,
+        parameters=None,
         size_bytes=sum(prod(one.shape) * DTYPE_BITS[one.dtype] // 8 for one in tensors.values()),
         dtype=dtype_name(max(by_dtype, key=by_dtype.__getitem__)) if by_dtype else None,
         tied_embeddings=tied,
+    )
+    if is_packed(facts.quantization, by_dtype):
+        return facts
+    return replace(
+        facts,
+        parameters=count(kept.values()) - copied,
         linear_parameters=count(linear.values()),
         linear_rows=sum(one.shape[axis] for one in linear.values()),
         output_parameters=count(output.values()) - copied,
         fp32_parameters=count(one for name, one in kept.items() if is_kept_in_fp32(name, facts)),
     )
+
+
+def is_packed(quantization: str | None, by_dtype: Mapping[str, int]) -> bool:
+    """Whether files with so many numbers of each dtype hold several weights in one number."""
+    packed = sum(by_dtype.get(dtype, 0) for dtype in PACKED)
+    return quantization is not None and packed > FEW * sum(by_dtype.values())
 
 
 def count(tensors: Iterable[Stored]) -> int:

@@ -128,7 +128,7 @@ def base_weights_findings(base: BaseFacts) -> Iterator[Finding]:
 
 def base_memory_findings(base: BaseFacts) -> Iterator[Finding]:
     """How far the predicted memory can be trusted."""
-    if base.available and not base.parameters:
+    if base.available and not base.parameters and not base.quantization:
         yield info(
             "memory_unknown",
             f"The base model {base.id} does not state its size, so memory is known only at load.",

@@ -43,17 +43,19 @@ def sizes(profile: AdapterProfile) -> Markup:
 
 
 def ratio_sentence(profile: AdapterProfile, base_bytes: int) -> Markup:
-    """The ratio in bytes, and in parameters, which dtypes do not blur."""
+    """The ratio in bytes, and in parameters, which dtypes do not blur, where both are known."""
     share = format.share((profile.size_bytes or 0) / base_bytes)
     return fill(
-        '<p class="hint">The adapter is <b>{share}</b> of its base in bytes{ratio}: {adapter} of {base} '
-        "parameters.</p>",
+        '<p class="hint">The adapter is <b>{share}</b> of its base in bytes{ratio}.</p>',
         share=share,
-        ratio=fill(" and <b>{ratio}</b> in parameters", ratio=format.share(profile.ratio))
-        if profile.ratio
+        ratio=fill(
+            " and <b>{ratio}</b> in parameters: {adapter} of {base}",
+            ratio=format.share(profile.ratio),
+            adapter=format.parameters(profile.parameters),
+            base=format.parameters(profile.base.parameters),
+        )
+        if profile.ratio and profile.base
         else "",
-        adapter=format.parameters(profile.parameters),
-        base=format.parameters(profile.base.parameters if profile.base else None),
     )
 
 
