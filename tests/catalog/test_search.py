@@ -413,6 +413,26 @@ def test_a_refusal_while_details_are_read_keeps_the_rows(server, catalog):
     assert server.requests.count("/*/resolve/*") <= 30
 
 
+def test_what_the_hub_refuses_one_search_costs_no_other_its_details(varied, varied_catalog):
+    query = SearchQuery(sort="downloads", source="hub", limit=10)
+    first = varied_catalog.search(query)
+    varied.faults.inject("/api/models", status=400, times=1)
+    assert varied_catalog.search(SearchQuery(text="another", source="hub")).notice
+    *_, last = varied_catalog.fill(query, first)
+    assert all(row.complete for row in last.adapters)
+    assert not last.notice
+
+
+def test_a_page_that_came_before_the_hub_fell_silent_says_why_it_is_not_read_on(varied, varied_catalog):
+    query = SearchQuery(sort="downloads", source="hub", limit=10)
+    first = varied_catalog.search(query)
+    varied.faults.inject("/*", status=503)
+    assert varied_catalog.search(SearchQuery(text="another", source="hub")).notice
+    *_, last = varied_catalog.fill(query, first)
+    assert refs(last) == refs(first)
+    assert "What was known by then is shown" in last.notice
+
+
 @pytest.mark.parametrize(
     "row",
     [

@@ -17,7 +17,7 @@ from typing import Any
 from adapter_ui.catalog.hub.client import Hub
 from adapter_ui.catalog.hub.rows import Listed, count_of, read_row, tags_of
 from adapter_ui.domain import is_hub_id
-from adapter_ui.errors import HubError
+from adapter_ui.errors import HubError, HubRateLimited, HubUnreachable
 
 ANSWER_SECONDS, FAILURE_SECONDS = 60.0, 5.0
 VARIANTS_SECONDS = 600.0
@@ -62,7 +62,7 @@ class HubLists:
         return answer
 
     def failure(self) -> HubError | None:
-        """Why the last request failed, if that was a moment ago."""
+        """Why the Hub answered nobody a moment ago; a refusal of one request says nothing of the others."""
         failed = self._failed
         return failed[1] if failed is not None and failed[0] > time.monotonic() else None
 
@@ -89,7 +89,8 @@ class HubLists:
         try:
             rows, following = self._hub.list_models(parameters)
         except HubError as error:
-            self._failed = (time.monotonic() + FAILURE_SECONDS, error)
+            if isinstance(error, HubUnreachable | HubRateLimited):
+                self._failed = (time.monotonic() + FAILURE_SECONDS, error)
             self._remember(parameters, error, FAILURE_SECONDS)
             raise
         self._failed = None

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from adapter_ui.catalog.hub.client import Hub
+from adapter_ui.catalog.search import notices
 from adapter_ui.catalog.search.by_index import fill_sorted, page_without_hub, sorted_page
 from adapter_ui.catalog.search.details import DetailReader
 from adapter_ui.catalog.search.filling import LIST_ROWS, Filling, Keeper
@@ -68,14 +69,17 @@ class Search:
         except HubError as error:
             failure = error
         if failure is not None and asks_hub(query):
-            yield from self._fill_local(page)
+            yield from self._fill_local(page, failure)
         elif query.sort in FROM_FILES and asks_hub(query) and is_past_local(page):
             yield from fill_sorted(self._index, walk, self._keeper, query, page)
         else:
             yield from Filling(query, page, walk, self._keeper).run()
 
-    def _fill_local(self, page: SearchPage) -> Iterator[SearchPage]:
-        """What this machine's rows lack; the Hub has just failed, and is left alone."""
+    def _fill_local(self, page: SearchPage, failure: HubError) -> Iterator[SearchPage]:
+        """What this machine's rows lack; the Hub has just failed, and is left alone. A page that it gave all
+        the same says so.
+        """
+        page = replace(page, notice=page.notice or notices.stopped_short(failure))
         here = [row for row in page.adapters if row.ref.source is not Source.HUB and not row.complete]
         for details in self._keeper.read(here):
             rows = (details.shown if row.ref == details.row.ref else row for row in page.adapters)
