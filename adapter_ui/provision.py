@@ -29,7 +29,7 @@ from adapter_ui.domain import (
     Source,
 )
 from adapter_ui.domain.classes import task_of
-from adapter_ui.domain.loadable import unsupported_precision
+from adapter_ui.domain.loadable import supported, unsupported_precision
 from adapter_ui.engine.protocol import ModelSpec
 from adapter_ui.errors import DoesNotFit, InvalidInput, UnsupportedAdapter
 from adapter_ui.settings import Settings
@@ -73,6 +73,7 @@ class Provision:
             plain_lora=is_plain_lora(profile.method, profile.config),
             task_type=task_type,
         )
+        memory = supported(profile.method, memory)  # what fits but does not work is no way out
         if facts.id not in in_memory():
             yield from self.make_room(facts.id, precision, memory)
         folder = yield from self.adapter_folder(ref, profile.commit)

@@ -19,6 +19,7 @@ from adapter_ui.domain import (
     check_number,
 )
 from adapter_ui.domain.classes import task_of
+from adapter_ui.domain.loadable import supported
 from adapter_ui.domain.memory import lora_parameters, training_memory
 from adapter_ui.errors import InvalidInput
 
@@ -82,19 +83,21 @@ def fit(
     """Loading and training memory by precision, beside the devices.
 
     `context` is in tokens: of each of `arms` answers, and of the one row of a training batch. Estimates are
-    empty where the base's size (for training, its shape too) is not known.
+    empty where the base's size (for training, its shape too) is not known; those of loading leave out the
+    precisions that the method does not work in.
     """
+    loading = estimate_memory(
+        base,
+        profile.parameters,
+        plain_lora=is_plain_lora(profile.method, profile.config),
+        task_type=told_task(profile),
+        context=context,
+        arms=arms,
+    )
     return Fit(
         context=context,
         arms=arms,
-        loading=estimate_memory(
-            base,
-            profile.parameters,
-            plain_lora=is_plain_lora(profile.method, profile.config),
-            task_type=told_task(profile),
-            context=context,
-            arms=arms,
-        ),
+        loading=supported(profile.method, loading),
         training=estimate_training(base, profile, context),
         devices=tuple(devices),
     )

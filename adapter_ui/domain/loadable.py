@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapter_ui.domain.models import Precision
+from adapter_ui.domain.models import MemoryEstimate, Precision
 
 REFUSED_METHODS: Mapping[str, str] = {
     "ADAMSS": "PEFT groups the base's weights with scikit-learn for it, which does not come with this app",
@@ -86,3 +86,10 @@ def unsupported_precision(method: str | None, precision: Precision) -> str | Non
         return None
     working = ", ".join(one.value for one in Precision if one not in precisions)
     return f"{method} adapters do not work on a base in {precision.value}: {reason}; choose one of {working}."
+
+
+def supported(
+    method: str | None, memory: Mapping[Precision, MemoryEstimate]
+) -> dict[Precision, MemoryEstimate]:
+    """The estimates of those precisions that adapters of the method can answer in."""
+    return {one: found for one, found in memory.items() if unsupported_precision(method, one) is None}

@@ -105,6 +105,13 @@ def test_the_largest_precision_that_fits_is_that_which_keeps_most():
     assert trained["H200 141 GB"] is Precision.FP32
 
 
+def test_a_precision_that_the_method_does_not_work_in_is_never_the_largest_that_fits():
+    found = fit(BASE, replace(PROFILE, method="LOHA"), ())
+    assert set(found.loading) == {one for one in Precision if not one.has_4_bits}
+    assert found.largest(Device("small", 7 * GIB, 7 * GIB)) is None
+    assert fit(BASE, PROFILE, ()).largest(Device("small", 7 * GIB, 7 * GIB)) is not None
+
+
 def test_common_gpus_are_less_than_their_name_and_keep_room_for_cuda():
     for device in common_devices():
         named = int(device.name.split()[-2]) * GIB

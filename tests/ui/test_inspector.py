@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import gradio as gr
 import pytest
 
 from adapter_ui.domain import OWN_MODEL, AdapterProfile, ModelChoice
+from adapter_ui.ui.details import precisions
 from adapter_ui.ui.details.fit import USUAL
 from adapter_ui.ui.newest import Newest
 from adapter_ui.ui.selected import handlers, loading
 from adapter_ui.ui.selected.panel import Panel
 from adapter_ui.ui.state import Chosen, Selection
+from tests.ui.drawn import Drawn
 from tests.ui.fake_data import SMOL
 from tests.ui.fake_service import FakeService
 
@@ -56,6 +58,18 @@ def test_a_blocked_adapter_can_be_neither_loaded_nor_tried_and_says_why() -> Non
     assert last.load.interactive is last.try_it.interactive is False
     assert "finding-blocker" in last.head
     assert "ask the author for safetensors" in last.reason
+
+
+def test_a_precision_that_the_method_does_not_work_in_cannot_be_loaded_and_says_why() -> None:
+    service = FakeService()
+    lokr = replace(service.inspect("starter:pirate"), method="LOKR")
+    for precision, works in (("nf4", False), ("int8", True)):
+        chosen, load, try_it, line = loading.choose_precision(service, lokr, precision)
+        assert (chosen, load.interactive, try_it.interactive) == (precision, works, works)
+        assert ("LOKR adapters do not work on a base in nf4" in line) is not works
+    rows = Drawn(precisions.precision_choices(lokr, service.precisions(), "bf16", service.fit(lokr)))
+    assert rows.text.count("not supported") == 1
+    assert any("choose one of" in title for title in rows.attributes("label", "title"))
 
 
 def test_another_base_is_chosen_for_this_adapter_alone() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from markupsafe import Markup
 
 from adapter_ui.catalog.memory_terms import explain_memory
-from adapter_ui.domain import AdapterProfile, Finding, Fit, MemoryEstimate, PrecisionChoice
+from adapter_ui.domain import AdapterProfile, Fit, MemoryEstimate, PrecisionChoice
+from adapter_ui.domain.loadable import unsupported_precision
 from adapter_ui.ui import format
 from adapter_ui.ui.details.terms import opened
 from adapter_ui.ui.markup import fill, join, meter
@@ -36,18 +37,21 @@ def hint(profile: AdapterProfile, fit: Fit | None) -> str:
 
 
 def precision_row(profile: AdapterProfile, fit: Fit | None, choice: PrecisionChoice, chosen: str) -> Markup:
+    refusal = unsupported_precision(profile.method, choice.precision)
     estimate = fit.loading.get(choice.precision) if fit else None
     available = profile.available_bytes
     fits = estimate is None or available is None or estimate.total <= available
     verdict = "" if estimate is None or available is None else "fits" if fits else "too big"
+    if refusal:
+        verdict = "not supported"
     full = max([available or 1, *(one.total for one in fit.loading.values())]) if fit else 1
     return fill(
         '<div class="precision-line {state}"><label class="precision" title="{label}"><input type="radio" '
         'name="precision" value="{value}"{checked}><span class="precision-name">{value}</span>'
         '<span class="precision-bar">{bar}{free}</span><span></span>'
         '<span class="verdict">{verdict}</span></label>{figure}</div>',
-        state="" if fits else "unfit",
-        label=choice.label,
+        state="" if fits and not refusal else "unfit",
+        label=refusal or choice.label,
         value=choice.precision.value,
         checked=Markup(" checked") if choice.precision.value == chosen else "",
         bar=memory_bar(estimate, full, verdict, fits),
@@ -85,6 +89,6 @@ def reason(choices: Iterable[PrecisionChoice], chosen: str) -> Markup:
     )
 
 
-def not_loadable(blocker: Finding) -> Markup:
+def not_loadable(message: str) -> Markup:
     """Why Load and Try it are off."""
-    return fill('<p class="hint">Cannot be loaded: {message}</p>', message=blocker.message)
+    return fill('<p class="hint">Cannot be loaded: {message}</p>', message=message)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from adapter_ui.domain import AdapterProfile, AdapterRef, ModelChoice, PrecisionChoice
+from adapter_ui.domain.loadable import unsupported_precision
 from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.service import AdapterService
 from adapter_ui.ui.card import render_card
@@ -170,16 +171,24 @@ def catch_up(
 def ready(
     profile: AdapterProfile | None, choices: Sequence[PrecisionChoice], precision: str
 ) -> tuple[Any, Any, Any]:
-    """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, and says why. One that is
-    being read yet can neither.
+    """Load, Try it and the line below: a blocked adapter cannot be loaded or tried, nor one in a precision
+    that its method does not work in, and says why. One that is being read yet can neither.
     """
-    blocker = next(iter(profile.blockers if profile else ()), None)
-    usable = profile is not None and blocker is None
+    refusal = refusal_of(profile, choices, precision) if profile else None
+    usable = profile is not None and refusal is None
     return (
         gr.Button(f"Load in {precision}", interactive=usable),
         gr.Button(interactive=usable),
-        precisions.not_loadable(blocker) if blocker else precisions.reason(choices, precision),
+        precisions.not_loadable(refusal) if refusal else precisions.reason(choices, precision),
     )
+
+
+def refusal_of(profile: AdapterProfile, choices: Sequence[PrecisionChoice], precision: str) -> str | None:
+    """Why a load of it in this precision would be refused, as far as that is known before."""
+    for blocker in profile.blockers:
+        return blocker.message
+    chosen = next((choice.precision for choice in choices if choice.precision == precision), None)
+    return unsupported_precision(profile.method, chosen) if chosen else None
 
 
 def not_inspected(ref: str) -> tuple[Any, Any, Any]:
