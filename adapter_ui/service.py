@@ -137,7 +137,7 @@ class AdapterService(TuningService):
 
         `context` is in tokens, `arms` are answers written at once. Raises InvalidInput.
         """
-        return fit_devices(profile, context, arms)
+        return fit_devices(profile, context, arms, self.engine.loaded())
 
     # ---- load
 

@@ -4,9 +4,9 @@ machine and of common GPUs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from adapter_ui.catalog.machine import CUDA_BYTES, own_devices
+from adapter_ui.catalog.machine import CUDA_BYTES, own_devices, room_beside, room_on
 from adapter_ui.catalog.memory import CONTEXT_TOKENS, estimate_memory
 from adapter_ui.catalog.methods.plain import is_plain_lora
 from adapter_ui.domain import (
@@ -14,6 +14,7 @@ from adapter_ui.domain import (
     BaseFacts,
     Device,
     Fit,
+    LoadedBase,
     MemoryEstimate,
     Precision,
     check_number,
@@ -53,8 +54,11 @@ def common_devices() -> tuple[Device, ...]:
     )
 
 
-def fit_devices(profile: AdapterProfile, context: int, arms: int) -> Fit | None:
-    """The adapter on its base beside this machine and common GPUs; None when the base's size is not known.
+def fit_devices(
+    profile: AdapterProfile, context: int, arms: int, loaded: Sequence[LoadedBase] = ()
+) -> Fit | None:
+    """The adapter on its base beside this machine, with `loaded` in memory, and common GPUs; None when the
+    base's size is not known.
 
     Raises InvalidInput unless `context` is 1 to 1,000,000 tokens and `arms` 1 to 16 answers.
     """
@@ -62,7 +66,7 @@ def fit_devices(profile: AdapterProfile, context: int, arms: int) -> Fit | None:
     check_count("arms", arms, MOST_ARMS)
     if profile.base is None:
         return None
-    found = fit(profile.base, profile, (*own_devices(), *common_devices()), context, arms)
+    found = fit(profile.base, profile, (*own_devices(), *common_devices()), context, arms, loaded)
     return found if found.loading else None
 
 
@@ -79,6 +83,7 @@ def fit(
     devices: Iterable[Device],
     context: int = CONTEXT_TOKENS,
     arms: int = 1,
+    loaded: Sequence[LoadedBase] = (),
 ) -> Fit:
     """Loading and training memory by precision, beside the devices.
 
@@ -94,13 +99,26 @@ def fit(
         context=context,
         arms=arms,
     )
+    devices = tuple(devices)
     return Fit(
         context=context,
         arms=arms,
         loading=supported(profile.method, loading),
         training=estimate_training(base, profile, context),
-        devices=tuple(devices),
+        devices=devices,
+        room=room_here([device for device in devices if device.here], loaded),
+        in_memory=tuple(one.precision for one in loaded if one.base == base.id),
     )
+
+
+def room_here(devices: Sequence[Device], loaded: Sequence[LoadedBase]) -> Mapping[Precision, int]:
+    """What a load finds on this machine's devices: it unloads others only where that makes room enough where
+    models go, and else takes the RAM beside GPUs too.
+    """
+    if not devices:
+        return {}
+    unloaded = sum(one.measured_bytes for one in loaded)
+    return {one: room_on(devices) + max(unloaded, room_beside(devices, one)) for one in Precision}
 
 
 def estimate_training(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -25,14 +26,23 @@ def machine_memory() -> MemoryUse:
 
 def room_for_a_model() -> int:
     """Bytes that a load could take now where models go: on all GPUs together, else in RAM."""
-    *gpus, ram_device = own_devices()
-    return sum(gpu.available for gpu in gpus) if gpus else ram_device.available
+    return room_on(own_devices())
 
 
 def room_for_a_load(precision: Precision) -> int:
     """The same with the RAM beside the GPUs, where what does not fit them can lie if it is not quantised."""
-    *gpus, ram_device = own_devices()
-    return room_for_a_model() + (ram_device.available if gpus and not precision.is_quantized else 0)
+    devices = own_devices()
+    return room_on(devices) + room_beside(devices, precision)
+
+
+def room_on(devices: Sequence[Device]) -> int:
+    *gpus, ram_device = devices
+    return sum(gpu.available for gpu in gpus) if gpus else ram_device.available
+
+
+def room_beside(devices: Sequence[Device], precision: Precision) -> int:
+    *gpus, ram_device = devices
+    return ram_device.available if gpus and not precision.is_quantized else 0
 
 
 def room_for_a_training() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from adapter_ui.domain.classes import check_class
@@ -97,6 +97,8 @@ class Fit:
     """What running and training one adapter on its base need, and what fits where.
 
     `context` is in tokens, `arms` are answers written at once. `loading` and `training` are by precision.
+    `room` are the bytes that a load in each precision could take on this machine, after it has unloaded what
+    it may; `in_memory` are the precisions in which the base is loaded, so that a load needs no room.
     """
 
     context: int
@@ -104,6 +106,16 @@ class Fit:
     loading: Mapping[Precision, MemoryEstimate]
     training: Mapping[Precision, MemoryEstimate]
     devices: tuple[Device, ...]
+    room: Mapping[Precision, int] = field(default_factory=dict)
+    in_memory: tuple[Precision, ...] = ()
+
+    def loads_here(self, precision: Precision) -> bool | None:
+        """Whether a load in this precision finds memory on this machine; None where that is not known."""
+        if precision in self.in_memory:
+            return True
+        if precision not in self.loading or precision not in self.room:
+            return None
+        return self.loading[precision].total <= self.room[precision]
 
     def largest(self, device: Device, *, training: bool = False) -> Precision | None:
         """The precision that keeps most of the weights and fits the device; None when none does."""

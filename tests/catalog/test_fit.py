@@ -15,6 +15,7 @@ from adapter_ui.domain import (
     AdapterRef,
     BaseFacts,
     Device,
+    LoadedBase,
     MemoryEstimate,
     ModuleInfo,
     Precision,
@@ -110,6 +111,24 @@ def test_a_precision_that_the_method_does_not_work_in_is_never_the_largest_that_
     assert set(found.loading) == {one for one in Precision if not one.has_4_bits}
     assert found.largest(Device("small", 7 * GIB, 7 * GIB)) is None
     assert fit(BASE, PROFILE, ()).largest(Device("small", 7 * GIB, 7 * GIB)) is not None
+
+
+def test_what_is_in_memory_needs_no_room_and_what_can_be_unloaded_makes_some():
+    base = replace(BASE, id="org/other")
+    other = LoadedBase("org/llama-8b", Precision.INT8, "AutoModelForCausalLM", None, "cpu", 20 * GIB)
+    ram = Device(RAM, 32 * GIB, 4 * GIB, here=True)
+    assert fit(base, PROFILE, (ram,)).loads_here(Precision.BF16) is False
+    made = fit(base, PROFILE, (ram, *common_devices()), loaded=(other,))
+    assert made.loads_here(Precision.BF16) is True
+    assert made.loads_here(Precision.FP32) is False
+    assert made.room == dict.fromkeys(Precision, 24 * GIB)
+    assert fit(BASE, PROFILE, (ram,), loaded=(replace(other, measured_bytes=0),)).in_memory == (
+        Precision.INT8,
+    )
+    assert fit(base, PROFILE, common_devices()).loads_here(Precision.NF4) is None
+    gpu = Device("GPU", 16 * GIB, 8 * GIB, here=True)
+    beside = fit(base, PROFILE, (gpu, replace(ram, available=30 * GIB)))
+    assert (beside.room[Precision.BF16], beside.room[Precision.NF4]) == (38 * GIB, 8 * GIB)
 
 
 def test_common_gpus_are_less_than_their_name_and_keep_room_for_cuda():

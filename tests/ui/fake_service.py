@@ -125,7 +125,7 @@ class FakeService:
         return "https://huggingface.co"
 
     def fit(self, profile: AdapterProfile, context: int = 2048, arms: int = 1) -> Fit | None:
-        return fit_of(profile, context, arms)
+        return fit_of(profile, context, arms, self.in_memory)
 
     def revisions(self, adapter: str) -> tuple[Revision, ...]:
         time.sleep(self.pause * 4)

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from adapter_ui.domain import OWN_MODEL, AdapterProfile, ModelChoice
+from adapter_ui.domain import OWN_MODEL, AdapterProfile, ModelChoice, Precision
 from adapter_ui.ui.details import precisions
 from adapter_ui.ui.details.fit import USUAL
 from adapter_ui.ui.newest import Newest
@@ -70,6 +70,18 @@ def test_a_precision_that_the_method_does_not_work_in_cannot_be_loaded_and_says_
     rows = Drawn(precisions.precision_choices(lokr, service.precisions(), "bf16", service.fit(lokr)))
     assert rows.text.count("not supported") == 1
     assert any("choose one of" in title for title in rows.attributes("label", "title"))
+
+
+def test_what_is_in_memory_is_called_that_after_a_load() -> None:
+    service = FakeService()
+    profile = service.inspect("starter:pirate")
+    asked = (service, Newest(), profile, "bf16", (131_072, 8))
+    (before,) = loading.draw_again(*asked)
+    assert (before.count("in memory"), before.count("too big")) == (0, 8)
+    service.remember(SMOL, Precision.FP32, "starter:pirate")
+    (after,) = loading.draw_again(*asked)
+    assert ("in memory" in after, after.count("too big")) == (True, 6)
+    assert list(loading.draw_again(service, Newest(), None, *asked[3:])) == [handlers.KEPT]
 
 
 def test_another_base_is_chosen_for_this_adapter_alone() -> None:

@@ -11,10 +11,12 @@ from markupsafe import Markup
 
 from adapter_ui.domain import AdapterProfile, Level, LoadReport, Precision, Progress
 from adapter_ui.service import AdapterService
+from adapter_ui.ui.details import precisions
 from adapter_ui.ui.details.load_report import load_report
-from adapter_ui.ui.errors import staying
+from adapter_ui.ui.errors import shown_to_user, staying
 from adapter_ui.ui.markup import at_rest, notice, progress
-from adapter_ui.ui.selected.handlers import ready
+from adapter_ui.ui.newest import Newest
+from adapter_ui.ui.selected.handlers import KEPT, ready
 from adapter_ui.ui.state import Selection
 
 STOPPED = Markup('<p class="hint">Stopped: nothing was loaded.</p>')
@@ -61,6 +63,22 @@ def steps_of_load(
             yield *buttons(loading=False), load_report(event)
         else:
             yield *buttons(loading=True), step_of(ref, event)
+
+
+def draw_again(
+    service: AdapterService, newest: Newest, profile: AdapterProfile | None, precision: str, room: Any
+) -> Iterator[Any]:
+    """The precisions after a load: one of them is in memory now, and what was unloaded is not."""
+
+    def steps() -> Iterator[Any]:
+        with shown_to_user():
+            found = service.fit(profile, *room) if profile else None
+        if profile:
+            yield precisions.precision_choices(profile, service.precisions(), precision, found)
+        else:
+            yield KEPT
+
+    yield from newest.go_on(steps(), KEPT)
 
 
 def step_of(ref: str, step: Progress) -> str:
