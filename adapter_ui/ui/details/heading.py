@@ -120,12 +120,12 @@ def actions(profile: AdapterProfile, endpoint: str) -> Markup:
 
 
 def age_line(profile: AdapterProfile, now: datetime | None = None) -> Markup:
-    """Nothing while the facts are fresh. Older ones are shown when the Hub could not be reached."""
+    """Nothing while the facts are fresh. Why older ones are shown is a finding of its own."""
     checked = format.read_timestamp(profile.checked)
     if checked is None or ((now or datetime.now(UTC)) - checked).total_seconds() < FRESH_SECONDS:
         return Markup("")
     return fill(
-        '<p class="as-of" role="status">As of {ago}; the Hub cannot be reached.</p>',
+        '<p class="as-of" role="status">As of {ago}.</p>',
         ago=format.ago(profile.checked, now),
     )
 
