@@ -31,3 +31,17 @@ def test_a_download_is_deleted_by_two_clicks(page: Page, address: str) -> None:
     expect(downloads.locator(".library-row")).to_contain_text(SMOL)
     expect(downloads.locator(".hint")).to_contain_text("1 download, 269 MB")
     expect(page.locator("#library-merged")).to_contain_text("No merged models")
+
+
+def test_a_question_that_was_not_answered_is_taken_back_but_not_from_another_button(
+    page: Page, address: str
+) -> None:
+    page.goto(f"{address}/?tab=library")
+    buttons = page.locator("#library-downloads").get_by_role("button", name="delete")
+    expect(buttons).to_have_count(2)
+    for at in (0, 1):
+        buttons.nth(at).click()
+        expect(buttons.nth(at)).to_have_text("Really delete?")
+    buttons.nth(0).evaluate("button => { button.textContent = 'Delete another'; }")  # as a redrawn list does
+    expect(buttons.nth(1)).to_have_text("Delete")
+    expect(buttons.nth(0)).to_have_text("Delete another")

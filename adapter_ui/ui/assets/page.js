@@ -116,13 +116,15 @@ window.adapterUI = (() => {
   };
 
   /* ---- library: the buttons of a row; deleting is asked twice, in the button itself */
+  const REALLY = "Really delete?";
   const actions = (element, act) => element.addEventListener("click", (event) => {
     const button = event.target.closest("[data-act]");
     if (!button) return;
-    if (button.dataset.act === "delete" && button.textContent !== "Really delete?") {
+    if (button.dataset.act === "delete" && button.textContent !== REALLY) {
       const label = button.textContent;
-      button.textContent = "Really delete?";
-      setTimeout(() => { button.textContent = label; }, 3000);
+      button.textContent = REALLY;
+      // redrawing may have made another button of it
+      setTimeout(() => { if (button.textContent === REALLY) button.textContent = label; }, 3000);
     } else act(button.dataset.act, button.dataset.value);
   });
 
