@@ -89,9 +89,10 @@ class AdapterService(TuningService):
         return cls(settings, Catalog(settings), LocalEngine(settings.home / "worker.log"))
 
     def close(self) -> None:
-        """Stop the model worker. Fine-tuning runs go on by themselves."""
+        """Stop the model worker and close what is open. Fine-tuning runs go on by themselves."""
         self.engine.close()
         self.run_table.close()
+        self.catalog.close()
 
     # ---- find and understand
 

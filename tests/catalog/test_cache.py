@@ -28,6 +28,16 @@ def test_what_is_put_is_got_again_after_a_restart(path):
     assert second.get("a/b", "c0ffee", "header") is None
 
 
+def test_work_that_is_late_finds_it_closed_and_leaves_the_file_alone(path):
+    cache = Cache(path)
+    cache.put("a/b", "c", "k", "kept")
+    cache.close()
+    cache.put("a/b", "c", "k", "late")
+    assert cache.get("a/b", "c", "k") is None
+    assert not path.with_suffix(".damaged").exists()
+    assert Cache(path).get("a/b", "c", "k") == "kept"
+
+
 def test_a_second_text_takes_the_place_of_the_first(path):
     cache = Cache(path)
     cache.put("a/b", "c", "k", "one")

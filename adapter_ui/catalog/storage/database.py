@@ -69,8 +69,8 @@ class Database:
     def _attempt(self, work: Callable[[], Result]) -> Result | None:
         try:
             return work()
-        except sqlite3.OperationalError as error:
-            # Locked for long, a full or read-only disk: the work goes on without the file.
+        except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
+            # Locked for long, a full or read-only disk, closed while work went on: nothing is wrong with it.
             logger.warning("%s was not used: %s", self._path.name, error)
         except sqlite3.DatabaseError as error:
             logger.warning("%s is damaged and is begun anew: %s", self._path.name, error)
