@@ -6,7 +6,7 @@
     - InvalidRecipe           a fine-tuning recipe or its data cannot be used
   + HubError                  the Hub said no, or nothing
     - HubUnreachable          no connection, a timeout, or an answer that is no answer
-    - HubRateLimited          too many requests; `wait_seconds` says how long
+    - HubRateLimited          too many requests
     - NotFoundOrPrivate       no such repository, revision or file for this user
     - GatedRepo               the files need an accepted licence
     - DisabledRepo            the Hub gives nobody access to the repository any more
@@ -77,10 +77,6 @@ class HubUnreachable(HubError):
 
 class HubRateLimited(HubError):
     code = "hub_rate_limited"
-
-    def __init__(self, message: str, wait_seconds: int | None = None) -> None:
-        super().__init__(message)
-        self.wait_seconds = wait_seconds
 
 
 class NotFoundOrPrivate(HubError):

@@ -52,6 +52,7 @@ NOT_FOR_A_CONFIG_TO_DECIDE = frozenset(
 )
 PLAIN_SAFETENSORS = re.compile(r"[\w][\w.-]{0,200}\.safetensors", re.ASCII)
 MOST_SHARDS = 1000
+LARGEST_COUNT = 2**40
 
 
 def without_choices(values: Any) -> Any:
@@ -87,17 +88,24 @@ def asks_for_more(config: Mapping[str, Any], numbers: int) -> bool:
 
 def smallest_size(config: Mapping[str, Any]) -> int:
     """Numbers that a model of this shape has at least, were nothing of it shared."""
-    hidden, layers = first_count(config, HIDDEN_SIZE), first_count(config, LAYERS)
-    inner, words = first_count(config, INNER_SIZE), first_count(config, ("vocab_size",))
+    fields = (HIDDEN_SIZE, LAYERS, INNER_SIZE, ("vocab_size",))
+    hidden, layers, inner, words = (first_count(config, names) or 0 for names in fields)
     return max(words * hidden, layers * hidden * hidden, layers * hidden * inner)
 
 
-def first_count(config: Mapping[str, Any], names: Iterable[str]) -> int:
-    return next((config[name] for name in names if type(config.get(name)) is int), 0)
+def first_count(config: Mapping[str, Any], names: Iterable[str]) -> int | None:
+    """The first of these fields that holds a usable count."""
+    for name in names:
+        value = config.get(name)
+        if type(value) is int and 0 < value <= LARGEST_COUNT:
+            return value
+    return None
 
 
 def shard_names(index: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The files that a sharded model's index names; None unless all are plain names of safetensors."""
+    """The files that a sharded model's index names, in order; None unless all are plain names of safetensors
+    at the top of its repository.
+    """
     mapping = index.get("weight_map")
     names = list(mapping.values()) if isinstance(mapping, dict) else []
     if not names or not all(is_plain_safetensors(name) for name in names):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
-from adapter_ui.domain import Finding, Level, Progress
+from adapter_ui.domain import Level, Progress
 from adapter_ui.ui import format
 
 ICONS = {
@@ -54,21 +54,6 @@ def icon(level: Level) -> Markup:
         name=LEVEL_NAMES[level],
         path=Markup(ICONS[level]),
     )
-
-
-def findings(items: Iterable[Finding]) -> Markup:
-    """What decides first: blockers, then warnings, then what is good, then notes."""
-    order = (Level.BLOCKER, Level.WARNING, Level.GOOD, Level.INFO)
-    rows = join(
-        fill(
-            '<li class="finding finding-{level}">{icon}<span>{text}</span></li>',
-            level=one.level.value,
-            icon=icon(one.level),
-            text=one.message,
-        )
-        for one in sorted(items, key=lambda one: order.index(one.level))
-    )
-    return fill('<ul class="findings">{rows}</ul>', rows=rows) if rows else Markup("")
 
 
 def notice(text: str, level: Level = Level.WARNING) -> Markup:

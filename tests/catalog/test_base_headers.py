@@ -132,7 +132,7 @@ def test_an_unsound_header_leaves_the_metadata(server, reader, files):
 
 @pytest.mark.parametrize(
     ("bound", "value"),
-    [("MOST_SHARDS", 2), ("HEADER_BYTES", 50), ("ALL_HEADERS_BYTES", 300), ("INDEX_BYTES", 50)],
+    [("MOST_READ", 2), ("HEADER_BYTES", 50), ("ALL_HEADERS_BYTES", 300), ("INDEX_BYTES", 50)],
 )
 def test_what_is_read_is_bounded(server, reader, monkeypatch, bound, value):
     monkeypatch.setattr(headers, bound, value)

@@ -209,15 +209,15 @@ def test_an_answer_that_is_none_is_told(server, hub, commit, fault):
 
 
 @pytest.mark.parametrize(
-    ("fault", "wait"), [({"reset_seconds": 42}, 42), ({"headers": {"RateLimit": ""}}, None)]
+    ("fault", "wait"),
+    [({"reset_seconds": 42}, "in 42 seconds"), ({"headers": {"RateLimit": ""}}, "in a few minutes")],
 )
 def test_a_refusal_for_too_many_requests_is_not_waited_for(server, hub, commit, fault, wait):
     server.faults.inject("/api/*", status=429, **fault)
     started = time.monotonic()
-    with pytest.raises(HubRateLimited) as raised:
+    with pytest.raises(HubRateLimited, match=wait):
         hub.list_models({"limit": 3})
     assert time.monotonic() - started < 2
-    assert raised.value.wait_seconds == wait
     assert len(server.requests) == 1
 
 
@@ -272,9 +272,8 @@ def test_a_download_that_failed_is_translated_by_its_cause():
     request = httpx2.Request("GET", "http://hub/a/b/resolve/main/x")
     limits = {"RateLimit": '"resolvers";r=0;t=7'}
     refused = errors.HfHubHTTPError("m", response=httpx2.Response(429, headers=limits, request=request))
-    with pytest.raises(HubRateLimited) as raised, hub_errors("a file"):
+    with pytest.raises(HubRateLimited, match="in 7 seconds"), hub_errors("a file"):
         raise errors.LocalEntryNotFoundError("m") from refused
-    assert raised.value.wait_seconds == 7
     with pytest.raises(HubUnreachable, match="cannot be reached"), hub_errors("a file"):
         raise errors.LocalEntryNotFoundError("m") from httpx2.ConnectError("m")
     with pytest.raises(HubUnreachable, match="Offline mode"), hub_errors("a file"):

@@ -5,12 +5,11 @@ Families name the same things differently; what a config does not state stays No
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from adapter_ui.domain.base_config import HEADS, HIDDEN_SIZE, LAYERS
+from adapter_ui.domain.base_config import HEADS, HIDDEN_SIZE, LAYERS, first_count
 
-LARGEST_COUNT = 2**40
 MOST_LAYERS = 10_000
 
 DECODER_LAYERS = ("num_decoder_layers", "decoder_layers")
@@ -102,12 +101,3 @@ def quantization_name(section: Any) -> str | None:
     if section.get("load_in_8bit"):
         return "bitsandbytes 8-bit"
     return str(section.get("quant_method", "unknown"))[:64]
-
-
-def first_count(config: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    """The first of these fields that holds a usable count."""
-    for name in names:
-        value = config.get(name)
-        if type(value) is int and 0 < value <= LARGEST_COUNT:
-            return value
-    return None

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from adapter_ui.catalog.bases.architecture import LARGEST_COUNT, architecture
+from adapter_ui.catalog.bases.architecture import architecture
 from adapter_ui.catalog.bases.headers import folder_tensors, folder_weights
 from adapter_ui.catalog.bases.weights import facts_with_tensors, is_packed
 from adapter_ui.domain import ADAPTER_CONFIG, BaseFacts
+from adapter_ui.domain.base_config import LARGEST_COUNT
 from adapter_ui.domain.tensor_table import DTYPE_BITS, dtype_name
 from adapter_ui.errors import BadAdapter, BaseUnavailable
 

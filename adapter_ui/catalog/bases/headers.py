@@ -8,13 +8,13 @@ table. What the tensors mean is not known here.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from adapter_ui.catalog.bases.weights import Stored
 from adapter_ui.catalog.storage.files import AdapterFiles
+from adapter_ui.domain.base_config import shard_names
 from adapter_ui.domain.tensor_table import (
     LENGTH_BYTES,
     header_length,
@@ -25,25 +25,24 @@ from adapter_ui.errors import HeaderTooLarge, HeaderUnreadable
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 INDEX_BYTES = 8_000_000
-MOST_SHARDS = 64
+MOST_READ = 64
 HEADER_BYTES = 4_000_000
 ALL_HEADERS_BYTES = 32_000_000
 LOCAL_HEADER_BYTES = 16_000_000
 READERS = 8
-SHARD = re.compile(r"\w[\w.-]{0,200}\.safetensors", re.ASCII)
 
 
 def hub_tensors(files: AdapterFiles) -> dict[str, Stored]:
     """All tensors of a base by name, shards read eight at a time; empty when it has no safetensors weights.
 
-    Raises HubError, HeaderUnreadable, and HeaderTooLarge beyond MOST_SHARDS files, HEADER_BYTES of one table
+    Raises HubError, HeaderUnreadable, and HeaderTooLarge beyond MOST_READ files, HEADER_BYTES of one table
     or ALL_HEADERS_BYTES of all.
     """
     sizes = files.list()
     if WEIGHTS in sizes:
         names: tuple[str, ...] = (WEIGHTS,)
     elif INDEX in sizes:
-        names = shard_names(files.read(INDEX, INDEX_BYTES), sizes)
+        names = shards_to_read(files.read(INDEX, INDEX_BYTES), sizes)
     else:
         return {}
     pool = ThreadPoolExecutor(min(READERS, len(names)), thread_name_prefix="headers")
@@ -74,22 +73,19 @@ def folder_weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("model*.safetensors"))
 
 
-def shard_names(index: bytes, sizes: Mapping[str, int | None]) -> tuple[str, ...]:
-    """The files that a sharded base's index names. Raises HeaderUnreadable unless all are plain and there."""
+def shards_to_read(index: bytes, sizes: Mapping[str, int | None]) -> tuple[str, ...]:
+    """The files that a sharded base's index names. Raises HeaderUnreadable unless all are plain and there,
+    and HeaderTooLarge for more than an inspection reads, though a load takes them.
+    """
     try:
-        named = set(json.loads(index)["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        named = shard_names(json.loads(index))
+    except (ValueError, AttributeError, RecursionError) as error:
         raise HeaderUnreadable("The base's index of weights files cannot be read.") from error
-    if not named or not all(is_shard(name) and name in sizes for name in named):
+    if named is None or not all(name in sizes for name in named):
         raise HeaderUnreadable("The base's index of weights files names files that it does not have.")
-    if len(named) > MOST_SHARDS:
+    if len(named) > MOST_READ:
         raise too_large()
-    return tuple(sorted(named))
-
-
-def is_shard(name: object) -> bool:
-    """Whether it may be a file of a sharded base: a plain name at the top of its repository."""
-    return isinstance(name, str) and SHARD.fullmatch(name) is not None
+    return named
 
 
 def length_of(files: AdapterFiles, name: str) -> int:

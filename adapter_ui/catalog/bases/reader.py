@@ -14,7 +14,7 @@ from adapter_ui.catalog.bases.facts import (
     file_sizes,
     local_base_facts,
 )
-from adapter_ui.catalog.bases.headers import INDEX, WEIGHTS, folder_tensors, hub_tensors, is_shard
+from adapter_ui.catalog.bases.headers import INDEX, folder_tensors, hub_tensors
 from adapter_ui.catalog.bases.kept import KeptBase, KeptBases, facts_from_json
 from adapter_ui.catalog.bases.memo import Memo
 from adapter_ui.catalog.bases.weights import Stored, facts_with_tensors
@@ -23,6 +23,7 @@ from adapter_ui.catalog.storage.bases import find_base
 from adapter_ui.catalog.storage.cache import Cache
 from adapter_ui.catalog.storage.files import HubFiles
 from adapter_ui.domain import BaseFacts
+from adapter_ui.domain.base_config import is_plain_safetensors
 from adapter_ui.errors import BadAdapter, BaseUnavailable, HubError, HubRateLimited, HubUnreachable
 from adapter_ui.settings import Settings
 
@@ -124,7 +125,7 @@ class BaseReader:
     def _ask_hub(self, base_id: str) -> Base:
         info = self._hub.model(base_id)
         sizes = file_sizes(info)
-        weights = {name: size for name, size in sizes.items() if name in (WEIGHTS, INDEX) or is_shard(name)}
+        weights = {name: size for name, size in sizes.items() if name == INDEX or is_plain_safetensors(name)}
         facts = facts_from_metadata(info, None)
         if facts.commit is None or CONFIG_NAME not in sizes:
             return Base(facts, weights)

@@ -147,7 +147,7 @@ def rate_limited(response: httpx2.Response) -> HubRateLimited:
     retry_after = RETRY_AFTER.fullmatch(response.headers.get("Retry-After", ""))
     wait = int(limits[1]) if limits else int(retry_after[0]) if retry_after else None
     when = f"in {wait} seconds" if wait is not None else "in a few minutes"
-    return HubRateLimited(f"The Hub allows no more requests for now; try again {when}.", wait_seconds=wait)
+    return HubRateLimited(f"The Hub allows no more requests for now; try again {when}.")
 
 
 def unreachable(what: str) -> HubUnreachable:

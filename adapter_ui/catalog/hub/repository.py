@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from adapter_ui.catalog.bases.facts import file_sizes
+from adapter_ui.catalog.hub.rows import LICENSE_TAG, count_of
 from adapter_ui.domain import ADAPTER_CONFIG, COMMIT, REPO_FOLDER, REVISION, Revision
 
 LICENSE = re.compile(r"\w[\w. ,+()-]{0,63}", re.ASCII)
@@ -20,8 +21,6 @@ MOST_FILES = 10_000
 MOST_FOLDERS = 1_000
 MOST_REVISIONS = 500
 LONGEST_PATH = 512
-LARGEST_COUNT = 2**53
-LICENSE_TAG = "license:"
 MAIN = "main"
 DIGITS = re.compile(r"(\d{1,18})", re.ASCII)
 
@@ -113,10 +112,6 @@ def license_of(info: Mapping[str, Any]) -> str | None:
         tagged = (tag for tag in tags if isinstance(tag, str) and tag.startswith(LICENSE_TAG))
         named = next(tagged, "").removeprefix(LICENSE_TAG)
     return named if isinstance(named, str) and LICENSE.fullmatch(named) else None
-
-
-def count_of(value: Any) -> int | None:
-    return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
 
 
 def time_of(value: Any) -> str | None:

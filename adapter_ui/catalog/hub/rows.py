@@ -92,8 +92,8 @@ def read_row(row: Mapping[str, Any]) -> Listed | None:
         base_model=base_of(peft, tags),
         task_type=text_of(peft, "task_type"),
         method=method_of(tags),
-        downloads=count_of(row, "downloads"),
-        likes=count_of(row, "likes"),
+        downloads=count_of(row.get("downloads")),
+        likes=count_of(row.get("likes")),
         updated=text_of(row, "lastModified"),
         gated=bool(row.get("gated")),
         commit=text_of(row, "sha"),
@@ -130,8 +130,7 @@ def text_of(row: Mapping[str, Any], name: str) -> str | None:
     return value[:LONGEST_TEXT] if isinstance(value, str) and value.isprintable() and value else None
 
 
-def count_of(row: Mapping[str, Any], name: str) -> int | None:
-    value = row.get(name)
+def count_of(value: Any) -> int | None:
     return value if type(value) is int and 0 <= value <= LARGEST_COUNT else None
 
 

@@ -110,7 +110,7 @@ class HubLists:
 def bases_of(page: ListPage) -> dict[str, int]:
     """The models of a list that are no adapters, with their downloads."""
     return {
-        row["id"]: count_of(row, "downloads") or 0
+        row["id"]: count_of(row.get("downloads")) or 0
         for row in page.rows
         if isinstance(row.get("id"), str) and is_hub_id(row["id"]) and "peft" not in tags_of(row)
     }
