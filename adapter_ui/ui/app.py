@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ MOST_SESSIONS = 400
 longest time goes first; an open page is heard of every few seconds.
 """
 # Fixed, because what a browser keeps has to be readable after a restart; it protects nothing.
-CONVERSATIONS, ROWS, RECIPE = "adapter-ui-conversations", "adapter-ui-rows", "adapter-ui-recipe"
+KEPT = ("adapter-ui-conversations", "adapter-ui-rows", "adapter-ui-recipe", "adapter-ui-settings")
 
 
 def build_page(service: AdapterService) -> gr.Blocks:
@@ -44,7 +45,7 @@ def build_page(service: AdapterService) -> gr.Blocks:
         asked, selected, chosen = gr.State(""), gr.State(Selection()), gr.State(Chosen())
         precision = gr.State(service.default_precision().value)
         # not inside a tab, where it would only be read once that tab is shown
-        kept = [gr.BrowserState({}, storage_key=name, secret=name) for name in (CONVERSATIONS, ROWS, RECIPE)]
+        kept = [gr.BrowserState({}, storage_key=name, secret=name) for name in KEPT]
         tabs = gr.Tabs(elem_id="tabs", render=False)
         page = Page(asked, selected, chosen, precision, *kept, tabs, demo.load)
         bar(service, page)
@@ -60,7 +61,12 @@ def build_page(service: AdapterService) -> gr.Blocks:
                     js=f"() => adapterUI.remember(['tab'], ['{name}'])",
                     api_visibility="private",
                 )
-        restored = demo.load(restore, asked, [asked, chosen, tabs], **SETS_STATE)
+
+        def opened(asked: str, request: gr.Request) -> tuple[Any, ...]:
+            offered = [choice.precision.value for choice in service.precisions()]
+            return restore(asked, request.query_params, offered)
+
+        restored = demo.load(opened, asked, [asked, chosen, precision, tabs], **SETS_STATE)
         restored.then(None, None, None, js="() => adapterUI.ready()", api_visibility="private")
         public_api(service)
         quieten(demo, asked)
@@ -79,16 +85,16 @@ def quieten(demo: gr.Blocks, one: gr.Component) -> None:
             event.show_progress_on = [one]
 
 
-def restore(asked: str, request: gr.Request) -> tuple[Any, Any, Any]:
-    """The adapter, base and class where they were chosen, and the tab that the page's address names. Who has
-    `asked` for an adapter while the page was still opening keeps that one.
+def restore(asked: str, said: Mapping[str, str], offered: Sequence[str]) -> tuple[Any, Any, Any, Any]:
+    """The adapter, base and class where they were chosen, the precision of those offered, and the tab, as the
+    page's address names them. Who has `asked` for an adapter while the page was still opening keeps that one.
     """
-    said = request.query_params
     ref, tab = said.get("adapter", "")[:400], said.get("tab", "browse")
+    precision = said["precision"] if said.get("precision") in offered else gr.skip()
     shown = gr.Tabs(selected=tab if tab in TABS else "browse")
     if asked or not ref:
-        return gr.skip(), gr.skip(), shown
-    return ref, Chosen.read(ref, said.get("on", ""), said.get("class", "")), shown
+        return gr.skip(), gr.skip(), precision, shown
+    return ref, Chosen.read(ref, said.get("on", ""), said.get("class", "")), precision, shown
 
 
 def queue_options() -> dict[str, Any]:

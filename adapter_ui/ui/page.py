@@ -52,8 +52,9 @@ class Page:
     """`asked` is the ref that somebody wants to see; `selected` the Selection that came of it.
 
     `chosen` is the Chosen that the visitor set last. `precision` holds a Precision's value. The
-    visitor's browser keeps the conversations, `kept`, and of a fine-tune being prepared `kept_rows` and
-    `kept_recipe`. `load` registers what happens when the page opens.
+    visitor's browser keeps the conversations, `kept`, the system prompt and the sampling, `kept_settings`,
+    and of a fine-tune being prepared `kept_rows` and `kept_recipe`. `load` registers what happens when the
+    page opens.
     """
 
     asked: gr.State
@@ -63,5 +64,6 @@ class Page:
     kept: gr.BrowserState
     kept_rows: gr.BrowserState
     kept_recipe: gr.BrowserState
+    kept_settings: gr.BrowserState
     tabs: gr.Tabs
     load: Callable[..., Any]

@@ -2,7 +2,7 @@
    Nothing here knows what the server does; names and texts from there are only ever read, never made into markup. */
 window.adapterUI = (() => {
   const THEME = "adapter-ui-theme";
-  const LAST = ["adapter", "on", "class", "tab"];  // the search comes first in an address
+  const LAST = ["adapter", "on", "class", "precision", "tab"];  // the search comes first in an address
 
   /* ---- theme: the visitor's choice, else the system's; kept over reloads */
   const chosenTheme = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
@@ -34,11 +34,11 @@ window.adapterUI = (() => {
     return [];
   };
 
-  /* ---- drafts: the rows and the recipe of a fine-tune, kept once those of before are back */
-  let drafting = false;
-  const keepDrafts = () => { drafting = true; return []; };
-  const draft = (kept, names, values, longest) => {
-    if (!drafting) return [kept];
+  /* ---- forms: their fields' values, kept once those of before are back */
+  const keeping = new Set();
+  const keepFromNow = (form) => { keeping.add(form); return []; };
+  const keep = (form, kept, names, values, longest) => {
+    if (!keeping.has(form)) return [kept];
     const fitting = values.map((value) => (typeof value === "string" && value.length > longest ? "" : value));
     return [Object.fromEntries(names.map((name, at) => [name, fitting[at]]))];
   };
@@ -92,7 +92,11 @@ window.adapterUI = (() => {
 
   /* ---- precisions: native radio buttons; redrawing sets attributes only, so their state is set here */
   const precisions = (element, pick, watch) => {
-    element.addEventListener("change", (event) => { if (event.target.name === "precision") pick(event.target.value); });
+    element.addEventListener("change", ({ target }) => {
+      if (target.name !== "precision") return;
+      pick(target.value);
+      remember(["precision"], [target.value]);
+    });
     watch("value", () => element.querySelectorAll("input[type=radio]").forEach((input) => {
       input.checked = input.hasAttribute("checked");
     }));
@@ -219,5 +223,5 @@ window.adapterUI = (() => {
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   };
   if (document.body) start(); else document.addEventListener("DOMContentLoaded", start);
-  return { ready, remember, draft, keepDrafts, results, precisions, bar, actions, runs, samples };
+  return { ready, remember, keep, keepFromNow, results, precisions, bar, actions, runs, samples };
 })();

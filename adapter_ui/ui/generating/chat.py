@@ -23,7 +23,7 @@ from adapter_ui.ui.generating.answering import (
 )
 from adapter_ui.ui.generating.arms import arm_bar, arm_menu
 from adapter_ui.ui.generating.choosing import change_arms, follow, linked, suggest
-from adapter_ui.ui.generating.sampling import sampling_controls
+from adapter_ui.ui.generating.sampling import sampling_controls, settings_events
 from adapter_ui.ui.page import EACH, INSTANT, LOOK_UP, MODEL, QUIET, Page, html
 from adapter_ui.ui.state import MOST_ARMS, Conversation, Link, Selection
 from adapter_ui.ui.visitor import for_visitor
@@ -75,6 +75,7 @@ def chat(service: AdapterService, page: Page) -> None:
             with gr.Accordion("Sampling", open=False, elem_id="sampling"):
                 settings += sampling_controls()
     chat_events(service, page, ChatWidgets(bar, menu, *columns, status, question, *buttons, settings))
+    settings_events(page, settings)
 
 
 def chat_events(service: AdapterService, page: Page, chat: ChatWidgets) -> None:

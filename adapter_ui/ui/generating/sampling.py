@@ -1,13 +1,21 @@
-"""The controls of decoding and what they mean to the service: components in, GenerationOptions out."""
+"""The controls of decoding and what they mean to the service: components in, GenerationOptions out; and that
+a reload brings them back.
+"""
 
 from __future__ import annotations
+
+from functools import partial
+from typing import Any
 
 import gradio as gr
 
 from adapter_ui.domain import GenerationOptions
 from adapter_ui.errors import InvalidInput
+from adapter_ui.ui.kept import fitting, keep, keep_from_now
+from adapter_ui.ui.page import LOOK_UP, Page
 
 DEFAULT = GenerationOptions()
+FORM = "generate"
 
 
 def sampling_controls() -> list[gr.Component]:
@@ -37,6 +45,22 @@ def slider(
 ) -> gr.Slider:
     elem_id = label.lower().replace(" ", "-")
     return gr.Slider(low, high, value, step=step, label=label, info=info, elem_id=elem_id)
+
+
+def settings_events(page: Page, settings: list[gr.Component]) -> None:
+    """Keep the system prompt and the controls of sampling, and bring them back when the page opens."""
+    fields = {field.elem_id: field for field in settings}
+    keep(FORM, page.kept_settings, fields, [field.change for field in settings])
+    back = page.load(
+        partial(recalled, fields), page.kept_settings, settings, show_progress="hidden", **LOOK_UP
+    )
+    keep_from_now(FORM, back)
+
+
+def recalled(fields: dict[str, gr.Component], kept: object) -> list[Any]:
+    """Each field's value that was kept; one that it could not hold leaves it at its default."""
+    values = fitting(fields, kept)
+    return [values.get(name, gr.skip()) for name in fields]
 
 
 def options_of(

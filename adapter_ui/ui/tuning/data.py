@@ -25,7 +25,6 @@ from adapter_ui.ui.tuning.hub_dataset import fetch_event, hub_dataset
 
 SHOWN_ROWS, SHOWN_DROPPED, LONGEST_CELL = 6, 5, 160
 MOST_TEXT = 2_000_000
-MOST_KEPT_TEXT = 200_000
 FORMS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     # what a row is: its task, and the roles of its columns, the ones after "|" optional
     "Prompt and answer": ("CAUSAL_LM", ("prompt", "completion", "input", "system")),
