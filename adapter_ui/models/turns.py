@@ -17,21 +17,26 @@ TELL_SECONDS = 0.25
 
 
 class Turns:
-    """Gives others as much time as the long work has taken since their last turn, and its reader a word now
-    and then.
+    """Gives others as much time as the long work takes, and its reader a word now and then.
+
+    `others` does one step of what others have to do, and says whether something was written. What it takes
+    beyond its time counts against the next turn; time in which nobody had anything to write is not kept.
     """
 
-    def __init__(self, others: Callable[[], None], tell: Callable[[int, int], None]) -> None:
+    def __init__(self, others: Callable[[], bool], tell: Callable[[int, int], None]) -> None:
         self.others = others
         self.tell = tell
-        self.next_turn = self.told = 0.0
+        self.told = self.due = 0.0
+        self.resumed = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        began = time.monotonic()
-        if began >= self.told + TELL_SECONDS:
-            self.told = began
+        now = time.monotonic()
+        self.due += now - self.resumed
+        if now >= self.told + TELL_SECONDS:
+            self.told = now
             self.tell(done, total)
-        if began >= self.next_turn:
-            self.others()
-            ended = time.monotonic()
-            self.next_turn = ended + (ended - began)
+        while self.due > 0:
+            began = time.monotonic()
+            wrote = self.others()
+            self.due = self.due - (time.monotonic() - began) if wrote else 0.0
+        self.resumed = time.monotonic()

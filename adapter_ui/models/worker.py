@@ -94,51 +94,45 @@ class Worker:
                 return
             self.waiting.add(*item)
 
-    def go_on(self) -> None:
-        """Begin what can begin, and let every answer take a step."""
+    def go_on(self) -> bool:
+        """Begin what can begin, and let every answer take a step; whether one did."""
         for request_id in self.waiting.leave(self.cancelled):
             self.end(request_id)
         for request_id, request in self.waiting.able_to_begin(self.pool, self.held):
             self.begin(request_id, request)
         self.tell_the_waiting()
-        self.write()
+        return self.write()
 
     def write(self) -> bool:
-        """One step of every batch; whether there was one. What a model raises ends the rows of its batch, and
-        no others. A base that answers alone has no turn for its batches meanwhile.
+        """One step of every batch; whether there was one. A base that answers alone has no turn for its
+        batches meanwhile.
         """
-        writing = self.pool.writing
-        for resident in writing:
-            for batch in resident.decoder.turns() if resident not in self.held.alone else ():
-                try:
-                    batch.step()
-                except AdapterUIError as error:
-                    batch.fail(error)
-                except Exception as error:  # whatever a model raises becomes a sentence
-                    log.exception("a batch failed")
-                    batch.fail(in_words(error))
-        return bool(writing)
+        free = [resident for resident in self.pool.writing if resident not in self.held.alone]
+        for resident in free:
+            resident.decoder.step()
+        return bool(free)
 
     def send(self, request_id: int, event: protocol.Event) -> None:
         self.events.write(protocol.encode(request_id, event))
         self.events.flush()
 
-    def go_on_beside(self) -> None:
-        """What others have to do, in the middle of long work."""
+    def go_on_beside(self) -> bool:
+        """What others have to do, in the middle of long work; whether something was written."""
         self.take_in(wait=False)
         # what is loaded now will outlive that work, and must not draw from its random numbers
         with torch.inference_mode(False), torch.random.fork_rng():
-            self.go_on()
+            return self.go_on()
 
     def turns(self, request_id: int, progress: Progress, wanted: Callable[[], bool] = lambda: False) -> Turns:
         """How the pieces of a request's long work are told, and make room for others. Raises ReaderGone when
         its reader has gone and nobody else has `wanted` it.
         """
 
-        def others() -> None:
-            self.go_on_beside()
+        def others() -> bool:
+            wrote = self.go_on_beside()
             if request_id in self.cancelled and not wanted():
                 raise ReaderGone
+            return wrote
 
         def tell(done: int, total: int) -> None:
             self.send(request_id, replace(progress, done=done, total=total))

@@ -6,6 +6,7 @@ its own, and the batches take turns, a token each. Knows rows and voices; nothin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +14,16 @@ from functools import partial
 import torch
 from transformers import PreTrainedModel
 
-from adapter_ui.errors import ModelFailure
+from adapter_ui.errors import AdapterUIError, ModelFailure
 from adapter_ui.models.decoding.batch import Batch, Row
 from adapter_ui.models.decoding.kept import KeptConversations
 from adapter_ui.models.decoding.low_rank import LowRank
 from adapter_ui.models.decoding.mixture import Mixture, Voice
+from adapter_ui.models.failures import in_words
 from adapter_ui.models.placement import free_on_gpu
 from adapter_ui.ram import ram
+
+log = logging.getLogger(__name__)
 
 MOST_ROWS = 16
 SHARE_OF_MEMORY = 0.5
@@ -85,6 +89,17 @@ class Decoder:
         """The batches that have something to write, each of which may take a step now."""
         self.batches = {one: batch for one, batch in self.batches.items() if batch.everyone}
         return list(self.batches.values())
+
+    def step(self) -> None:
+        """One step of every batch. What a model raises ends the rows of its batch, and no others."""
+        for batch in self.turns():
+            try:
+                batch.step()
+            except AdapterUIError as error:
+                batch.fail(error)
+            except Exception as error:  # whatever a model raises becomes a sentence
+                log.exception("a batch failed")
+                batch.fail(in_words(error))
 
     def fail(self, error: Exception) -> None:
         """End all answers with an error."""
