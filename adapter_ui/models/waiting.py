@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from adapter_ui.domain import Precision
+from adapter_ui.domain import Precision, Progress
 from adapter_ui.engine import protocol
 from adapter_ui.models.adapters import trains_biases
 from adapter_ui.models.decoding.decoder import MOST_ROWS
@@ -76,12 +76,14 @@ class Waiting:
             self.told.pop(request_id, None)
             yield request_id, request
 
-    def moved(self) -> Iterator[tuple[int, int]]:
+    def moved(self) -> Iterator[tuple[int, Progress]]:
         """Each request whose place has changed, with how many are before it, the running one included."""
         for ahead, request_id in enumerate(self.requests, start=1):
             if self.told.get(request_id) != ahead:
                 self.told[request_id] = ahead
-                yield request_id, ahead
+                requests = "request" if ahead == 1 else "requests"
+                message = f"Waiting for {ahead} earlier {requests}"
+                yield request_id, Progress("queue", message, ahead, unit="requests")
 
 
 def base_of(request: protocol.Request) -> Base:

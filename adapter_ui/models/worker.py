@@ -61,6 +61,7 @@ class Worker:
         self.cancelled: set[int] = set()
         self.held = Held()
         self.ended = False
+        self.silence: float | None = None
 
     def run(self) -> None:
         """Serve until standard input ends."""
@@ -100,13 +101,12 @@ class Worker:
             self.end(request_id)
         for request_id, request in self.waiting.able_to_begin(self.pool, self.held):
             self.begin(request_id, request)
-        self.tell_the_waiting()
+        for request_id, place in self.waiting.moved():
+            self.send(request_id, place)
         return self.write()
 
     def write(self) -> bool:
-        """One step of every batch; whether there was one. A base that answers alone has no turn for its
-        batches meanwhile.
-        """
+        """One step of every batch, but not on a base that answers alone meanwhile; whether there was one."""
         free = [resident for resident in self.pool.writing if resident not in self.held.alone]
         for resident in free:
             resident.decoder.step()
@@ -115,6 +115,12 @@ class Worker:
     def send(self, request_id: int, event: protocol.Event) -> None:
         self.events.write(protocol.encode(request_id, event))
         self.events.flush()
+        self.silence = event.seconds if isinstance(event, protocol.Busy) else None
+
+    def stay_silent(self, request_id: int, seconds: float) -> None:
+        """Say that nothing may be said for so long now, unless the last word did: anybody's word ends it."""
+        if self.silence != seconds:
+            self.send(request_id, protocol.Busy(seconds))
 
     def go_on_beside(self) -> bool:
         """What others have to do, in the middle of long work; whether something was written."""
@@ -123,19 +129,23 @@ class Worker:
         with torch.inference_mode(False), torch.random.fork_rng():
             return self.go_on()
 
-    def turns(self, request_id: int, progress: Progress, wanted: Callable[[], bool] = lambda: False) -> Turns:
-        """How the pieces of a request's long work are told, and make room for others. Raises ReaderGone when
-        its reader has gone and nobody else has `wanted` it.
+    def turns(
+        self, request_id: int, progress: Progress, silence: float, wanted: Callable[[], bool] = lambda: False
+    ) -> Turns:
+        """How the pieces of a request's long work are told, and make room for others; after each of them it
+        may go on in `silence`. Raises ReaderGone when its reader has gone and nobody else has `wanted` it.
         """
 
         def others() -> bool:
             wrote = self.go_on_beside()
             if request_id in self.cancelled and not wanted():
                 raise ReaderGone
+            self.stay_silent(request_id, silence)
             return wrote
 
         def tell(done: int, total: int) -> None:
             self.send(request_id, replace(progress, done=done, total=total))
+            self.stay_silent(request_id, silence)
 
         return Turns(others, tell)
 
@@ -146,12 +156,6 @@ class Worker:
             yield
         finally:
             self.held = before
-
-    def tell_the_waiting(self) -> None:
-        for request_id, ahead in self.waiting.moved():
-            requests = "request" if ahead == 1 else "requests"
-            message = f"Waiting for {ahead} earlier {requests}"
-            self.send(request_id, Progress("queue", message, ahead, unit="requests"))
 
     def begin(self, request_id: int, request: protocol.Request) -> None:
         if request_id in self.cancelled:
@@ -194,9 +198,10 @@ class Worker:
         self.send(request_id, progress)
         self.send(request_id, protocol.Busy(LOAD_SECONDS))
         wanted = partial(self.waiting.wants, (spec.base, spec.precision))
+        turns = self.turns(request_id, progress, LOAD_SECONDS, wanted)
         try:
             with self.holding(self.held.by_load(spec)):
-                resident, report = self.pool.load(spec, self.turns(request_id, progress, wanted))
+                resident, report = self.pool.load(spec, turns)
         finally:  # a base stays in memory when its adapter cannot be attached
             self.send(request_id, protocol.Loaded(self.pool.contents()))
         self.send(request_id, report)
@@ -274,7 +279,7 @@ class Worker:
         started = time.monotonic()
         speaker = resident.speak_alone(request.spec.adapter)
         task_type = request.spec.task_type or ""
-        turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"))
+        turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"), READ_SECONDS)
         self.send(request_id, protocol.Busy(READ_SECONDS))
         with self.holding(self.held.by_answer(resident)):
             prediction = predict(speaker, task_type, request.text, request.text_pair, turns)

@@ -32,8 +32,8 @@ class EngineHere:
         self.events = io.BytesIO()
         self.worker = Worker(io.BytesIO(), self.events)
 
-    def ask(self, *requests: protocol.Request) -> list[list[protocol.Event]]:
-        """The events of each request, all of them asked at once. Raises what a Failure carries."""
+    def words(self, *requests: protocol.Request) -> list[tuple[int, protocol.Event]]:
+        """All events in their order, each with its request's place; the requests are asked at once."""
         for request_id, request in enumerate(requests):
             self.worker.waiting.add(request_id, request)
         while self.worker.waiting or self.worker.pool.writing:
@@ -41,8 +41,12 @@ class EngineHere:
         lines = self.events.getvalue().splitlines()
         self.events.seek(0)
         self.events.truncate()
+        return [protocol.decode(line) for line in lines]
+
+    def ask(self, *requests: protocol.Request) -> list[list[protocol.Event]]:
+        """The events of each request, all of them asked at once. Raises what a Failure carries."""
         events: list[list[protocol.Event]] = [[] for _ in requests]
-        for request_id, event in map(protocol.decode, lines):
+        for request_id, event in self.words(*requests):
             if isinstance(event, protocol.Failure):
                 raise protocol.error_of(event)
             events[request_id].append(event)
