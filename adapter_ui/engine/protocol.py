@@ -177,11 +177,13 @@ def encode(request_id: int, message: Request | Event) -> bytes:
 
 
 def decode(line: bytes) -> tuple[int, Request | Event]:
-    """The id and the message of one line. Raises ModelFailure when the line is no message."""
+    """The id and the message of one line. Raises ModelFailure when the line is no message, or when what it
+    says is beyond what the types of this app allow themselves.
+    """
     try:
         envelope = ENVELOPE.validate_json(line)
         return envelope.id, adapter_for(envelope.kind).validate_python(envelope.body)
-    except (pydantic.ValidationError, KeyError) as error:
+    except (pydantic.ValidationError, KeyError, AdapterUIError) as error:
         raise ModelFailure("The model worker sent a message that is none; it will be restarted.") from error
 
 

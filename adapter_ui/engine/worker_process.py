@@ -50,15 +50,17 @@ class WorkerProcess:
         threading.Thread(target=self.read, name="worker-events", daemon=True).start()
 
     def read(self) -> None:
-        while line := self.process.stdout.readline(LINE_BOUND):
-            try:
+        try:
+            while line := self.process.stdout.readline(LINE_BOUND):
                 self.deliver(*protocol.decode(line))
-            except ModelFailure:
-                self.unreadable = True
-                self.process.kill()
-                break
-        self.process.wait()
-        self.gone(self)
+        except BaseException as error:
+            self.unreadable = True
+            self.process.kill()
+            if not isinstance(error, ModelFailure):
+                raise
+        finally:  # whatever ends this thread: nobody would be told anything any more
+            self.process.wait()
+            self.gone(self)
 
     def send(self, line: bytes) -> None:
         """Write one message; that a worker is gone is told to `gone`, not here."""

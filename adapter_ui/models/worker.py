@@ -77,13 +77,15 @@ class Worker:
             self.go_on()
 
     def read(self) -> None:
-        for line in self.requests:
-            request_id, request = protocol.decode(line)
-            if isinstance(request, protocol.Cancel):
-                self.cancelled.add(request_id)
-            else:
-                self.arrived.put((request_id, request))
-        self.arrived.put(None)
+        try:
+            for line in self.requests:
+                request_id, request = protocol.decode(line)
+                if isinstance(request, protocol.Cancel):
+                    self.cancelled.add(request_id)
+                else:
+                    self.arrived.put((request_id, request))
+        finally:  # also after a line that is no message: a worker that hears nothing must not go on
+            self.arrived.put(None)
 
     def take_in(self, *, wait: bool) -> None:
         """Take what has arrived; wait for a first one when there is nothing else to do."""
@@ -249,8 +251,7 @@ class Worker:
         resident.decoder.admit(row, attachment)
 
     def tell_reading(self, request_id: int, prompt_tokens: int, done: int = 0) -> None:
-        event = Progress("read", "Reading the prompt", done, prompt_tokens, unit="tokens")
-        self.send(request_id, event)
+        self.send(request_id, Progress("read", "Reading the prompt", done, prompt_tokens, unit="tokens"))
 
     def row_ended(self, request_id: int, row: Row, error: AdapterUIError | None) -> None:
         if error is None:

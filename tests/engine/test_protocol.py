@@ -59,6 +59,8 @@ def test_every_kind_of_message_is_covered():
         b"[]\n",
         b'{"id":1,"kind":"Exec","body":{}}\n',
         b'{"id":1,"kind":"Load","body":{"spec":3}}\n',
+        protocol.encode(1, MESSAGES[1]).replace(b'"max_new_tokens":256', b'"max_new_tokens":0'),
+        protocol.encode(1, MESSAGES[1]).replace(b'"role":"user"', b'"role":"nobody"'),
     ],
 )
 def test_what_is_no_message_is_refused(line):
