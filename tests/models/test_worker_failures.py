@@ -120,6 +120,19 @@ def test_a_tokenizer_that_cannot_write_a_token_of_its_model_costs_nobody_else(
     assert beside.answer.reason == "length"
 
 
+def test_a_row_that_cannot_choose_its_next_token_costs_nobody_else(writer: Writer) -> None:
+    """Here by a penalty for a token that the base has no score for."""
+    penalised = replace(GREEDY, repetition_penalty=1.5)
+    broken, beside = writer.row(prompt_of(9), options=penalised), writer.row(prompt_of(9))
+    writer.step()
+    assert broken.answer.tokens and not broken.is_over
+    broken.sampler.seen.add(VOCABULARY_SIZE)
+    writer.finish()
+    assert list(writer.errors) == [broken]
+    assert "IndexError" in str(writer.errors[broken])
+    assert beside.answer.reason == "length"
+
+
 def test_a_prompt_that_fails_while_it_is_read_ends_its_own_rows_alone(writer: Writer) -> None:
     """Here by a token that the base has not, as it would without memory for a piece."""
     others = writer.row(prompt_of(6))

@@ -14,7 +14,6 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
-from adapter_ui.errors import ModelFailure
 from adapter_ui.models.decoding.answer import GrowingAnswer
 from adapter_ui.models.decoding.cache import RowCache
 from adapter_ui.models.decoding.lone import gains_without_onednn, without_onednn
@@ -66,11 +65,14 @@ class Row:
         return self.answer.reason == "cancelled"
 
     def take(self, logits: torch.Tensor) -> bool:
-        """Choose the next token from `logits` [vocabulary]; whether the row goes on."""
+        """Choose the next token from `logits` [vocabulary]; whether the row goes on. What fails here is of
+        this row, and ends no other.
+        """
         try:
             self.answer.add(self.sampler.choose(logits), self.most_tokens)
-        except ModelFailure as error:
-            self.end(error)
+        except Exception as error:  # whatever it is becomes a sentence
+            log.exception("a token could not be taken")
+            self.end(in_words(error))
             return False
         if self.answer.reason is not None:
             self.end()

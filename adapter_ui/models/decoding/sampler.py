@@ -44,7 +44,8 @@ class Sampler:
         count = min(self.options.top_k or scores.numel(), scores.numel())
         best, tokens = scores.topk(count)
         refuse_noise(best[0])
-        shares = (best / self.options.temperature).softmax(-1)
+        # the best one is taken off first: divided by a small temperature, a large score is infinite
+        shares = ((best - best[0]) / self.options.temperature).softmax(-1)
         if self.options.top_p < 1:
             # the first token above the threshold is kept, so that one always is
             shares = shares.masked_fill(shares.cumsum(-1) - shares > self.options.top_p, 0)
