@@ -18,7 +18,8 @@ GREEDY_BELOW = 1e-6  # logits divided by less than this overflow
 
 class Sampler:
     """Draws from a stream of random numbers that no other row shares, so that a seed repeats an answer
-    whatever else is being written.
+    whatever else is being written, as far as its scores are the same: in bf16 on a CPU with bf16
+    instructions a lone row has other kernels than two rows have (see lone.py), and may go another way.
     """
 
     def __init__(self, options: GenerationOptions, prompt: Sequence[int], seed: int) -> None:
