@@ -142,20 +142,27 @@ def check_sizes(fields: AdapterFields) -> None:
     for name, value in fields.extra.items():
         if name in SIZES and isinstance(value, int | float):
             check_size(name, value, *SIZES[name])
+    least = 1 if fields.peft_type in NEEDS_RANK else 0
     for pattern, rank in (fields.rank_pattern or {}).items():
         if fields.peft_type == "ADALORA" and is_choice_of_ranks(rank):
             continue
-        if not isinstance(rank, int | float):
-            raise ConfigUnreadable(
-                f"The field “rank_pattern” of {ADAPTER_CONFIG} has no number for “{pattern[:80]}”; ask the "
-                "author for a sound one."
-            )
-        check_size("rank_pattern", rank, 0, LARGEST_RANK)
+        check_number("rank_pattern", pattern, rank)
+        check_size("rank_pattern", rank, least, LARGEST_RANK)
+    for pattern, alpha in (fields.alpha_pattern or {}).items():
+        check_number("alpha_pattern", pattern, alpha)
 
 
 def is_choice_of_ranks(value: object) -> bool:
     """AdaLoRA writes down which of its first ranks are left of each module, as a list of true and false."""
     return isinstance(value, list) and all(isinstance(one, bool) for one in value)
+
+
+def check_number(name: str, pattern: str, value: object) -> None:
+    if not isinstance(value, int | float):
+        raise ConfigUnreadable(
+            f"The field “{name}” of {ADAPTER_CONFIG} has no number for “{pattern[:80]}”; ask the author for "
+            "a sound one."
+        )
 
 
 def check_size(name: str, value: float, least: int, most: int) -> None:

@@ -120,7 +120,7 @@ def fill(model: PeftModel, tensors: dict[str, torch.Tensor], name: str) -> Attac
 
 
 def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
-    """The tensors of the adapter's safetensors file, all finite."""
+    """The tensors of the adapter's safetensors file, all finite, and none in numbers that no layer has."""
     read_table(folder)
     try:
         tensors = load_file(folder / ADAPTER_WEIGHTS)
@@ -129,6 +129,11 @@ def read_tensors(folder: Path) -> dict[str, torch.Tensor]:
             f"{ADAPTER_WEIGHTS} cannot be read ({error}); load the adapter again to download it afresh."
         ) from error
     for key, tensor in tensors.items():
+        if tensor.is_complex() or tensor.dtype == torch.float4_e2m1fn_x2:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise BadAdapter(
+                f"{key} holds {kind} numbers, with which no layer calculates; try another revision."
+            )
         if tensor.is_floating_point() and not torch.isfinite(comparable(tensor)).all():
             raise BadAdapter(
                 f"{key} holds values that are not finite, so every answer would be noise; try another "

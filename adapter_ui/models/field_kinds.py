@@ -44,7 +44,7 @@ def is_of(value: Any, hint: Any) -> bool:
     if hint is NoneType:
         return value is None
     kinds = kinds_of(hint)
-    if kinds and KINDS[type(value)] not in kinds:
+    if kinds and KINDS.get(type(value)) not in kinds:
         return False
     inner = get_args(hint)
     if get_origin(hint) is list and isinstance(value, list):

@@ -35,7 +35,9 @@ def labels_of(folder: Path, base: Path) -> tuple[str, ...]:
         names = names_in_config(read_base_config(base))
     if len(names) != count:
         names = [f"LABEL_{index}" for index in range(count)]
-    return tuple(name[:LONGEST_NAME] for name in names)
+    # half of a character, which JSON can hold, could not be sent with an answer
+    whole = (name.encode("utf-8", "replace").decode() for name in names)
+    return tuple(name[:LONGEST_NAME] for name in whole)
 
 
 def says_one_class(folder: Path) -> bool:

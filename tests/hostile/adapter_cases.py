@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from adapter_ui.domain import ADAPTER_PICKLE, ADAPTER_WEIGHTS
-from tests.hostile.cases import OUTSIDE, Case, adapter, tensors, weights
+from tests.hostile.cases import OUTSIDE, Case, adapter, header, tensors, weights
 
 PAYLOAD = b"cos\nsystem\n(S'exit 1'\ntR."
 RUNS_AWAY = r"((a|\w|\.)+)+!"
@@ -43,17 +43,6 @@ def pickle_beside(adapter: Path, base: Path) -> None:
     (adapter / ADAPTER_PICKLE).write_bytes(PAYLOAD)
 
 
-def header(change) -> object:
-    """The weights with another table of tensors over the same data."""
-
-    def changed(data: bytes) -> bytes:
-        end = 8 + int.from_bytes(data[:8], "little")
-        table = json.dumps(change(json.loads(data[8:end]))).encode()
-        return len(table).to_bytes(8, "little") + table + data[end:]
-
-    return weights(changed)
-
-
 def with_empty_tensors(table: dict) -> dict:
     end = max(entry["data_offsets"][1] for name, entry in table.items() if name != "__metadata__")
     empty = {"dtype": "F32", "shape": [0], "data_offsets": [end, end]}
@@ -67,6 +56,19 @@ def overlapping(table: dict) -> dict:
 
 def filled(value: float):
     return tensors(lambda kept: {name: torch.full_like(tensor, value) for name, tensor in kept.items()})
+
+
+def in_4_bits(table: dict) -> dict:
+    """The same bytes as eight times as many numbers."""
+    return {
+        name: entry | {"dtype": "F4", "shape": [entry["shape"][0], 8 * entry["shape"][1]]}
+        for name, entry in table.items()
+        if name != "__metadata__"
+    }
+
+
+def as_dtype(dtype: torch.dtype):
+    return tensors(lambda kept: {name: tensor.to(dtype) for name, tensor in kept.items()})
 
 
 def with_the_bases(*names: str):
@@ -139,6 +141,12 @@ CASES: tuple[Case, ...] = (
     numbers("a negative rank", adapter(r=-4), CONFIG, "“r”"),
     numbers("a rank that is text", adapter(r="eight"), CONFIG, "“r”"),
     numbers("a rank in a list", adapter(rank_pattern={"q_proj": [4]}), CONFIG, "rank_pattern"),
+    numbers("no rank for some", adapter(rank_pattern={"q_proj": 0}), CONFIG, "rank_pattern"),
+    numbers("an alpha that is text", adapter(alpha_pattern={"q_proj": "16"}), CONFIG, "alpha_pattern"),
+    numbers("an alpha that is nothing", adapter(alpha_pattern={"q_proj": None}), CONFIG, "alpha_pattern"),
+    numbers(
+        "nothing for a name", adapter(peft_type="IA3", feedforward_modules=[None]), CONFIG, "feedforward"
+    ),
     numbers(
         "ranks of a module that is not there",
         adapter(peft_type="ADALORA", init_r=4, total_step=9, rank_pattern={"evil.lora_E": [True] * 4}),
@@ -266,6 +274,9 @@ CASES: tuple[Case, ...] = (
     files("a cut end", weights(lambda data: data[:-512]), "header_unreadable", "cut or"),
     files("a tail", weights(lambda data: data + PAYLOAD), "header_unreadable", "padded"),
     files("no numbers", filled(float("nan")), BAD, "not finite"),
+    files("numbers of 4 bits", header(in_4_bits), BAD, "float4"),
+    files("complex numbers", as_dtype(torch.complex64), BAD, "complex64"),
+    files("numbers of 8 bits", as_dtype(torch.float8_e4m3fn)),
     files("infinities", filled(float("inf")), BAD, "not finite"),
     files(
         "the base's own weights",

@@ -67,3 +67,14 @@ def weights(data: Callable[[bytes], bytes]) -> Callable[[Path, Path], None]:
         file.write_bytes(data(file.read_bytes()))
 
     return changed
+
+
+def header(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Path, Path], None]:
+    """The weights with another table of tensors over the same data."""
+
+    def changed(data: bytes) -> bytes:
+        end = 8 + int.from_bytes(data[:8], "little")
+        table = json.dumps(change(json.loads(data[8:end]))).encode()
+        return len(table).to_bytes(8, "little") + table + data[end:]
+
+    return weights(changed)

@@ -18,11 +18,12 @@ from adapter_ui.catalog.profiles.reading import read_config, read_header
 from adapter_ui.catalog.storage.files import FolderFiles
 from adapter_ui.domain import Precision
 from adapter_ui.domain.heads import SAVED_BY_PEFT, class_count, heads_of
-from adapter_ui.engine.protocol import ModelSpec
+from adapter_ui.engine.protocol import ModelSpec, Predict
 from adapter_ui.errors import BadAdapter
 from adapter_ui.models.heads import labels_of
 from adapter_ui.models.pool import Pool
 from tests.hub.tiny_models import build_tokenizer
+from tests.models.engine_here import EngineHere
 
 CLASSES = 7
 NAMES = tuple(f"class {number}" for number in range(CLASSES))
@@ -179,3 +180,14 @@ def test_labels_are_named_by_the_adapter_then_by_the_base_then_by_number(tiny_mo
 def named_by(base: Path, names: object) -> None:
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"id2label": names}))
+
+
+def test_half_a_character_in_a_name_is_replaced_so_that_an_answer_can_be_sent(tmp_path: Path):
+    base, adapter = made("bert", tmp_path)
+    names = ["fine", *("\ud800" for _ in range(CLASSES - 1))]
+    (adapter / "label_names.json").write_text(json.dumps(names))
+    assert labels_of(adapter, base) == ("fine", *"?" * (CLASSES - 1))
+    spec = spec_of("bert", base, adapter)
+    engine = EngineHere()
+    (events,) = engine.ask(Predict(spec, "Some text"))
+    assert {score.label for score in events[-2].labels} == {"fine", "?"}
