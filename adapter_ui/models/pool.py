@@ -40,15 +40,15 @@ class Key:
     folder: str = ""
     one_class: bool = False
 
+    def is_of(self, spec: ModelSpec) -> bool:
+        """Whether it is the base of `spec`, from the same files and in the same class."""
+        one = self.base, self.precision, self.model_class, self.folder
+        return one == (spec.base, spec.precision, spec.model_class, spec.base_folder)
+
     def serves_alone(self, spec: ModelSpec) -> bool:
-        same = (self.base, self.precision, self.model_class, self.folder) == (
-            spec.base,
-            spec.precision,
-            spec.model_class,
-            spec.base_folder,
-        )
         method, *_ = self.sharing.split(" ")
-        return same and not self.labels and method in {"", *(method.value for method in PeftType)}
+        changes_none = method in {"", *(method.value for method in PeftType)}
+        return self.is_of(spec) and not self.labels and changes_none
 
 
 def key_of(
@@ -161,12 +161,13 @@ class Pool:
 
     def at_hand(self, spec: ModelSpec) -> Resident | None:
         """The base that would answer at once, with the adapter of `spec` on it; None when one of them has to
-        be loaded first.
+        be loaded first, or the adapter's files are other ones now.
         """
         if not spec.adapter:
             return self.copy_that_serves_alone(spec)
-        copies = (one for one in self.residents.values() if one.is_copy_of(spec.base, spec.precision))
-        return next((one for one in copies if spec.adapter in one.attached), None)
+        now = state_of(Path(spec.adapter_folder))
+        copies = (one for key, one in self.residents.items() if key.is_of(spec))
+        return next((one for one in copies if one.files.get(spec.adapter) == now), None)
 
     def copy_to_attach_to(self, spec: ModelSpec, folder: Path, between: Between | None) -> Resident:
         """The copy of the base that the adapter is on, or can be attached to: not one whose answers have
