@@ -112,21 +112,20 @@ class Provision:
     def base_alone(
         self, precision: Precision, choice: ModelChoice, *, in_memory: Callable[[], Collection[str]]
     ) -> Generator[Progress, None, ModelSpec]:
-        """Files of a base without an adapter. Raises InvalidInput, DoesNotFit, BaseUnavailable and
-        HubError.
+        """Files of a base without an adapter, by its own name: the one that was asked for may be an older
+        one. Raises InvalidInput, DoesNotFit, BaseUnavailable and HubError.
         """
-        base_id = choice.base_model
-        if not base_id:
+        if not choice.base_model:
             raise InvalidInput("Name an adapter, or a base model as org/name.", field="base_model")
-        facts = self.catalog.base_facts(base_id)
+        facts = self.catalog.base_facts(choice.base_model)
         memory = estimate_memory(facts, None)
-        if base_id not in in_memory():
-            yield from self.make_room(base_id, precision, memory)
-        base = yield from fetch_base(self.settings, self.catalog.hub, base_id, facts.commit)
-        if base_id not in in_memory():
+        if facts.id not in in_memory():
+            yield from self.make_room(facts.id, precision, memory)
+        base = yield from fetch_base(self.settings, self.catalog.hub, facts.id, facts.commit)
+        if facts.id not in in_memory():
             yield from self.unload_others(precision, memory)
         return ModelSpec(
-            base=base_id,
+            base=facts.id,
             base_folder=str(base.folder),
             precision=precision,
             model_class=choice.model_class or class_for(None, facts),

@@ -75,6 +75,17 @@ def test_the_base_of_one_request_is_not_the_base_of_the_next(service):
     assert answer(service, base_model=OTHER_BASE) == other
 
 
+def test_a_base_by_an_older_name_is_the_one_in_memory(hub, service):
+    older = "tiny-org/older-llama"
+    hub.rename(older, BASE)
+    load(service)
+    hub.requests.clear()
+    *_, report = service.load("", Precision.FP32, base_model=older)
+    assert report.base == BASE
+    assert older not in {one.base for one in service.loaded()}
+    assert not hub.requests.matching("*.safetensors")
+
+
 def test_each_arm_answers_on_the_base_that_it_names(service):
     own, other = answer(service), answer(service, base_model=OTHER_BASE)
     arms = (Arm(ADAPTER), Arm(ADAPTER, choice=ModelChoice(OTHER_BASE)))
