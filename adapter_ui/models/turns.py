@@ -16,6 +16,10 @@ raises.
 TELL_SECONDS = 0.25
 
 
+class ReaderGone(Exception):
+    """Nobody waits for this work any more."""
+
+
 class Turns:
     """Gives others as much time as the long work takes, and its reader a word now and then.
 

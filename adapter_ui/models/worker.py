@@ -36,17 +36,13 @@ from adapter_ui.models.pool import Pool
 from adapter_ui.models.resident import Resident
 from adapter_ui.models.strangers import stuck
 from adapter_ui.models.tasks import predict
-from adapter_ui.models.turns import Turns
+from adapter_ui.models.turns import ReaderGone, Turns
 from adapter_ui.models.waiting import Held, Waiting, without_silent_adapter
 
 log = logging.getLogger(__name__)
 
 LOAD_SECONDS = 900.0
 READ_SECONDS = 900.0
-
-
-class ReaderGone(Exception):
-    """Nobody waits for this work any more."""
 
 
 class Worker:
@@ -259,18 +255,19 @@ class Worker:
         self.end(request_id, error)
 
     def write_alone(self, request_id: int, request: protocol.Generate, resident: Resident) -> None:
-        """Write an answer with transformers' own loop; whatever other bases have to do goes on between its
-        tokens.
-        """
+        """Write an answer with transformers' own loop; other bases go on between its tokens."""
 
         def cancelled() -> bool:
             self.go_on_beside()
             return request_id in self.cancelled
 
+        def reading(tokens: int, done: int) -> None:
+            self.tell_reading(request_id, tokens, done)
+            self.stay_silent(request_id, READ_SECONDS)
+
         speaker = resident.speak_alone(request.spec.adapter, request.strength)
         self.send(request_id, protocol.Busy(2 * PROMPT_SECONDS))
         emit = partial(self.send, request_id)
-        reading = partial(self.tell_reading, request_id)
         with self.holding(self.held.by_answer(resident)):
             answer = generate(speaker, request.messages, request.options, emit, cancelled, reading)
         self.send(request_id, answer)
@@ -279,11 +276,12 @@ class Worker:
         resident = self.load(request_id, request.spec)
         started = time.monotonic()
         speaker = resident.speak_alone(request.spec.adapter)
-        task_type = request.spec.task_type or ""
         turns = self.turns(request_id, Progress("read", "Reading the text", unit="windows"), READ_SECONDS)
         self.send(request_id, protocol.Busy(READ_SECONDS))
         with self.holding(self.held.by_answer(resident)):
-            prediction = predict(speaker, task_type, request.text, request.text_pair, turns)
+            prediction = predict(
+                speaker, request.spec.task_type or "", request.text, request.text_pair, turns
+            )
         self.send(request_id, replace(prediction, seconds=time.monotonic() - started))
 
 
