@@ -82,7 +82,7 @@ def test_browse_inspect_load_in_nf4_and_generate(app, page):
     expect(page.locator("#results tr[data-ref]")).to_have_count(3)
     select(page, "starter:pirate")
     expect(page.locator("#detail")).to_contain_text("HuggingFaceTB/SmolLM2-135M-Instruct")
-    expect(page.locator("#detail-scale")).to_contain_text("of 134.5M parameters")
+    expect(page.locator("#detail-scale")).to_contain_text("0.34 % in parameters: 460.8k of 134.5M")
     load_in(page, "nf4")
     expect(page.locator("#bar")).to_contain_text("nf4")
     page.locator("#try-button").click()
