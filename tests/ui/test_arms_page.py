@@ -99,10 +99,11 @@ def test_one_stop_stops_all_arms_and_regenerate_asks_them_again(page: Page, at_l
     page.locator("#stop").click()
     expect(page.locator("#send")).to_be_visible()
     page.wait_for_timeout(1_000)  # a step may still be on its way
-    texts = [page.locator(f"#chat-{number}").inner_text() for number in (1, 2)]
+    answers = [page.locator(f"#chat-{number} .bot.message") for number in (1, 2)]
+    texts = [answer.inner_text() for answer in answers]
     assert ARRR not in texts[0]
     page.wait_for_timeout(2_000)  # long enough for four more words
-    assert [page.locator(f"#chat-{number}").inner_text() for number in (1, 2)] == texts
+    assert [answer.inner_text() for answer in answers] == texts
     page.locator("#regenerate").click()
     expect(page.locator("#chat-1")).to_contain_text(ARRR)
     expect(page.locator("#chat-2")).to_contain_text(PLAIN)
@@ -199,8 +200,8 @@ def test_markup_in_an_answer_is_shown_and_copied_as_it_was_written(page: Page, a
     assert "<answer>42</answer>" in page.evaluate("navigator.clipboard.readText()")
 
 
-def test_while_an_answer_is_written_the_next_question_waits_in_its_box(page: Page, address: str) -> None:
-    open_arms(page, address)
+def test_while_an_answer_is_written_the_next_question_waits_in_its_box(page: Page, at_leisure: str) -> None:
+    open_arms(page, at_leisure)
     ask(page, "First?")
     expect(page.locator("#chat-2 .bot.message")).to_contain_text("The")
     expect(page.locator("#regenerate")).to_be_disabled()
