@@ -11,12 +11,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from adapter_ui.catalog.machine import machine_memory, own_devices, room_for_a_training
-from adapter_ui.catalog.storage.bases import (
-    LocalModel,
-    fetch_base,
-    fetch_reading_files,
-    find_base,
-)
+from adapter_ui.catalog.storage.bases import LocalModel, fetch_base, fetch_reading_files, find_base
 from adapter_ui.catalog.storage.embedded import rounding
 from adapter_ui.catalog.storage.snapshots import has_base
 from adapter_ui.domain import AdapterRef, BaseFacts, Preflight, Progress, TokenPreview

@@ -13,8 +13,8 @@ from transformers import PretrainedConfig
 from adapter_ui.domain.base_config import MOST_SHARING
 from adapter_ui.errors import BaseUnavailable
 from adapter_ui.models.base_files import numbers_in_files
-from adapter_ui.models.checkpoint import class_for
-from adapter_ui.models.on_meta import META, Limits, tensors_of, without_numbers
+from adapter_ui.models.checkpoint import own_class
+from adapter_ui.models.on_meta import Limits, tensors_of, without_numbers
 
 CONFIG = "The base's config.json"
 # Tables that are made and not saved, such as a mask, may be larger than a tiny base.
@@ -27,8 +27,8 @@ SECONDS = 60.0
 def refuse_larger_than_files(found: type, config: PretrainedConfig, folder: Path) -> None:
     """Raises BaseUnavailable when the model of class `found` has many times the numbers of the files."""
     most = max(ALWAYS_ALLOWED, MOST_SHARING * numbers_in_files(folder))
-    with META, Limits(most * FP32_BYTES, SECONDS, CONFIG, BaseUnavailable):
-        skeleton = without_numbers(class_for(found, config), config)
+    with Limits(most * FP32_BYTES, SECONDS, CONFIG, BaseUnavailable):
+        skeleton = without_numbers(own_class(found, config), config)
     asked = sum(tensor.numel() for tensor in tensors_of(skeleton).values())
     if asked > most:
         raise BaseUnavailable(

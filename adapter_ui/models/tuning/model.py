@@ -93,7 +93,9 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
     """The head's classes: those found in the data, in the order of the base's own head where that is for the
     same ones; or an adapter's own, which the data has to keep to.
     """
-    if base.adapter is None or not found:
+    if not found:
+        return ()
+    if base.adapter is None:
         own = classes_of_own_head(recipe, base.folder)
         return own if set(own) == set(found) else tuple(found)
     own = labels_of(base.adapter, base.folder)
@@ -109,11 +111,13 @@ def class_names(recipe: Recipe, base: PreparedBase, found: Sequence[str]) -> tup
 def classes_of_own_head(recipe: Recipe, folder: Path) -> tuple[str, ...]:
     """What the base itself is a classifier for, in this task; empty when it is none or names no classes."""
     config = read_base_config(folder)
-    classes = config.get("architectures")
-    has_head = isinstance(classes, list) and any(
-        task_of_class(name) == recipe.task_type for name in classes if isinstance(name, str)
-    )
-    return tuple(names_in_config(config)) if has_head else ()
+    return tuple(names_in_config(config)) if has_own_head(recipe, config.get("architectures")) else ()
+
+
+def has_own_head(recipe: Recipe, architectures: object) -> bool:
+    """Whether one of the classes that a base was saved as has a head for this task."""
+    classes = architectures if isinstance(architectures, list) else []
+    return any(task_of_class(name) == recipe.task_type for name in classes if isinstance(name, str))
 
 
 def continued(model: PreTrainedModel, adapter: Path, recipe: Recipe) -> PeftModel:
