@@ -122,4 +122,6 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "strict_cors": True,
         "ssr_mode": False,
+        # else Gradio gives its first page three seconds, once, and refuses to start on a machine that is busy
+        "_frontend": False,
     }
