@@ -36,6 +36,7 @@ def main() -> None:
             side_by_side(browser, app.url, folder)
             generate(browser, app.url, folder)
             finetune(browser, app.url, folder)
+            library(browser, app.url, folder)
             browser.close()
 
 
@@ -103,6 +104,14 @@ def finetune(browser: Browser, url: str, folder: Path) -> None:
     page.locator("#start-run").click()
     expect(page.locator(".run")).to_contain_text("Trained for", timeout=600 * SECONDS)
     take(page, folder, "finetune-dark")
+    page.close()
+
+
+def library(browser: Browser, url: str, folder: Path) -> None:
+    """What the pictures before it left behind: models in memory, downloads, and the run."""
+    page = visit(browser, f"{url}?tab=library", DESKTOP)
+    expect(page.locator("#library-runs")).to_contain_text("Pirate talk")
+    take(page, folder, "library-light")
     page.close()
 
 

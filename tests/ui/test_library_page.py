@@ -45,3 +45,18 @@ def test_a_question_that_was_not_answered_is_taken_back_but_not_from_another_but
     buttons.nth(0).evaluate("button => { button.textContent = 'Delete another'; }")  # as a redrawn list does
     expect(buttons.nth(1)).to_have_text("Delete")
     expect(buttons.nth(0)).to_have_text("Delete another")
+
+
+def test_what_is_unloaded_here_is_no_longer_in_memory_in_browse(page: Page, address: str) -> None:
+    page.goto(f"{address}/?adapter=acme/pirate")
+    fits = page.locator("#precisions")
+    expect(fits).to_contain_text("GB", timeout=60_000)
+    expect(fits).not_to_contain_text("in memory")
+    page.locator("#load-button").click()
+    expect(fits).to_contain_text("in memory")
+    page.get_by_role("tab", name="Library").click()
+    page.locator("#library-loaded").get_by_role("button", name="Unload").click()
+    expect(page.locator("#library-loaded")).to_contain_text("Nothing in memory")
+    page.get_by_role("tab", name="Browse").click()
+    expect(fits).to_be_visible()
+    expect(fits).not_to_contain_text("in memory")

@@ -68,7 +68,7 @@ def steps_of_load(
 def draw_again(
     service: AdapterService, newest: Newest, profile: AdapterProfile | None, precision: str, room: Any
 ) -> Iterator[Any]:
-    """The precisions after a load: one of them is in memory now, and what was unloaded is not."""
+    """The precisions as they fit by now: another of them may be in memory, and what was unloaded is not."""
 
     def steps() -> Iterator[Any]:
         with shown_to_user():

@@ -217,13 +217,14 @@ def load_events(service: AdapterService, page: Page, panel: Panel, choices: Choi
         show_progress="hidden",
         **MODEL,
     )
-    started.success(
-        partial(loading.draw_again, service),
-        [known.newest, known.profile, page.precision, known.room],
-        panel.precisions,
-        show_progress="hidden",
-        **LOOK_UP,
-    )
+    for trigger in (started.success, page.tabs.change):  # other tabs load and unload, too
+        trigger(
+            partial(loading.draw_again, service),
+            [known.newest, known.profile, page.precision, known.room],
+            panel.precisions,
+            show_progress="hidden",
+            **LOOK_UP,
+        )
     started.failure(loading.not_loaded, panel.report, shown, **INSTANT)
     choices.cancel.click(loading.stopped, None, shown, cancels=[started], **INSTANT)
     panel.try_it.click(lambda: gr.Tabs(selected="generate"), None, page.tabs, **INSTANT)
