@@ -130,6 +130,23 @@ def test_a_form_without_its_columns_is_no_job_and_every_step_says_so(
         finetune.begin(service, ["base_model"], *job)
 
 
+def test_the_columns_of_another_form_are_not_trained_as_those_of_the_one_just_chosen() -> None:
+    text = "text,label,prompt,completion\na,b,c,d\ne,f,g,h\n"
+    job = (
+        text,
+        None,
+        "Prompt and answer",
+        Shown.of(text, None, "Text and label"),
+        "text",
+        "label",
+        "",
+        "",
+        SMOL,
+    )
+    with pytest.raises(gr.Error, match="columns of “Prompt and answer” are being read"):
+        finetune.begin(FakeService(), ["base_model"], *job)
+
+
 def test_rows_that_are_not_shown_yet_are_a_job_whose_columns_are_told_later() -> None:
     text = "prompt,completion\na,b\nc,d\n"
     job = (text, None, "Prompt and answer", NOTHING, "", "", "", "", SMOL)

@@ -22,7 +22,7 @@ from adapter_ui.ui.tuning.data import (
     Shown,
     columns_of,
     data_step,
-    refuse_half_chosen,
+    refuse_unsure_columns,
     source_of,
 )
 from adapter_ui.ui.tuning.defaults import default_events
@@ -160,13 +160,12 @@ def first_step(service: AdapterService) -> Any:
 
 
 def job_of(names: list[str], values: tuple[Any, ...]) -> tuple[dict[str, Any], Any]:
-    """The recipe and the data from the values of the job's components. Raises InvalidRecipe when rows are
-    shown and a column that their form needs is not chosen; of other rows the columns are told later.
+    """The recipe and the data from the values of the job's components. Raises InvalidRecipe (see
+    `refuse_unsure_columns`).
     """
     text, file, form, shown, *rest = values
     chosen, fields = tuple(rest[:SLOTS]), list(rest[SLOTS:])
-    if shown == Shown.of(text, file, form):
-        refuse_half_chosen(form, chosen)
+    refuse_unsure_columns(Shown.of(text, file, form), shown, chosen)
     recipe = recipe_of(names, fields, FORMS[form][0], columns_of(form, chosen))
     return recipe if has_wording(form) else without_wording(recipe), source_of(text, file)
 

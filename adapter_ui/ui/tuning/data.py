@@ -248,11 +248,19 @@ def columns_of(form: str, chosen: tuple[str, ...]) -> dict[str, str]:
     return {role: column for role, column in zip(FORMS[form][1], chosen, strict=False) if column}
 
 
-def refuse_half_chosen(form: str, chosen: tuple[str, ...]) -> None:
-    """Raises InvalidRecipe (field "columns") when a role has no column: a guess could train another form."""
-    roles = FORMS[form][1]
-    told = columns_of(form, chosen)
-    if missing := [role for role in roles if role not in OPTIONAL and role not in told]:
+def refuse_unsure_columns(now: Shown, shown: Shown, chosen: tuple[str, ...]) -> None:
+    """Raises InvalidRecipe (field "columns") when the rows that are `shown` are those of `now`, and a role
+    has no column, for a guess could train another form; or the columns are still those of another form. Of
+    other rows the columns are told later.
+    """
+    if not shown.form or shown.source != now.source:
+        return
+    if shown.form != now.form:
+        raise InvalidRecipe(
+            f"The columns of “{now.form}” are being read; try again in a moment.", field="columns"
+        )
+    told = columns_of(now.form, chosen)
+    if missing := [role for role in FORMS[now.form][1] if role not in OPTIONAL and role not in told]:
         raise InvalidRecipe(f"Choose a column for {' and '.join(missing)}.", field="columns")
 
 
