@@ -61,7 +61,8 @@ class Worker:
 
     def run(self) -> None:
         """Serve until standard input ends."""
-        threading.Thread(target=self.read, name="requests", daemon=True).start()
+        reader = threading.Thread(target=self.read, name="requests", daemon=True)
+        reader.start()
         while not self.ended:
             idle = not self.waiting and not self.pool.writing
             if idle and stuck():
@@ -71,6 +72,7 @@ class Worker:
                 self.pool.settle()
             self.take_in(wait=idle)
             self.go_on()
+        reader.join()  # it may be telling why it ends, and Python aborts where a thread still writes
 
     def read(self) -> None:
         try:
